@@ -1,0 +1,41 @@
+# Each target sets up .venv by itself; nothing else needs to be installed first but Python ≥ 3.10.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench clean
+
+help:
+	@echo "make demo    install, run the quick spec on real MNIST, write the report"
+	@echo "make test    the whole test suite"
+	@echo "make check   ruff and mypy"
+	@echo "make bench   measured comparisons"
+	@echo "make clean   remove .venv and caches"
+
+$(BIN)/arena: requirements.txt pyproject.toml plugins/*/pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: $(BIN)/arena
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	@touch $@
+
+demo: $(BIN)/arena
+	$(BIN)/arena run specs/quick.toml
+	$(BIN)/arena report runs/quick --html --markdown
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy mnistarena $(wildcard plugins/*/mnistarena_*)
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/throughput.py
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist

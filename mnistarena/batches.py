@@ -1,0 +1,109 @@
+"""Data that lives on the device as uint8: index, transform, yield. No DataLoader, no worker, no copy back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mnistarena.components import Task, TransformDef
+
+CACHE_BYTES = 1 << 30
+"""Deterministically transformed images are kept whole up to this size; fixed, so that it never depends
+on how much memory happens to be free."""
+
+EVALUATION_VALUES = 1 << 21
+"""Input values (images × C × H × W) in one evaluation batch."""
+
+Apply = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
+
+
+class Chain:
+    """A built chain of transforms: its deterministic head, then the rest.
+
+    Images enter as uint8 `(N, C, H, W)` and become float in [0, 1] before the first transform.
+    """
+
+    def __init__(self, transforms: Sequence[tuple[TransformDef, Any]], task: Task) -> None:
+        self.steps: list[tuple[Apply, bool]] = []
+        for definition, params in transforms:
+            self.steps.append((definition.build(params, task), definition.random))
+            if definition.shape is not None:
+                task = task.with_shape(definition.shape(params, task.image_shape))
+        self.task = task
+        random = [i for i, (_, is_random) in enumerate(self.steps) if is_random]
+        self.head = [apply for apply, _ in self.steps[: random[0] if random else len(self.steps)]]
+        self.tail = self.steps[len(self.head) :]
+
+    def apply_head(self, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """uint8 images to float, through the transforms before the first random one."""
+        images = images.to(torch.float32).div_(255)
+        for apply in self.head:
+            images = apply(images, generator)
+        return images
+
+    def apply_tail(self, images: torch.Tensor, generator: torch.Generator, training: bool) -> torch.Tensor:
+        """The rest of the chain; random transforms only while training."""
+        for apply, is_random in self.tail:
+            if training or not is_random:
+                images = apply(images, generator)
+        return images
+
+
+class Batches:
+    """A split on the device.
+
+    `images` uint8 `(n, C, H, W)`, `labels` int64 `(n,)` or None where there are none to show.
+    With `keep`, the head of the chain is applied once and its result kept, if that fits `CACHE_BYTES`.
+    """
+
+    def __init__(
+        self,
+        images: NDArray[np.uint8],
+        labels: NDArray[np.int64] | None,
+        chain: Chain,
+        device: torch.device,
+        *,
+        keep: bool,
+    ) -> None:
+        self.chain, self.device, self.n = chain, device, len(images)
+        self.labels = None if labels is None else torch.from_numpy(np.array(labels)).to(device)
+        self.generator = torch.Generator(device)
+        values = math.prod(chain.task.image_shape)
+        self.evaluation_size = max(1, min(1024, EVALUATION_VALUES // values))
+        stored = torch.from_numpy(np.array(images)).to(device)
+        self.kept = keep and self.n * values * 4 <= CACHE_BYTES
+        if self.kept:
+            parts = [self.chain.apply_head(part, self.generator) for part in stored.split(1024)]
+            stored = torch.cat(parts)
+        self.stored = stored
+
+    def _batch(self, rows: torch.Tensor | slice, training: bool) -> torch.Tensor:
+        images = self.stored[rows] if isinstance(rows, slice) else self.stored.index_select(0, rows)
+        if not self.kept:
+            images = self.chain.apply_head(images, self.generator)
+        images = self.chain.apply_tail(images, self.generator, training)
+        return images.contiguous(memory_format=torch.channels_last)
+
+    def epoch(self, batch_size: int, order_seed: int, augment_seed: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Every image once in an order drawn from `order_seed`; the last batch may be smaller."""
+        assert self.labels is not None
+        # Drawn on the CPU, so that the order is the same on every device.
+        order = torch.randperm(self.n, generator=torch.Generator().manual_seed(order_seed)).to(self.device)
+        self.generator.manual_seed(augment_seed)
+        for rows in order.split(batch_size):
+            yield self._batch(rows, training=True), self.labels.index_select(0, rows)
+
+    def in_order(self) -> Iterator[tuple[torch.Tensor, slice]]:
+        """Every image once, as it lies, untouched by random transforms, with the rows it covers."""
+        for start in range(0, self.n, self.evaluation_size):
+            rows = slice(start, min(start + self.evaluation_size, self.n))
+            yield self._batch(rows, training=False), rows
+
+    def flat(self) -> NDArray[np.float32]:
+        """The whole split as `(n, C·H·W)` float32 for scikit-learn."""
+        return torch.cat([images.flatten(1) for images, _ in self.in_order()]).cpu().numpy()

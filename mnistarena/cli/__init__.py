@@ -1,0 +1,86 @@
+"""The `arena` command: one file a subcommand, each loaded only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from mnistarena import __version__
+from mnistarena.errors import ArenaError
+
+COMMANDS = {
+    "run": "Run a spec: train, predict, measure; continue where it stopped.",
+    "report": "Write a run's report as HTML and Markdown.",
+    "plan": "Show the trials a spec expands to.",
+    "validate": "Check a spec, without running anything.",
+    "list": "List models, datasets, transforms, metrics and plugins.",
+    "show": "Show a component's parameters: type, default, meaning.",
+    "init": "Write the starter specs into a folder.",
+}
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name and summary; imports one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command's module."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"mnistarena.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Suggest what was probably meant."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            import difflib
+
+            close = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f' Did you mean "{close[0]}"?' if close else ""
+            ctx.fail(f'No such command "{args[0]}".{hint}')
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """From the summaries above, so that --help imports no command."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="arena")
+def cli() -> None:
+    """Which of these image classifiers is better on this data, by how much, at what cost?
+
+    \b
+    arena init                 write starter specs into ./specs
+    arena run specs/quick.toml
+    arena report --open
+    """
+
+
+def main() -> None:
+    """Entry point: errors that are somebody's to mend are printed without a traceback."""
+    try:
+        cli(standalone_mode=False)
+    except ArenaError as problem:
+        click.echo(click.style("error: ", fg="red", bold=True, reset=True) + str(problem), err=True)
+        sys.exit(problem.exit_status)
+    except click.ClickException as problem:
+        problem.show()
+        sys.exit(problem.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except click.exceptions.Exit as ending:
+        sys.exit(ending.exit_code)
+    except BrokenPipeError:
+        # The reader of our output has gone, as in `arena list | head`.
+        sys.stderr.close()
+        sys.exit(0)

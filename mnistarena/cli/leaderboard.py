@@ -1,0 +1,71 @@
+"""The end of a run in the terminal: the report's leaderboard, smaller, and what to type next."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mnistarena.cli.progress import duration
+from mnistarena.report.view import Comparison, Row, View, build
+from mnistarena.results import Run
+
+
+def print_summary(console: Console, run: Run, selected: set[str]) -> None:
+    """Leaderboard, verdict, what failed, and the next command."""
+    view = build(run)
+    for comparison in view.comparisons:
+        console.print()
+        if len(view.comparisons) > 1:
+            console.print(Text(comparison.label, style="bold"))
+        console.print(_table(view, comparison))
+        console.print(Text(comparison.headline, style="bold"))
+    failed = [trial for trial in run.trials if trial.label in selected and not trial.done]
+    if failed:
+        console.print()
+        for trial in failed:
+            cause = (trial.error or {}).get("message", "").partition("\n")[0]
+            line = Text.assemble((trial.status, "red"), f"  {trial.label} on {trial.dataset}, seed {trial.seed}")
+            console.print(line + Text(f": {cause}" if cause else ""))
+            if trial.folder is not None and cause:
+                console.print(Text(f"        log: {trial.folder.log}", style="dim"))
+        console.print(
+            f"{len(failed)} of {len(run.trials)} trials are not done. After mending the cause, the same command "
+            "with --retry-failed runs them again."
+        )
+    console.print(Text.assemble("\nNext: ", (f"arena report {run.path} --open", "bold")))
+
+
+def _table(view: View, comparison: Comparison) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in (
+        "model",
+        "seeds",
+        "accuracy",
+        "95 % interval",
+        *(m["label"] for m in view.metrics),
+        "training",
+    ):
+        table.add_column(heading, justify="left" if heading == "model" else "right", no_wrap=True)
+    for row in comparison.rows:
+        table.add_row(*_cells(row))
+    return table
+
+
+def _cells(row: Row) -> list[Text]:
+    seeds = str(row.seeds) if row.finished == row.seeds else f"{row.finished}/{row.seeds}"
+    if row.accuracy is None:
+        accuracy, interval = "–", "–"
+    else:
+        accuracy = f"{row.accuracy.estimate:.2%}"
+        interval = f"{row.accuracy.low:.2%} – {row.accuracy.high:.2%}" + ("" if row.interval_of == "seeds" else " *")
+    figures = ["–" if value is None else f"{value:.4f}" for value in row.metrics]
+    time = "–" if row.train_seconds is None else duration(row.train_seconds)
+    return [
+        Text(row.label, row.style.colour),
+        Text(seeds),
+        Text(accuracy),
+        Text(interval),
+        *map(Text, figures),
+        Text(time),
+    ]

@@ -1,0 +1,159 @@
+"""What a run looks like while it goes on: a live display on a terminal, one line a trial elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
+from rich.text import Text
+
+from mnistarena.execute import Observer
+from mnistarena.plan import Plan, Trial
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: 4.2 s, 3:07, 1:02:09."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+class TerminalObserver(Observer):
+    """Prints a line for each trial that ends; above it, on a terminal, what is going on."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.labels: set[str] = set()
+        self.total = self.ended_count = 0
+        self.began: dict[str, float] = {}
+
+    def planned(self, plan: Plan, waiting: list[Trial], folder: Path, conditions: dict[str, Any]) -> None:
+        """Say what will be done, where, and on what."""
+        self.labels = {recipe.label for recipe in plan.recipes}
+        self.total = len(waiting)
+        finished = len(plan.trials()) - len(waiting)
+        plural = "s" if conditions["threads"] > 1 else ""
+        self.console.print(
+            f"[bold]{escape(plan.benchmark.name)}[/]  {len(plan.trials())} trials"
+            + (f", {finished} finished before" if finished else "")
+            + f" → {escape(str(folder))}"
+        )
+        self.console.print(
+            f"[dim]{escape(str(conditions['device_name']))} ({conditions['device']}), {conditions['jobs']} "
+            f"at a time, {conditions['threads']} thread{plural} each, torch {conditions['torch']}[/]"
+        )
+        for note in dict.fromkeys(note for recipe in plan.recipes for note in recipe.notes):
+            self.console.print(Text(f"note: {note}", style="yellow"))
+
+    def started(self, trial: Trial) -> None:
+        """Remember when."""
+        self.began[trial.id] = time.monotonic()
+
+    def ended(self, trial: Trial, record: dict[str, Any]) -> None:
+        """One line."""
+        self.ended_count += 1
+        count = f"[dim]{self.ended_count:>{len(str(self.total))}}/{self.total}[/]"
+        name = escape(trial.name)
+        took = duration(time.monotonic() - self.began.pop(trial.id, time.monotonic()))
+        if record["status"] == "done":
+            figures = "  ".join(f"{escape(k)} {v:.4f}" for k, v in list(record["metrics"].items())[:3])
+            self.console.print(f"{count} [green]done[/]   {name}  {figures}  [dim]{took}[/]")
+        elif record["status"] == "interrupted":
+            self.console.print(f"{count} [yellow]interrupted[/]   {name}  [dim]{took}[/]")
+        else:
+            cause = escape(record["error"]["message"].splitlines()[0])
+            self.console.print(f"{count} [red]{record['status']}[/] {name}  {cause}  [dim]{took}[/]")
+
+    def close(self) -> None:
+        """Stop any live display."""
+
+
+class LiveObserver(TerminalObserver):
+    """With a bar for each running trial: epoch, loss, validation score, time left."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self.display = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[news]}"),
+            _TimeLeft(),
+            console=console,
+            transient=True,
+        )
+        self.tasks: dict[str, TaskID] = {}
+
+    def planned(self, plan: Plan, waiting: list[Trial], folder: Path, conditions: dict[str, Any]) -> None:
+        """Also open the display."""
+        super().planned(plan, waiting, folder, conditions)
+        if waiting:
+            self.display.start()
+            self.tasks[""] = self.display.add_task("[bold]all trials[/]", total=len(waiting), news="")
+
+    def started(self, trial: Trial) -> None:
+        """A new bar."""
+        super().started(trial)
+        self.tasks[trial.id] = self.display.add_task(escape(trial.name), total=None, news="starting")
+
+    def event(self, trial: Trial, event: dict[str, Any]) -> None:
+        """Move the bar."""
+        task = self.tasks[trial.id]
+        if event["event"] == "step":
+            self.display.update(
+                task,
+                completed=event["step"],
+                total=event["total"],
+                news=f"loss {event['loss']:.4f}{self.score(task)}",
+            )
+        elif event["event"] == "row":
+            score = event["validation_accuracy"]
+            shown = f"  validation {score:.2%}" if score is not None else ""
+            self.display.update(
+                task,
+                completed=event["step"],
+                score=shown,
+                news=f"epoch {event['epoch']:g}  loss {event['train_loss']:.4f}{shown}",
+            )
+        else:
+            self.display.update(task, news=f"{event['stage']}{self.score(task)}")
+
+    def score(self, task: TaskID) -> str:
+        """The last validation score."""
+        return str(self.display.tasks[self.display.task_ids.index(task)].fields.get("score", ""))
+
+    def ended(self, trial: Trial, record: dict[str, Any]) -> None:
+        """The bar goes, its line stays."""
+        if trial.id in self.tasks:
+            self.display.remove_task(self.tasks.pop(trial.id))
+        super().ended(trial, record)
+        self.display.advance(self.tasks[""])
+
+    def close(self) -> None:
+        """Take the display away."""
+        self.display.stop()
+
+
+class _TimeLeft(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        if task.time_remaining is None or task.finished:
+            return Text("")
+        return Text(f"{duration(task.time_remaining)} left", style="dim")
+
+
+@contextmanager
+def progress() -> Iterator[tuple[Console, TerminalObserver]]:
+    """A console and the observer that fits it."""
+    console = Console(highlight=False, soft_wrap=True)
+    observer = LiveObserver(console) if console.is_terminal else TerminalObserver(console)
+    try:
+        yield console, observer
+    finally:
+        observer.close()

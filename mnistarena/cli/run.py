@@ -1,0 +1,56 @@
+"""`arena run`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from mnistarena.cli.options import spec_options
+
+
+@click.command("run")
+@spec_options
+@click.option("--out", type=click.Path(), metavar="DIR", help="The run folder. [default: runs/<spec name>]")
+@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Trials side by side.")
+@click.option("--threads", type=click.IntRange(1), metavar="T", help="Threads of each trial.")
+@click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps or auto. [default: auto: CUDA, else CPU]")
+@click.option("--force", is_flag=True, help="Run finished trials again too.")
+@click.option("--retry-failed", is_flag=True, help="Run failed trials again.")
+def command(
+    spec: str,
+    overrides: tuple[str, ...],
+    only: tuple[str, ...],
+    out: str | None,
+    jobs: int | None,
+    threads: int | None,
+    device: str | None,
+    force: bool,
+    retry_failed: bool,
+) -> None:
+    """Run SPEC: every model on every dataset with every seed, each trial in a process of its own.
+
+    The same command continues an unfinished run; finished trials are not run again. Exit status: 0 when
+    all trials are done, 1 when some are not, 2 for a bad spec, 130 when interrupted.
+    """
+    from mnistarena.cli.leaderboard import print_summary
+    from mnistarena.cli.progress import progress
+    from mnistarena.execute import Options, run
+
+    options = Options(device=device, jobs=jobs, threads=threads, force=force, retry_failed=retry_failed)
+    with progress() as (console, observer):
+        try:
+            finished = run(spec, out=out, only=only, set=overrides, options=options, observer=observer)
+        except KeyboardInterrupt:
+            observer.close()
+            console.print(f"\ninterrupted. Finished trials are kept; the same command continues:\n  arena {_again()}")
+            sys.exit(130)
+    print_summary(console, finished, selected=observer.labels)
+    if any(not trial.done for trial in finished.trials if trial.label in observer.labels):
+        sys.exit(1)
+
+
+def _again() -> str:
+    import shlex
+
+    return shlex.join(sys.argv[1:])

@@ -1,0 +1,90 @@
+"""Model → predictions → metrics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional
+
+from mnistarena.batches import Batches
+from mnistarena.components import Predictions
+from mnistarena.errors import TrialError
+
+Extras = dict[str, NDArray[Any]]
+
+
+@torch.inference_mode()
+def predict(model: nn.Module, batches: Batches, n_classes: int, amp: torch.autocast) -> tuple[torch.Tensor, Extras]:
+    """Logits float32 `(n, n_classes)` on the device, and what `predict_extras` returned, each n rows.
+
+    Raises `TrialError` where the shape is another, or a value is not finite.
+    """
+    model.eval()
+    predict_extras = getattr(model, "predict_extras", None)
+    logits, extras = [], []
+    for images, _ in batches.in_order():
+        with amp:
+            output = model(images)
+        if not isinstance(output, torch.Tensor) or output.shape != (len(images), n_classes):
+            got = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+            raise TrialError(f"the model returned {got} for {len(images)} images; wanted {(len(images), n_classes)}")
+        logits.append(output.float())
+        if predict_extras is not None:
+            extras.append({name: value.cpu().numpy() for name, value in predict_extras(images).items()})
+    joined = torch.cat(logits)
+    if not bool(joined.isfinite().all()):
+        bad = int((~joined.isfinite()).any(1).sum())
+        raise TrialError(f"the model returned values that are not finite for {bad} of {len(joined)} images")
+    return joined, {name: np.concatenate([e[name] for e in extras]) for name in (extras[0] if extras else ())}
+
+
+def scores(model: nn.Module, batches: Batches, n_classes: int, amp: torch.autocast) -> dict[str, float]:
+    """Cross-entropy and accuracy on a split, for the history."""
+    logits, _ = predict(model, batches, n_classes, amp)
+    assert batches.labels is not None
+    return {
+        "validation_loss": functional.cross_entropy(logits, batches.labels).item(),
+        "validation_accuracy": (logits.argmax(1) == batches.labels).double().mean().item(),
+    }
+
+
+def probabilities(logits: torch.Tensor) -> NDArray[np.float64]:
+    """Softmax in float64, `(n, n_classes)`."""
+    return logits.double().softmax(1).cpu().numpy()
+
+
+def classifier_probabilities(classifier: Any, features: NDArray[np.float32], n_classes: int) -> NDArray[np.float64]:
+    """A scikit-learn classifier's `predict_proba`, its columns put in the order of the labels.
+
+    A class that the training split did not hold gets probability 0.
+    """
+    found = np.asarray(classifier.predict_proba(features), dtype=np.float64)
+    classes = np.asarray(classifier.classes_)
+    if found.shape != (len(features), len(classes)):
+        raise TrialError(f"predict_proba returned {found.shape}; wanted {(len(features), len(classes))}")
+    if not np.isfinite(found).all():
+        raise TrialError("predict_proba returned values that are not finite")
+    aligned = np.zeros((len(features), n_classes))
+    aligned[:, classes.astype(np.int64)] = found
+    return aligned
+
+
+def log_loss(chances: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    """Mean negative log-likelihood, for the history of models without logits."""
+    picked = chances[np.arange(len(labels)), labels]
+    return float(-np.log(np.clip(picked, np.finfo(np.float64).eps, 1)).mean())
+
+
+def compute(label: str, compute_one: Any, predictions: Predictions, params: Any) -> float:
+    """One metric's value, or a `TrialError` that names the metric."""
+    try:
+        value = float(compute_one(predictions, params))
+    except Exception as problem:
+        raise TrialError(f'the metric "{label}" failed: {type(problem).__name__}: {problem}') from problem
+    if not np.isfinite(value):
+        raise TrialError(f'the metric "{label}" is {value}')
+    return value

@@ -1,0 +1,123 @@
+"""A run as its readers want it: trials with their figures, a tidy frame, predictions."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mnistarena.components import Predictions
+from mnistarena.errors import StoreError
+from mnistarena.store import RunFolder, TrialFolder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """One trial of the plan: a recipe (`label`) on a dataset with a seed, and what came of it.
+
+    `status` is `done`, `failed`, `timeout`, `interrupted`, or `pending` where it has not run.
+    `metrics` are figures of the test split, `measurements` times (s), memory (bytes), counts.
+    """
+
+    id: str
+    label: str
+    dataset: str
+    seed: int
+    status: str
+    metrics: dict[str, float] = field(default_factory=dict)
+    measurements: dict[str, Any] = field(default_factory=dict)
+    conditions: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    error: dict[str, str] | None = None
+    folder: TrialFolder | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether the trial has results."""
+        return self.status == "done"
+
+    def history(self) -> list[dict[str, Any]]:
+        """A row an epoch: epoch, step, train_loss, validation_loss, validation_accuracy, train_seconds …"""
+        return self.folder.history() if self.folder else []
+
+    def predictions(self) -> Predictions:
+        """The stored predictions on the test split."""
+        if self.folder is None or not self.done:
+            raise StoreError(f"{self.label}, seed {self.seed}, on {self.dataset} is {self.status}: no predictions")
+        return self.folder.predictions()
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder, read: the plan, the environment, the spec's text and every planned trial."""
+
+    path: Path
+    plan: dict[str, Any]
+    environment: dict[str, Any]
+    spec: str
+    trials: tuple[TrialResult, ...]
+
+    @property
+    def name(self) -> str:
+        """The benchmark's name."""
+        return str(self.plan["name"])
+
+    @property
+    def complete(self) -> bool:
+        """Whether every planned trial is done."""
+        return all(trial.done for trial in self.trials)
+
+    def of(self, label: str, dataset: str) -> list[TrialResult]:
+        """The trials of one recipe on one dataset, by seed."""
+        return [trial for trial in self.trials if trial.label == label and trial.dataset == dataset]
+
+    def test_split(self, dataset: str) -> dict[str, Any]:
+        """The dataset's test split: `images` uint8 (n, C, H, W), `labels` (n,), `index` (n,)."""
+        return RunFolder(self.path).dataset(dataset)
+
+    def frame(self) -> pd.DataFrame:
+        """A row a trial: id, label, dataset, seed, status, then every metric and scalar measurement."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "id": trial.id,
+                "label": trial.label,
+                "dataset": trial.dataset,
+                "seed": trial.seed,
+                "status": trial.status,
+                **trial.metrics,
+                **{k: v for k, v in trial.measurements.items() if isinstance(v, (int, float))},
+            }
+            for trial in self.trials
+        )
+
+
+def load_run(path: str | os.PathLike[str]) -> Run:
+    """Read a run folder; raises `StoreError` where it is none or is damaged."""
+    folder = RunFolder(Path(path))
+    plan = folder.plan()
+    trials = []
+    for planned in plan["trials"]:
+        files = folder.trial(planned["label"], planned["dataset"], planned["seed"], planned["id"])
+        record = files.read() or {"status": "pending"}
+        trials.append(
+            TrialResult(
+                id=planned["id"],
+                label=planned["label"],
+                dataset=planned["dataset"],
+                seed=planned["seed"],
+                status=record["status"],
+                metrics=record.get("metrics", {}),
+                measurements=record.get("measurements", {}),
+                conditions=record.get("conditions", {}),
+                notes=tuple(record.get("notes", ())),
+                error=record.get("error"),
+                folder=files,
+            )
+        )
+    return Run(folder.path, plan, folder.environment(), folder.spec(), tuple(trials))

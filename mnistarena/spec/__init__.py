@@ -1,0 +1,1 @@
+"""A spec: the TOML document that says what to compare."""

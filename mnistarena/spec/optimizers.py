@@ -1,0 +1,62 @@
+"""The optimizers of the installed torch, read from its source: names and arguments without importing it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from mnistarena.registry import did_you_mean
+
+_UNFIT = {
+    "lbfgs": "evaluates the loss several times a step, which this training loop does not do",
+    "sparseadam": "needs sparse gradients, which image classifiers do not have",
+}
+
+
+@lru_cache(maxsize=1)
+def optimizers() -> dict[str, tuple[str, Path]]:
+    """Lower-case name → (class name, file) of every optimizer class in torch.optim."""
+    spec = find_spec("torch")
+    folder = Path(spec.origin).parent / "optim" if spec and spec.origin else Path("/nonexistent")
+    found = {}
+    for file in sorted(folder.glob("[a-z]*.py")):
+        for name in re.findall(r"^class (\w+)\((?:\w*Optimizer|Adam)\):", file.read_text("utf-8"), re.MULTILINE):
+            if not name.startswith("_"):
+                found[name.lower()] = (name, file)
+    return found
+
+
+def arguments(name: str) -> list[str]:
+    """The arguments of an optimizer's constructor, beside `self` and `params`."""
+    class_name, file = optimizers()[name.lower()]
+    for node in ast.parse(file.read_text("utf-8")).body:
+        if isinstance(node, ast.ClassDef) and node.name == class_name:
+            for item in node.body:
+                if isinstance(item, ast.FunctionDef) and item.name == "__init__":
+                    return [a.arg for a in (*item.args.args, *item.args.kwonlyargs)][2:]
+    return []
+
+
+def problems(name: str, given: dict[str, Any]) -> list[tuple[str, str]]:
+    """What is wrong with an optimizer's table: pairs of (key, sentence)."""
+    known = optimizers()
+    if name.lower() not in known:
+        hint = did_you_mean(name.lower(), known) or f"; torch.optim has {', '.join(sorted(known))}"
+        return [("name", f'unknown optimizer "{name}"{hint}')]
+    if name.lower() in _UNFIT:
+        return [("name", f'the optimizer "{name}" {_UNFIT[name.lower()]}')]
+    allowed = arguments(name)
+    found = []
+    for key, value in given.items():
+        if key not in allowed:
+            hint = did_you_mean(key, allowed) or f"; known: {', '.join(allowed)}"
+            found.append((key, f'unknown argument "{key}" of the optimizer "{name}"{hint}'))
+        elif key == "lr" and (isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0):
+            found.append((key, f'"lr" must be a number greater than 0, not {value!r}'))
+        elif isinstance(value, str):
+            found.append((key, f'"{key}" must be a number, a boolean or a list of numbers, not "{value}"'))
+    return found

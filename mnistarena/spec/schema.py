@@ -1,0 +1,122 @@
+"""The TOML document: its tables, keys, defaults and bounds."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+
+class Table(BaseModel):
+    """A table of the spec: strict, and without unknown keys."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+def _duration(text: str) -> str:
+    if not re.fullmatch(r"\d+(\.\d+)?\s*[smh]", text.strip()):
+        raise ValueError('must be a number and a unit: "90s", "5m" or "1.5h"')
+    return text
+
+
+def seconds(duration: str) -> float:
+    """A duration such as "90s", "5m" or "1.5h" in seconds."""
+    return float(duration.strip()[:-1]) * {"s": 1, "m": 60, "h": 3600}[duration.strip()[-1]]
+
+
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+class Component(Table):
+    """A component by name, with its parameters beside it: `{ name = "resize", size = 32 }`."""
+
+    model_config = ConfigDict(strict=True, extra="allow", frozen=True)
+
+    name: str = Field(min_length=1, description="the component's name")
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Everything beside the name."""
+        return dict(self.model_extra or {})
+
+
+class Benchmark(Table):
+    """`[benchmark]`: what the comparison is about."""
+
+    name: str = Field(min_length=1, max_length=200, description="the report's title")
+    seeds: list[Seed] = Field([0], min_length=1, description="one trial a model, dataset and seed")
+    metrics: list[str | Component] = Field(
+        ["accuracy", "f1_weighted", "log_loss"], min_length=1, description="figures of the test split"
+    )
+    baseline: str | None = Field(None, description="label of the model that others are compared with")
+    keep_models: bool = Field(True, description="whether trained weights stay in the run folder")
+
+
+class DatasetTable(Table):
+    """`[[dataset]]`: the data, and how it is split."""
+
+    name: str = Field(min_length=1, description="the dataset's name")
+    label: str | None = Field(None, min_length=1, max_length=80, description="unique; defaults to the name")
+    params: dict[str, Any] = Field({}, description="the dataset's own parameters")
+    validation: int = Field(0, ge=0, description="images set aside from the training split, stratified")
+    split_seed: int = Field(0, ge=0, lt=2**31, description="which images those are; shared by all models")
+    train_limit: int | None = Field(None, ge=1, description="train on that many images, stratified")
+    test_limit: int | None = Field(None, ge=1, description="test on that many images, stratified")
+    transforms: list[str | Component] = Field([], description="default chain for this dataset's images")
+
+
+class Optimizer(Component):
+    """`optimizer`: any class of torch.optim by its name, with its arguments."""
+
+    name: str = Field("adam", description="a class of torch.optim, in any case")
+
+
+class Schedule(Table):
+    """`schedule`: the learning rate as a factor of the optimizer's, counted in steps."""
+
+    name: Literal["constant", "cosine", "one-cycle", "step"] = Field("constant", description="the shape")
+    warmup_steps: int = Field(0, ge=0, description="linear rise from 0 over the first steps")
+    final: float = Field(0.0, ge=0, le=1, description="cosine, one-cycle: the factor at the last step")
+    peak: float = Field(0.3, gt=0, lt=1, description="one-cycle: where the peak is, as a share of the training")
+    initial: float = Field(0.04, gt=0, le=1, description="one-cycle: the factor at the first step")
+    every: int = Field(1000, ge=1, description="step: steps between two drops")
+    gamma: float = Field(0.1, gt=0, le=1, description="step: the factor of each drop")
+
+
+class Training(Table):
+    """`[training]`: the recipe."""
+
+    epochs: int | None = Field(None, ge=1, description="passes over the training split")
+    steps: int | None = Field(None, ge=1, description="instead of epochs: batches, for a short training")
+    batch_size: int = Field(64, ge=1, description="images a step")
+    optimizer: Optimizer = Field(Optimizer(name="adam", lr=0.001), description="any of torch.optim")  # type: ignore[call-arg]
+    schedule: Schedule = Field(Schedule(), description="learning rate over steps")
+    loss: Literal["cross-entropy", "multi-margin", "brier"] = Field("cross-entropy", description="what is minimised")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="for cross-entropy")
+    gradient_clip: float | None = Field(None, gt=0, description="largest norm of all gradients together")
+    precision: Literal["float32", "bf16", "auto"] = Field("float32", description="auto: bf16 where it pays (CUDA)")
+    select: Literal["last", "best"] = Field("last", description="the epoch kept: the last, or best on validation")
+    time_limit: Annotated[str, AfterValidator(_duration)] | None = Field(
+        None, description='a hard guard for the whole trial, such as "5m"; reaching it is a failure'
+    )
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Training:
+        if self.epochs is not None and self.steps is not None:
+            raise ValueError('give "epochs" or "steps", not both')
+        if self.label_smoothing and self.loss != "cross-entropy":
+            raise ValueError(f'"label_smoothing" works with loss "cross-entropy", not "{self.loss}"')
+        return self
+
+
+class ModelTable(Table):
+    """`[[model]]`: a recipe: a model, its parameters, its transforms, its training."""
+
+    name: str = Field(min_length=1, description="the model's name")
+    label: str | None = Field(None, min_length=1, max_length=80, description="unique; defaults to the name")
+    seeds: list[Seed] | None = Field(None, min_length=1, description="in place of the benchmark's")
+    params: dict[str, Any] = Field({}, description="the model's own parameters")
+    grid: dict[str, Any] = Field({}, description="lists under params or training; a recipe each combination")
+    transforms: list[str | Component] | None = Field(None, description="in place of the dataset's chain")
+    training: dict[str, Any] = Field({}, description="merged into [training], key by key")

@@ -1,0 +1,186 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from typing import Any, cast
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from mnistarena.batches import Batches
+from mnistarena.errors import TrialError
+from mnistarena.measure import synchronize
+from mnistarena.schedules import factor
+from mnistarena.seeds import derive
+from mnistarena.spec.schema import Training
+
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+Row = dict[str, Any]
+
+
+def train(
+    model: nn.Module,
+    batches: Batches,
+    recipe: Training,
+    seed: int,
+    validate: Callable[[], Row],
+    on_row: Callable[[Row], None],
+    on_step: Callable[[int, int, float], None],
+) -> Row:
+    """Train `model` in place and return how it went.
+
+    `validate()` gives `validation_loss` and `validation_accuracy` (None without a validation split);
+    `on_row` gets a row of the history, `on_step(step, total, mean loss)` news about once a second.
+    `train_seconds` is synchronised and excludes warm-up, loading and validation.
+    Raises `TrialError` where the loss is no longer finite.
+    """
+    device = batches.device
+    loss_of, amp = loss_function(model, recipe), autocast(recipe, device)
+    warm_up(model, batches, recipe, amp)
+    optimizer = make_optimizer(model, recipe, device)
+    base_rates = [group["lr"] for group in optimizer.param_groups]
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    per_epoch = math.ceil(batches.n / recipe.batch_size)
+    total = recipe.steps or per_epoch * (recipe.epochs or 1)
+    stops = row_ends(recipe, per_epoch, total)
+
+    step, epoch, seconds, images_seen = 0, 0, 0.0, 0
+    best: tuple[tuple[float, float], dict[str, torch.Tensor], int | float] | None = None
+    row: Row = {}
+    began = news = time.perf_counter()
+    while step < total:
+        epoch += 1
+        model.train()
+        torch.manual_seed(derive(seed, "noise", epoch))  # dropout: a stream an epoch, whatever came before
+        loss_sum, counted = torch.zeros((), device=device), 0
+        started = time.perf_counter()
+        for images, labels in batches.epoch(
+            recipe.batch_size, derive(seed, "order", epoch), derive(seed, "augment", epoch)
+        ):
+            scale = factor(recipe.schedule, step, total)
+            for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
+                group["lr"] = rate * scale
+            with amp:
+                loss = loss_of(images, labels)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            if recipe.gradient_clip is not None:
+                nn.utils.clip_grad_norm_(parameters, recipe.gradient_clip)
+            optimizer.step()
+            loss_sum += loss.detach() * len(labels)
+            counted += len(labels)
+            step += 1
+            if (now := time.perf_counter()) - news > 1:
+                on_step(step, total, loss_sum.item() / counted)
+                news = now
+            if step in stops:
+                synchronize(device)
+                seconds += time.perf_counter() - started
+                images_seen += counted
+                row = {
+                    "epoch": step // per_epoch if step % per_epoch == 0 else round(step / per_epoch, 4),
+                    "step": step,
+                    "learning_rate": base_rates[0] * scale,
+                    "train_loss": finite(loss_sum.item() / counted, epoch, step),
+                    "validation_loss": None,
+                    "validation_accuracy": None,
+                }
+                if step == total or step % per_epoch == 0:
+                    row |= validate()
+                    model.train()
+                on_row({**row, "train_seconds": seconds, "wall_seconds": time.perf_counter() - began})
+                loss_sum.zero_()
+                counted, started = 0, time.perf_counter()
+            if step == total:
+                break
+        if recipe.select == "best":
+            score = (row["validation_accuracy"], -row["validation_loss"])
+            if best is None or score > best[0]:
+                best = score, copy.deepcopy(model.state_dict()), row["epoch"]
+    if best is not None:
+        model.load_state_dict(best[1])
+    return {
+        "train_seconds": seconds,
+        "images_per_second": images_seen / seconds if seconds else None,
+        "epochs": row["epoch"],
+        "steps": step,
+        "selected_epoch": best[2] if best else row["epoch"],
+        "train_loss": row["train_loss"],
+    }
+
+
+def row_ends(recipe: Training, per_epoch: int, total: int) -> set[int]:
+    """The steps after which the history gets a row: each epoch; a tenth of a training counted in steps."""
+    ends = set(range(per_epoch, total + 1, per_epoch)) | {total}
+    if recipe.steps is not None:
+        ends |= {math.ceil(total * part / 10) for part in range(1, 11)}
+    return ends
+
+
+def finite(loss: float, epoch: int, step: int) -> float:
+    """The loss, unless it is infinite or not a number."""
+    if not math.isfinite(loss):
+        raise TrialError(
+            f"training diverged: the mean loss is {loss} in epoch {epoch}, by step {step}; "
+            "lower the learning rate, add warmup_steps, or set gradient_clip"
+        )
+    return loss
+
+
+def loss_function(model: nn.Module, recipe: Training) -> Loss:
+    """What is minimised: the model's own `training_loss(images, labels)`, else the recipe's on its logits."""
+    own = getattr(model, "training_loss", None)
+    if own is not None:
+        return cast(Loss, own)
+    if recipe.loss == "multi-margin":
+        return lambda images, labels: functional.multi_margin_loss(model(images), labels)
+    if recipe.loss == "brier":
+
+        def brier(images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+            probabilities = model(images).softmax(1)
+            wanted = functional.one_hot(labels, probabilities.shape[1])
+            return (probabilities - wanted).square().sum(1).mean()
+
+        return brier
+    smoothing = recipe.label_smoothing
+    return lambda images, labels: functional.cross_entropy(model(images), labels, label_smoothing=smoothing)
+
+
+def autocast(recipe: Training, device: torch.device) -> torch.autocast:
+    """bfloat16 where the recipe asks for it, or leaves it to us and it pays (CUDA)."""
+    bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and device.type == "cuda")
+    return torch.autocast(device.type, torch.bfloat16, enabled=bf16)
+
+
+def make_optimizer(model: nn.Module, recipe: Training, device: torch.device) -> torch.optim.Optimizer:
+    """The recipe's optimizer over the trainable parameters, fused where torch has that for it."""
+    by_name = {name.lower(): value for name, value in vars(torch.optim).items() if isinstance(value, type)}
+    optimizer = by_name[recipe.optimizer.name.lower()]
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    if not parameters:
+        raise TrialError("the model has no trainable parameter")
+    arguments = recipe.optimizer.arguments
+    fused = {"adam", "adamw", "sgd", "adagrad"}
+    if recipe.optimizer.name.lower() in fused and device.type in ("cpu", "cuda"):
+        arguments = {"fused": True, **arguments}
+    try:
+        return optimizer(parameters, **arguments)  # type: ignore[no-any-return]
+    except (TypeError, ValueError, RuntimeError) as problem:
+        raise TrialError(f"torch.optim.{optimizer.__name__} refuses {arguments}: {problem}") from problem
+
+
+def warm_up(model: nn.Module, batches: Batches, recipe: Training, amp: torch.autocast) -> None:
+    """One step on a copy that is thrown away, so that lazily built kernels are not timed as training."""
+    twin = copy.deepcopy(model)
+    own = loss_function(twin, recipe)
+    twin.train()
+    images, labels = next(iter(batches.epoch(recipe.batch_size, 0, 0)))
+    with amp:
+        loss = own(images, labels)
+    loss.backward()
+    synchronize(batches.device)

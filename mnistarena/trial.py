@@ -1,0 +1,307 @@
+"""One trial from start to end, inside its worker process."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from multiprocessing import parent_process
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from mnistarena import evaluation, measure, training
+from mnistarena.batches import Batches, Chain
+from mnistarena.components import Predictions, Task
+from mnistarena.errors import TrialError
+from mnistarena.job import Job
+from mnistarena.registry import Registry, installed
+from mnistarena.seeds import derive
+from mnistarena.spec.schema import Training
+from mnistarena.store import TrialFolder
+
+Send = Callable[[dict[str, Any]], None]
+
+
+def work(job: Job, connection: Connection) -> None:
+    """The worker's main: run the job, send events, then `{"event": "end", …}` with result or error."""
+    os.setsid()  # a group of its own: whatever the trial starts ends with it
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    log = os.open(TrialFolder(job.folder).log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+    result: dict[str, Any]
+    try:
+        result = {"status": "done", **run(job, connection.send)}
+    except BaseException as problem:  # a plugin may raise anything, SystemExit too
+        traceback.print_exc()
+        result = {"status": "failed", "error": describe(problem)}
+    sys.stdout.flush()
+    connection.send({"event": "end", **result})
+    connection.close()
+    os._exit(0)  # not through interpreter shutdown, where a plugin's threads could hang it
+
+
+def describe(problem: BaseException) -> dict[str, str]:
+    """An exception as plain data."""
+    message = str(problem) or type(problem).__name__
+    if isinstance(problem, torch.OutOfMemoryError):
+        message += " (the batch is never shrunk silently: set a smaller batch_size)"
+    return {
+        "type": type(problem).__name__,
+        "message": message,
+        "traceback": "".join(traceback.format_exception(problem)),
+    }
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os.killpg(0, signal.SIGKILL)
+
+
+def probe(device: str, connection: Connection) -> None:
+    """Say which device `auto` or a name stands for here: `{"device", "device_name"}` or `{"error"}`."""
+    try:
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        resolved = torch.device(device)
+        torch.zeros(1, device=resolved)
+        name = torch.cuda.get_device_name(resolved) if resolved.type == "cuda" else None
+        connection.send({"device": str(resolved), "device_name": name})
+    except Exception as problem:
+        connection.send({"error": f"the device {device!r} cannot be used: {str(problem).splitlines()[0]}"})
+
+
+def run(job: Job, send: Send) -> dict[str, Any]:
+    """Train, predict, measure and score; returns the record's `metrics` and `measurements`."""
+    began = time.perf_counter()
+    folder = TrialFolder(job.folder)
+    registry = installed()
+    if not job.train:
+        return {"metrics": score(job, folder.predictions(), registry)}
+    device = set_up(job)
+    identity = job.identity
+    definition = registry.get("model", identity["model"]["name"]).definition
+    params = definition.params.model_validate_json(json.dumps(identity["model"]["params"]))
+    chain = build_chain(identity["transforms"], job.task, registry)
+    recipe = Training.model_validate_json(json.dumps(identity["training"]))
+
+    seed_everything(derive(identity["seed"], "initialisation"))
+    model = definition.build(params, chain.task)
+    if isinstance(model, nn.Module):
+        outcome = run_module(job, model, chain, recipe, device, folder, send)
+    elif hasattr(model, "fit") and hasattr(model, "predict_proba"):
+        outcome = run_classifier(job, model, chain, folder, send)
+    else:
+        raise TrialError(
+            f"build of {definition.name} returned {type(model).__name__}: neither a torch.nn.Module "
+            "nor a scikit-learn classifier with fit and predict_proba"
+        )
+    measurements, chances, extras = outcome
+    # The labels of the test split are read only now, when there is nothing left to choose.
+    predictions = Predictions(load(job, "test_labels"), chances, load(job, "test_index"), extras)
+    folder.write_predictions(predictions)
+    send({"event": "stage", "stage": "scoring"})
+    metrics = score(job, folder.predictions(), registry)
+    measurements["wall_seconds"] = time.perf_counter() - began
+    return {"metrics": metrics, "measurements": measurements}
+
+
+def set_up(job: Job) -> torch.device:
+    """Threads and device of this process."""
+    from threadpoolctl import threadpool_limits
+
+    torch.set_num_threads(job.threads)
+    threadpool_limits(job.threads)
+    device = torch.device(job.device)
+    if device.type == "cuda":
+        torch.backends.cuda.matmul.allow_tf32 = True
+        torch.backends.cudnn.allow_tf32 = True
+        torch.backends.cudnn.benchmark = True
+    return device
+
+
+def seed_everything(seed: int) -> None:
+    """Seed every generator that a model's initialisation may use."""
+    torch.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+
+
+def build_chain(transforms: list[dict[str, Any]], task: Task, registry: Registry) -> Chain:
+    """The identity's transforms, built."""
+    built = []
+    for entry in transforms:
+        definition = registry.get("transform", entry["name"]).definition
+        built.append((definition, definition.params.model_validate_json(json.dumps(entry["params"]))))
+    return Chain(built, task)
+
+
+def load(job: Job, name: str) -> Any:
+    """An array of the dataset, mapped from the file that the parent wrote."""
+    return np.load(job.data / f"{name}.npy", mmap_mode="r")
+
+
+Outcome = tuple[dict[str, Any], Any, evaluation.Extras]
+
+
+def run_module(
+    job: Job,
+    model: nn.Module,
+    chain: Chain,
+    recipe: Training,
+    device: torch.device,
+    folder: TrialFolder,
+    send: Send,
+) -> Outcome:
+    """Train a torch module and predict the test split, once."""
+    n_classes = chain.task.n_classes
+    amp = training.autocast(recipe, device)
+    model.to(device)
+    to_channels_last(model)
+    counts = measure.count_parameters(model)
+    images = load(job, "train_images")
+    # A short training does not see enough images to pay for transforming all of them beforehand.
+    seen = recipe.steps * recipe.batch_size if recipe.steps else len(images) * (recipe.epochs or 1)
+    train_split = Batches(images, load(job, "train_labels"), chain, device, keep=seen >= len(images))
+    validation = load(job, "validation_images")
+    held = Batches(validation, load(job, "validation_labels"), chain, device, keep=False)
+
+    def validate() -> dict[str, Any]:
+        return evaluation.scores(model, held, n_classes, amp) if held.n else {}
+
+    def on_row(row: dict[str, Any]) -> None:
+        folder.append_history(row)
+        send({"event": "row", **row})
+
+    def on_step(step: int, total: int, loss: float) -> None:
+        send({"event": "step", "step": step, "total": total, "loss": loss})
+
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    send({"event": "stage", "stage": "training"})
+    outcome = training.train(model, train_split, recipe, job.identity["seed"], validate, on_row, on_step)
+    if held.n:
+        outcome |= validate()
+
+    send({"event": "stage", "stage": "testing"})
+    test = Batches(load(job, "test_images"), None, chain, device, keep=False)
+    logits, extras = evaluation.predict(model, test, n_classes, amp)
+    chances = evaluation.probabilities(logits)
+    outcome |= {
+        **counts,
+        "peak_memory_bytes": measure.peak_memory_bytes(),
+        "peak_gpu_memory_bytes": measure.peak_gpu_memory_bytes(device),
+    }
+
+    send({"event": "stage", "stage": "measuring"})
+    outcome |= {"flops_per_image": None, "latency_ms": {}}
+    for size in (1, 256):
+        batch = torch.zeros(size, *chain.task.image_shape, device=device).contiguous(memory_format=torch.channels_last)
+        if size == 1:
+            outcome["flops_per_image"] = measure.flops(model, batch)
+        with torch.inference_mode(), amp:
+            outcome["latency_ms"][str(size)] = measure.latency(lambda batch=batch: model(batch), device)  # type: ignore[misc]
+    if job.keep_model:
+        from safetensors.torch import save
+
+        state = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
+        folder.write_model(save(_untied(state)))
+    return outcome, chances, extras
+
+
+def to_channels_last(model: nn.Module) -> None:
+    """Convolutions run faster on channels-last memory; anything with another rank stays as it is."""
+    for parameter in model.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+
+
+def _untied(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """safetensors refuses tensors that share memory: tied weights are stored once each."""
+    seen: set[int] = set()
+    out = {}
+    for name, value in state.items():
+        out[name] = value.clone() if value.data_ptr() in seen else value
+        seen.add(value.data_ptr())
+    return out
+
+
+def run_classifier(job: Job, classifier: Any, chain: Chain, folder: TrialFolder, send: Send) -> Outcome:
+    """Fit a scikit-learn classifier and predict the test split, once."""
+    if any(is_random for _, is_random in chain.steps):
+        raise TrialError("a scikit-learn model sees each image once: a random transform has no meaning for it")
+    cpu = torch.device("cpu")
+    n_classes = chain.task.n_classes
+    state = derive(job.identity["seed"], "fit") % 2**32
+    seeded = {k: state for k in classifier.get_params() if k == "random_state" or k.endswith("__random_state")}
+    classifier.set_params(**seeded)
+
+    def features(split: str) -> Any:
+        return Batches(load(job, f"{split}_images"), None, chain, cpu, keep=False).flat()
+
+    train_features, train_labels = features("train"), np.array(load(job, "train_labels"))
+    send({"event": "stage", "stage": "training"})
+    began = time.perf_counter()
+    classifier.fit(train_features, train_labels)
+    seconds = time.perf_counter() - began
+
+    def chances_of(values: Any) -> Any:
+        return evaluation.classifier_probabilities(classifier, values, n_classes)
+
+    fitted, validation_labels = chances_of(train_features[:5000]), np.array(load(job, "validation_labels"))
+    row: dict[str, Any] = {
+        "epoch": 1,
+        "step": 1,
+        "learning_rate": None,
+        "train_loss": evaluation.log_loss(fitted, train_labels[:5000]),
+        "validation_loss": None,
+        "validation_accuracy": None,
+    }
+    if len(validation_labels):
+        held = chances_of(features("validation"))
+        row["validation_loss"] = evaluation.log_loss(held, validation_labels)
+        row["validation_accuracy"] = float((held.argmax(1) == validation_labels).mean())
+    row |= {"train_seconds": seconds, "wall_seconds": time.perf_counter() - began}
+    folder.append_history(row)
+    send({"event": "row", **row})
+
+    send({"event": "stage", "stage": "testing"})
+    test = features("test")
+    chances = chances_of(test)
+    send({"event": "stage", "stage": "measuring"})
+    peak = measure.peak_memory_bytes()
+    rows = {size: np.resize(test, (size, test.shape[1])) for size in (1, 256)}
+    latency = {str(s): measure.latency(lambda r=r: classifier.predict_proba(r), cpu) for s, r in rows.items()}  # type: ignore[misc]
+    kept = ("train_loss", "validation_loss", "validation_accuracy")
+    measurements = {
+        **{key: row[key] for key in kept},
+        "train_seconds": seconds,
+        "images_per_second": len(train_labels) / seconds,
+        "latency_ms": latency,
+        "peak_memory_bytes": peak,
+    }
+    return measurements, chances, {}
+
+
+def score(job: Job, predictions: Predictions, registry: Registry) -> dict[str, float]:
+    """Every metric of the plan, from the stored predictions."""
+    values = {}
+    for label, name, raw in job.metrics:
+        definition = registry.get("metric", name).definition
+        params = definition.params.model_validate_json(raw)
+        values[label] = evaluation.compute(label, definition.compute, predictions, params)
+    return values

@@ -1,0 +1,123 @@
+"""What the tests share: the real `arena` command, small real data, and plugins made on the spot."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass
+class Result:
+    """A finished command: `out` is standard output, `err` standard error."""
+
+    status: int
+    out: str
+    err: str
+
+
+Arena = Callable[..., Result]
+
+
+@pytest.fixture
+def arena(tmp_path: Path) -> Arena:
+    """Run the real command in an empty folder; `plugins` is a folder of made-up distributions."""
+
+    def call(*arguments: object, plugins: Path | None = None, cwd: Path = tmp_path, **env: str) -> Result:
+        environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", **env}
+        if plugins is not None:
+            environment["PYTHONPATH"] = str(plugins)
+        done = subprocess.run(
+            [sys.executable, "-m", "mnistarena", *map(str, arguments)],
+            cwd=cwd,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=240,
+        )
+        assert "Traceback (most recent call last)" not in done.stderr, done.stderr
+        return Result(done.returncode, done.stdout, done.stderr)
+
+    return call
+
+
+@pytest.fixture
+def distribution(tmp_path: Path) -> Callable[..., Path]:
+    """Write an installed distribution with one entry point, as pip would leave it; returns its folder."""
+    site = tmp_path / "site"
+    site.mkdir()
+
+    def make(name: str, source: str, *, version: str = "1.0") -> Path:
+        module = name.replace("-", "_")
+        (site / f"{module}.py").write_text(textwrap.dedent(source))
+        info = site / f"{module}-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        (info / "entry_points.txt").write_text(f"[mnistarena]\n{module} = {module}\n")
+        return site
+
+    return make
+
+
+TINY = """
+[benchmark]
+name = "tiny"
+seeds = [0, 1]
+metrics = ["accuracy", "f1_weighted", "log_loss"]
+baseline = "cnn"
+
+[[dataset]]
+name = "mnist"
+train_limit = 600
+validation = 200
+test_limit = 500
+transforms = ["normalize"]
+
+[training]
+epochs = 2
+batch_size = 32
+optimizer = { name = "adam", lr = 0.002 }
+schedule = { name = "cosine" }
+
+[[model]]
+name = "cnn"
+
+[[model]]
+name = "logistic-regression"
+"""
+
+
+@pytest.fixture
+def write_spec(tmp_path: Path) -> Callable[..., Path]:
+    """Write a spec file; the default is a tiny run on real digits."""
+
+    def write(text: str = TINY, name: str = "tiny.toml") -> Path:
+        path = tmp_path / name
+        path.write_text(textwrap.dedent(text))
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of the tiny spec; to be read, not changed."""
+    folder = tmp_path_factory.mktemp("tiny")
+    (folder / "tiny.toml").write_text(TINY)
+    done = subprocess.run(
+        [sys.executable, "-m", "mnistarena", "run", "tiny.toml", "--out", "run"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "run"

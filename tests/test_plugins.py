@@ -1,0 +1,112 @@
+"""Plugins are found by entry point, loaded one by one, and a bad one costs nobody else."""
+
+from __future__ import annotations
+
+import json
+
+GOOD = '''
+from mnistarena import ModelDef, Params, hookimpl
+from pydantic import Field
+
+class LinearParams(Params):
+    """Parameters of a linear model."""
+    bias: bool = Field(True, description="whether the layer has a bias")
+
+def build(params, task):
+    from torch import nn
+    c, h, w = task.image_shape
+    return nn.Sequential(nn.Flatten(), nn.Linear(c * h * w, task.n_classes, bias=params.bias))
+
+@hookimpl
+def arena_models():
+    return [ModelDef("{name}", "a linear model", LinearParams, build)]
+'''
+
+
+def plugins_of(result):
+    return {entry["name"]: entry for entry in json.loads(result.out)}
+
+
+def test_an_installed_plugin_is_listed_shown_and_run(arena, distribution, write_spec):
+    site = distribution("arena-linear", GOOD.replace("{name}", "linear"), version="1.2")
+    listed = json.loads(arena("list", "models", "--json", plugins=site).out)
+    assert {"name": "linear", "summary": "a linear model", "distribution": "arena-linear 1.2"} in listed
+    shown = json.loads(arena("show", "model", "linear", "--json", plugins=site).out)
+    assert shown["parameters"][0]["description"] == "whether the layer has a bias"
+    spec = write_spec(
+        """
+        [benchmark]
+        name = "third party"
+        [[dataset]]
+        name = "digits"
+        [training]
+        epochs = 2
+        [[model]]
+        name = "linear"
+        params = { bias = false }
+        """
+    )
+    result = arena("run", spec, plugins=site)
+    assert result.status == 0, result.err + result.out
+    assert "linear on digits, seed 0" in result.out
+
+
+def test_a_plugin_that_does_not_import_is_listed_with_its_cause_and_bricks_nothing(arena, distribution):
+    distribution("arena-good", GOOD.replace("{name}", "good"))
+    distribution("arena-exits", "raise SystemExit('bye')")
+    site = distribution("arena-bad", "import a_module_that_is_not_there")
+    found = plugins_of(arena("list", "plugins", "--json", plugins=site))
+    assert found["arena_good"]["status"] == "loaded"
+    assert found["arena_bad"]["status"] == "broken"
+    assert "a_module_that_is_not_there" in found["arena_bad"]["cause"]
+    assert found["arena_exits"]["status"] == "broken"
+    assert found["cnn"]["status"] == "loaded"
+
+
+def test_a_spec_that_needs_a_broken_plugin_stops_with_the_cause(arena, distribution, write_spec):
+    site = distribution("arena-bad", "import a_module_that_is_not_there")
+    spec = write_spec("[benchmark]\nname='x'\n[[dataset]]\nname='digits'\n[[model]]\nname='arena-bad'\n")
+    result = arena("run", spec, plugins=site)
+    assert result.status == 2
+    assert "arena-bad) is broken: ModuleNotFoundError: No module named 'a_module_that_is_not_there'" in result.err
+
+
+def test_strict_mode_refuses_a_broken_plugin(arena, distribution):
+    site = distribution("arena-bad", "1 / 0")
+    result = arena("list", plugins=site, ARENA_STRICT_PLUGINS="1")
+    assert result.status == 2
+    assert "ZeroDivisionError" in result.err
+
+
+def test_a_blocked_plugin_is_not_even_imported(arena, distribution, tmp_path):
+    site = distribution("arena-loud", f"open({str(tmp_path / 'imported')!r}, 'w')\n" + GOOD.replace("{name}", "loud"))
+    for blocked in ("arena_loud", "arena-loud"):
+        found = plugins_of(arena("list", "plugins", "--json", plugins=site, ARENA_DISABLE_PLUGINS=f"x,{blocked}"))
+        assert found["arena_loud"]["status"] == "blocked"
+    assert not (tmp_path / "imported").exists()
+
+
+def test_two_plugins_of_one_name_are_both_named_and_only_a_spec_that_needs_it_stops(arena, distribution, write_spec):
+    distribution("arena-one", GOOD.replace("{name}", "cnn"))
+    site = distribution("arena-two", GOOD.replace("{name}", "other"))
+    result = arena("validate", write_spec(), plugins=site)
+    assert result.status == 2
+    assert 'the model "cnn" is provided by' in result.err
+    assert "arena-one 1.0" in result.err
+    assert "mnistarena-cnn 0.1.0" in result.err
+    assert arena("validate", write_spec(), "--only", "logistic-regression", plugins=site).status == 2
+    assert arena("validate", write_spec(), plugins=site, ARENA_DISABLE_PLUGINS="arena-one").status == 0
+
+
+def test_a_plugin_that_returns_the_wrong_thing_is_named(arena, distribution):
+    distribution(
+        "arena-wrong", "from mnistarena import hookimpl\n@hookimpl\ndef arena_models():\n    return ['a string']\n"
+    )
+    distribution(
+        "arena-newer", "from mnistarena import hookimpl\n@hookimpl\ndef arena_teleporters():\n    return []\n"
+    )
+    site = distribution("arena-nothing", "x = 1")
+    found = plugins_of(arena("list", "plugins", "--json", plugins=site))
+    assert "'a string' where a ModelDef was expected" in found["arena_wrong"]["cause"]
+    assert "the hook arena_teleporters, which mnistarena 0.1.0 does not have" in found["arena_newer"]["cause"]
+    assert "implements no hook" in found["arena_nothing"]["cause"]

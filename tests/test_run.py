@@ -1,0 +1,301 @@
+"""What `arena run` promises: the same bits every time, nothing run twice, a fault costs one trial."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mnistarena
+
+
+def trials(run: Path) -> dict[str, dict]:
+    records = [json.loads(path.read_text()) for path in sorted(run.glob("trials/*/trial.json"))]
+    return {f"{r['label']}-{r['seed']}": r for r in records}
+
+
+def bits(run: Path) -> dict[str, bytes]:
+    """The arrays of every trial's predictions, and its history without the clock."""
+    found = {}
+    for path in sorted(run.glob("trials/*/predictions.npz")):
+        arrays = np.load(path)
+        history = [json.loads(line) for line in (path.parent / "history.jsonl").read_text().splitlines()]
+        for row in history:
+            del row["train_seconds"], row["wall_seconds"]
+        found[path.parent.name] = b"".join(arrays[k].tobytes() for k in arrays.files) + json.dumps(history).encode()
+    return found
+
+
+def test_a_run_leaves_everything_that_its_figures_can_be_recomputed_from(tiny_run):
+    records = trials(tiny_run)
+    assert set(records) == {"cnn-0", "cnn-1", "logistic-regression-0"}, "one seed is enough for a deterministic model"
+    for record in records.values():
+        assert record["status"] == "done"
+        folder = next(tiny_run.glob(f"trials/*-{record['id']}"))
+        arrays = np.load(folder / "predictions.npz")
+        correct = arrays["probabilities"].argmax(1) == arrays["labels"]
+        assert record["metrics"]["accuracy"] == pytest.approx(correct.mean(), abs=1e-12)
+        assert len(arrays["index"]) == 500
+        measured = record["measurements"]
+        assert measured["wall_seconds"] > measured["train_seconds"] > 0
+        assert set(measured["latency_ms"]) == {"1", "256"}
+        assert measured["peak_memory_bytes"] > 1e6
+    cnn = records["cnn-0"]["measurements"]
+    assert cnn["parameters"] == cnn["trainable_parameters"] == 212_542
+    # 2 × multiply-adds: conv 5×5 1→16 at 28², conv 5×5 16→32 at 14², three linear layers.
+    multiply_adds = 28**2 * 16 * 25 + 14**2 * 32 * 25 * 16 + 1568 * 120 + 120 * 84 + 84 * 10
+    assert cnn["flops_per_image"] == 2 * multiply_adds
+    assert records["cnn-0"]["metrics"]["accuracy"] > 0.75
+
+
+def test_the_same_spec_gives_the_same_bits_however_many_run_side_by_side(arena, write_spec, tmp_path):
+    spec = write_spec()
+    for name, jobs in (("one", 1), ("two", 2), ("again", 2)):
+        assert arena("run", spec, "--out", name, "--jobs", jobs, "--threads", 1).status == 0
+    one, two, again = (bits(tmp_path / name) for name in ("one", "two", "again"))
+    assert one == two == again
+    assert len(one) == 3
+
+
+def test_what_is_finished_is_not_run_again_and_force_runs_it(arena, write_spec, tmp_path):
+    spec = write_spec()
+    assert arena("run", spec, "--out", "run").status == 0
+    before = {p: p.stat().st_mtime_ns for p in tmp_path.glob("run/trials/*/predictions.npz")}
+    again = arena("run", spec, "--out", "run")
+    assert again.status == 0
+    assert "3 finished before" in again.out
+    assert {p: p.stat().st_mtime_ns for p in before} == before
+    # An edited spec runs only what changed.
+    more = arena("run", spec, "--out", "run", "--set", "model.cnn.seeds=[0, 1, 2]")
+    assert "3 finished before" in more.out
+    assert len(trials(tmp_path / "run")) == 4
+    assert arena("run", spec, "--out", "run", "--only", "cnn", "--force").status == 0
+    assert all(p.stat().st_mtime_ns > before[p] for p in before if "cnn" in p.parent.name)
+
+
+def test_a_new_metric_is_computed_from_the_stored_predictions_without_training(arena, write_spec, tmp_path):
+    spec = write_spec()
+    assert arena("run", spec, "--out", "run", "--only", "cnn").status == 0
+    history = {p: p.read_bytes() for p in tmp_path.glob("run/trials/*/history.jsonl")}
+    metric = 'benchmark.metrics=["accuracy", { name = "ece", bins = 5, label = "ece-5" }]'
+    assert arena("run", spec, "--out", "run", "--only", "cnn", "--set", metric).status == 0
+    for record in trials(tmp_path / "run").values():
+        assert set(record["metrics"]) == {"accuracy", "ece-5"}
+    assert {p: p.read_bytes() for p in history} == history
+
+
+def test_only_keeps_what_was_run_before_of_the_others(arena, write_spec, tmp_path):
+    spec = write_spec()
+    assert arena("run", spec, "--out", "run", "--only", "cnn").status == 0
+    assert arena("run", spec, "--out", "run", "--only", "logistic*").status == 0
+    run = mnistarena.load_run(tmp_path / "run")
+    assert [(t.label, t.status) for t in run.trials] == [
+        ("cnn", "done"),
+        ("cnn", "done"),
+        ("logistic-regression", "done"),
+    ]
+
+
+def test_two_labels_of_one_recipe_are_trained_once_and_shown_twice(arena, write_spec, tmp_path):
+    spec = write_spec(
+        """
+        [benchmark]
+        name = "twins"
+        [[dataset]]
+        name = "digits"
+        [training]
+        epochs = 1
+        [[model]]
+        name = "cnn"
+        [[model]]
+        name = "cnn"
+        label = "the same"
+        """
+    )
+    assert arena("run", spec, "--out", "run").status == 0
+    assert len(trials(tmp_path / "run")) == 1
+    run = mnistarena.load_run(tmp_path / "run")
+    assert [(t.label, t.done) for t in run.trials] == [("cnn", True), ("the same", True)]
+
+
+FAULTS = '''
+from mnistarena import ModelDef, Params, hookimpl
+import os, signal, time
+
+class Empty(Params):
+    """No parameters."""
+
+def linear(task):
+    from torch import nn
+    c, h, w = task.image_shape
+    return nn.Sequential(nn.Flatten(), nn.Linear(c * h * w, task.n_classes))
+
+def raises(params, task): raise RuntimeError("built on sand")
+def exits(params, task): os._exit(7)
+def is_killed(params, task): os.kill(os.getpid(), signal.SIGKILL)
+def hangs(params, task): time.sleep(3600)
+def is_no_model(params, task): return 42
+def good(params, task): return linear(task)
+def wrong_shape(params, task):
+    from torch import nn
+    return nn.Sequential(linear(task), nn.Linear(task.n_classes, 3 + task.n_classes))
+def diverges(params, task):
+    model = linear(task)
+    model[1].weight.data.fill_(float("inf"))
+    return model
+
+@hookimpl
+def arena_models():
+    builds = [raises, exits, is_killed, hangs, is_no_model, wrong_shape, diverges, good]
+    return [ModelDef(b.__name__, "a fault", Empty, b) for b in builds]
+'''
+
+
+def test_a_fault_costs_its_own_trial_and_is_recorded_with_its_cause(arena, distribution, write_spec, tmp_path):
+    site = distribution("arena-faults", FAULTS)
+    causes = {
+        "raises": ("failed", "built on sand"),
+        "exits": ("failed", "status 7"),
+        "is_killed": ("failed", "SIGKILL"),
+        "hangs": ("timeout", "time limit of 6s"),
+        "is_no_model": ("failed", "neither a torch.nn.Module"),
+        "wrong_shape": ("failed", "wanted"),
+        "diverges": ("failed", "training diverged"),
+    }
+    models = "".join(f"[[model]]\nname = '{name}'\n" for name in [*causes, "good"])
+    spec = write_spec(
+        "[benchmark]\nname = 'faults'\n[[dataset]]\nname = 'digits'\n[training]\nepochs = 1\ntime_limit = '6s'\n" + models
+    )
+    result = arena("run", spec, "--out", "run", plugins=site)
+    assert result.status == 1, result.out + result.err
+    records = {r["label"]: r for r in trials(tmp_path / "run").values()}
+    assert records["good"]["status"] == "done"
+    for label, (status, cause) in causes.items():
+        assert records[label]["status"] == status
+        assert cause in records[label]["error"]["message"]
+        assert cause in result.out
+    assert "built on sand" in records["raises"]["error"]["traceback"]
+    assert "7 of 8 trials are not done" in result.out
+    # Failures wait for --retry-failed; they are never mistaken for results.
+    again = arena("run", spec, "--out", "run", plugins=site)
+    assert again.status == 1
+    assert "8 finished before" in again.out
+    report = arena("report", "run", "--markdown", plugins=site)
+    assert report.status == 0
+    assert "built on sand" in (tmp_path / "run" / "report.md").read_text()
+
+
+def test_a_run_folder_serves_one_run_at_a_time(write_spec, tmp_path, arena):
+    spec = write_spec()
+    first = subprocess.Popen(
+        [sys.executable, "-m", "mnistarena", "run", spec, "--out", "run", "--set", "training.epochs=200"],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "run" / ".lock").is_file() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        time.sleep(1)
+        second = arena("run", spec, "--out", "run")
+        assert second.status == 2
+        assert f"in use by process {first.pid}" in second.err
+    finally:
+        first.send_signal(2)
+        assert first.wait(30) == 130
+
+
+def test_an_interrupted_run_continues_with_the_same_command(arena, write_spec, tmp_path):
+    spec = write_spec()
+    slow = ["--set", "model.cnn.training.epochs=60"]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "mnistarena", "run", spec, "--out", "run", "--jobs", "1", *slow],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while not any(tmp_path.glob("run/trials/cnn*/history.jsonl")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    running.send_signal(2)
+    output, _ = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "the same command continues" in output
+    assert {r["status"] for r in trials(tmp_path / "run").values()} <= {"interrupted", "done"}
+    assert arena("run", spec, "--out", "run", *slow).status == 0
+    assert all(r["status"] == "done" for r in trials(tmp_path / "run").values())
+
+
+def test_an_output_that_cannot_be_written_is_named(arena, write_spec, tmp_path):
+    (tmp_path / "taken").write_text("a file")
+    result = arena("run", write_spec(), "--out", "taken/run")
+    assert result.status == 2
+    assert "cannot make the run folder taken/run" in result.err
+
+
+def test_a_device_that_is_not_there_is_refused(arena, write_spec):
+    result = arena("run", write_spec(), "--device", "cuda:99")
+    assert result.status == 2
+    assert "'cuda:99' cannot be used" in result.err
+
+
+def test_python_runs_a_mapping_from_a_script_without_a_main_guard(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        """
+import mnistarena
+
+run = mnistarena.run({
+    "benchmark": {"name": "from Python", "metrics": ["accuracy"]},
+    "dataset": [{"name": "digits"}],
+    "training": {"epochs": 1},
+    "model": [{"name": "cnn"}],
+}, out="run")
+assert run.complete
+print(run.frame()[["label", "seed", "status"]].to_string())
+print(run.trials[0].predictions().probabilities.shape)
+"""
+    )
+    done = subprocess.run([sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, env=os.environ)
+    assert done.returncode == 0, done.stderr
+    assert "(360, 10)" in done.stdout
+
+
+def test_a_spec_with_a_grid_makes_a_labelled_recipe_of_each_point(arena, write_spec):
+    spec = write_spec(
+        """
+        [benchmark]
+        name = "grid"
+        seeds = [0, 1]
+        [[dataset]]
+        name = "mnist"
+        test_limit = 100
+        [training]
+        epochs = 3
+        optimizer = { name = "sgd", lr = 0.1, momentum = 0.9 }
+        [[model]]
+        name = "vit"
+        grid = { params.blocks = [1, 2], training.batch_size = [32, 64] }
+        training = { steps = 7, optimizer = { name = "adam" } }
+        """
+    )
+    plan = json.loads(arena("plan", spec, "--json").out)
+    assert [e["label"] for e in plan["entries"]] == [
+        "vit[blocks=1,batch_size=32]",
+        "vit[blocks=1,batch_size=64]",
+        "vit[blocks=2,batch_size=32]",
+        "vit[blocks=2,batch_size=64]",
+    ]
+    assert len({t["id"] for t in plan["trials"]}) == 8
+    first = plan["entries"][0]["training"]
+    assert (first["steps"], first["epochs"]) == (7, None), "steps replace the default's epochs"
+    assert first["optimizer"] == {"name": "adam"}, "another optimizer does not inherit the first one's arguments"
+    assert [e["params"]["blocks"] for e in plan["entries"]] == [1, 1, 2, 2]
