@@ -102,9 +102,7 @@ def test_a_plugin_that_returns_the_wrong_thing_is_named(arena, distribution):
     distribution(
         "arena-wrong", "from mnistarena import hookimpl\n@hookimpl\ndef arena_models():\n    return ['a string']\n"
     )
-    distribution(
-        "arena-newer", "from mnistarena import hookimpl\n@hookimpl\ndef arena_teleporters():\n    return []\n"
-    )
+    distribution("arena-newer", "from mnistarena import hookimpl\n@hookimpl\ndef arena_teleporters():\n    return []\n")
     site = distribution("arena-nothing", "x = 1")
     found = plugins_of(arena("list", "plugins", "--json", plugins=site))
     assert "'a string' where a ModelDef was expected" in found["arena_wrong"]["cause"]

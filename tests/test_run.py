@@ -170,7 +170,8 @@ def test_a_fault_costs_its_own_trial_and_is_recorded_with_its_cause(arena, distr
     }
     models = "".join(f"[[model]]\nname = '{name}'\n" for name in [*causes, "good"])
     spec = write_spec(
-        "[benchmark]\nname = 'faults'\n[[dataset]]\nname = 'digits'\n[training]\nepochs = 1\ntime_limit = '6s'\n" + models
+        "[benchmark]\nname = 'faults'\n[[dataset]]\nname = 'digits'\n[training]\nepochs = 1\ntime_limit = '6s'\n"
+        + models
     )
     result = arena("run", spec, "--out", "run", plugins=site)
     assert result.status == 1, result.out + result.err

@@ -6,7 +6,7 @@ import pytest
 
 from mnistarena.spec.locate import line_of
 
-TEXT = '''\
+TEXT = """\
 # a comment with [brackets] and = signs
 [benchmark]
 name = "a \\" quote # not a comment"
@@ -30,7 +30,7 @@ transforms = [
 ]
 [model.training]
 epochs = 3
-'''
+"""
 
 
 @pytest.mark.parametrize(

@@ -16,38 +16,107 @@ validation = 100
 
 CASES = {
     "broken TOML": ("[benchmark\nname = 1\n", [":1: not valid TOML"]),
-    "unknown table": (HEAD + "[trainning]\nepochs = 1\n[[model]]\nname = 'cnn'\n", [':8: trainning: unknown table "trainning"; did you mean "training"?']),
-    "unknown key": (HEAD + "[[model]]\nname = 'cnn'\ntranforms = []\n", [':10: model[1] "cnn": unknown key "tranforms"; did you mean "transforms"?']),
+    "unknown table": (
+        HEAD + "[trainning]\nepochs = 1\n[[model]]\nname = 'cnn'\n",
+        [':8: trainning: unknown table "trainning"; did you mean "training"?'],
+    ),
+    "unknown key": (
+        HEAD + "[[model]]\nname = 'cnn'\ntranforms = []\n",
+        [':10: model[1] "cnn": unknown key "tranforms"; did you mean "transforms"?'],
+    ),
     "unknown parameter": (
         HEAD + "[[model]]\nname = 'cnn'\n[[model]]\nname = 'vit'\nparams = { widht = 8 }\n",
         [':12: model[2] "vit": unknown parameter "widht"; did you mean "width"?'],
     ),
-    "unknown model": (HEAD + "[[model]]\nname = 'cn'\n", [':9: model[1] "cn": unknown model "cn"; did you mean "cnn"?']),
-    "unknown dataset": ("[benchmark]\nname='x'\n[[dataset]]\nname='mnits'\n[[model]]\nname='cnn'\n", [':4: dataset[1] "mnits": unknown dataset "mnits"; did you mean "mnist"?']),
-    "unknown transform": (HEAD + "[[model]]\nname = 'cnn'\ntransforms = ['normalise']\n", [':10: model[1] "cnn": unknown transform "normalise"; did you mean "normalize"?']),
-    "unknown metric": ("[benchmark]\nname='x'\nmetrics=['acuracy']\n[[dataset]]\nname='digits'\n[[model]]\nname='cnn'\n", [':3: benchmark: unknown metric "acuracy"; did you mean "accuracy"?']),
-    "unknown optimizer": (HEAD + "[training]\noptimizer = { name = 'adan' }\n[[model]]\nname = 'cnn'\n", [':9: training: unknown optimizer "adan"; did you mean "adam"?']),
+    "unknown model": (
+        HEAD + "[[model]]\nname = 'cn'\n",
+        [':9: model[1] "cn": unknown model "cn"; did you mean "cnn"?'],
+    ),
+    "unknown dataset": (
+        "[benchmark]\nname='x'\n[[dataset]]\nname='mnits'\n[[model]]\nname='cnn'\n",
+        [':4: dataset[1] "mnits": unknown dataset "mnits"; did you mean "mnist"?'],
+    ),
+    "unknown transform": (
+        HEAD + "[[model]]\nname = 'cnn'\ntransforms = ['normalise']\n",
+        [':10: model[1] "cnn": unknown transform "normalise"; did you mean "normalize"?'],
+    ),
+    "unknown metric": (
+        "[benchmark]\nname='x'\nmetrics=['acuracy']\n[[dataset]]\nname='digits'\n[[model]]\nname='cnn'\n",
+        [':3: benchmark: unknown metric "acuracy"; did you mean "accuracy"?'],
+    ),
+    "unknown optimizer": (
+        HEAD + "[training]\noptimizer = { name = 'adan' }\n[[model]]\nname = 'cnn'\n",
+        [':9: training: unknown optimizer "adan"; did you mean "adam"?'],
+    ),
     "unknown optimizer argument": (
         HEAD + "[training]\noptimizer = { name = 'sgd', lr = 0.1, momentun = 0.9 }\n[[model]]\nname = 'cnn'\n",
         [':9: training: unknown argument "momentun" of the optimizer "sgd"; did you mean "momentum"?'],
     ),
-    "wrong type": (HEAD + "[training]\nepochs = '3'\n[[model]]\nname = 'cnn'\n", [':9: training: "epochs" must be a valid integer, not "3"']),
-    "out of bounds": (HEAD + "[training]\nbatch_size = 0\n[[model]]\nname = 'cnn'\n", [':9: training: "batch_size" must be greater than or equal to 1, not 0']),
-    "parameter out of bounds": (HEAD + "[[model]]\nname = 'vit'\n[model.params]\nblocks = 0\n", [':11: model[1] "vit": "blocks" must be greater than']),
-    "duplicate labels": (HEAD + "[[model]]\nname = 'cnn'\n[[model]]\nname = 'cnn'\n", ['model[2] "cnn": two models are labelled "cnn"']),
+    "wrong type": (
+        HEAD + "[training]\nepochs = '3'\n[[model]]\nname = 'cnn'\n",
+        [':9: training: "epochs" must be a valid integer, not "3"'],
+    ),
+    "out of bounds": (
+        HEAD + "[training]\nbatch_size = 0\n[[model]]\nname = 'cnn'\n",
+        [':9: training: "batch_size" must be greater than or equal to 1, not 0'],
+    ),
+    "parameter out of bounds": (
+        HEAD + "[[model]]\nname = 'vit'\n[model.params]\nblocks = 0\n",
+        [':11: model[1] "vit": "blocks" must be greater than'],
+    ),
+    "duplicate labels": (
+        HEAD + "[[model]]\nname = 'cnn'\n[[model]]\nname = 'cnn'\n",
+        ['model[2] "cnn": two models are labelled "cnn"'],
+    ),
     "no model": (HEAD, ["there is no [[model]]"]),
-    "empty seeds": ("[benchmark]\nname='x'\nseeds=[]\n[[dataset]]\nname='digits'\n[[model]]\nname='cnn'\n", [':3: benchmark: "seeds" must']),
-    "one bracket": ("[benchmark]\nname='x'\n[dataset]\nname='digits'\n[[model]]\nname='cnn'\n", ["write [[dataset]], with two brackets"]),
-    "epochs and steps": (HEAD + "[training]\nepochs = 1\nsteps = 5\n[[model]]\nname = 'cnn'\n", ['give "epochs" or "steps", not both']),
-    "unknown baseline": ("[benchmark]\nname='x'\nbaseline='ccn'\n[[dataset]]\nname='digits'\n[[model]]\nname='cnn'\n", [':3: benchmark: no model is labelled "ccn"; did you mean "cnn"?']),
-    "bad duration": (HEAD + "[training]\ntime_limit = '5 parsecs'\n[[model]]\nname = 'cnn'\n", [':9: training: "time_limit" must be a number and a unit']),
-    "grid without a list": (HEAD + "[[model]]\nname = 'vit'\ngrid = { params.blocks = 2 }\n", ['"grid.params.blocks" must be a list']),
-    "grid over a bad value": (HEAD + "[[model]]\nname = 'vit'\ngrid = { params.blocks = [2, 0] }\n", [':10: model[1] "vit": "blocks" must be greater']),
-    "too much validation": ("[benchmark]\nname='x'\n[[dataset]]\nname='digits'\nvalidation=5000\n[[model]]\nname='cnn'\n", ['"validation" = 5000 leaves no image to train on']),
-    "too large a limit": ("[benchmark]\nname='x'\n[[dataset]]\nname='digits'\ntest_limit=5000\n[[model]]\nname='cnn'\n", ['"test_limit" = 5000 is more than']),
-    "best without validation": ("[benchmark]\nname='x'\n[[dataset]]\nname='digits'\n[training]\nselect='best'\n[[model]]\nname='cnn'\n", ['select = "best" needs validation images']),
-    "input too small": (HEAD + "[[model]]\nname = 'vgg16'\nparams = { weights = ['none'] }\n", ['model[1] "vgg16": does not fit "digits"', "to-rgb"]),
-    "input that does not divide": (HEAD + "[[model]]\nname = 'vit'\n", ['model[1] "vit": does not fit "digits"', "resize"]),
+    "empty seeds": (
+        "[benchmark]\nname='x'\nseeds=[]\n[[dataset]]\nname='digits'\n[[model]]\nname='cnn'\n",
+        [':3: benchmark: "seeds" must'],
+    ),
+    "one bracket": (
+        "[benchmark]\nname='x'\n[dataset]\nname='digits'\n[[model]]\nname='cnn'\n",
+        ["write [[dataset]], with two brackets"],
+    ),
+    "epochs and steps": (
+        HEAD + "[training]\nepochs = 1\nsteps = 5\n[[model]]\nname = 'cnn'\n",
+        ['give "epochs" or "steps", not both'],
+    ),
+    "unknown baseline": (
+        "[benchmark]\nname='x'\nbaseline='ccn'\n[[dataset]]\nname='digits'\n[[model]]\nname='cnn'\n",
+        [':3: benchmark: no model is labelled "ccn"; did you mean "cnn"?'],
+    ),
+    "bad duration": (
+        HEAD + "[training]\ntime_limit = '5 parsecs'\n[[model]]\nname = 'cnn'\n",
+        [':9: training: "time_limit" must be a number and a unit'],
+    ),
+    "grid without a list": (
+        HEAD + "[[model]]\nname = 'vit'\ngrid = { params.blocks = 2 }\n",
+        ['"grid.params.blocks" must be a list'],
+    ),
+    "grid over a bad value": (
+        HEAD + "[[model]]\nname = 'vit'\ngrid = { params.blocks = [2, 0] }\n",
+        [':10: model[1] "vit": "blocks" must be greater'],
+    ),
+    "too much validation": (
+        "[benchmark]\nname='x'\n[[dataset]]\nname='digits'\nvalidation=5000\n[[model]]\nname='cnn'\n",
+        ['"validation" = 5000 leaves no image to train on'],
+    ),
+    "too large a limit": (
+        "[benchmark]\nname='x'\n[[dataset]]\nname='digits'\ntest_limit=5000\n[[model]]\nname='cnn'\n",
+        ['"test_limit" = 5000 is more than'],
+    ),
+    "best without validation": (
+        "[benchmark]\nname='x'\n[[dataset]]\nname='digits'\n[training]\nselect='best'\n[[model]]\nname='cnn'\n",
+        ['select = "best" needs validation images'],
+    ),
+    "input too small": (
+        HEAD + "[[model]]\nname = 'vgg16'\nparams = { weights = ['none'] }\n",
+        ['model[1] "vgg16": does not fit "digits"', "to-rgb"],
+    ),
+    "input that does not divide": (
+        HEAD + "[[model]]\nname = 'vit'\n",
+        ['model[1] "vit": does not fit "digits"', "resize"],
+    ),
     "several at once": (
         HEAD + "[training]\nepochs = -1\n[[model]]\nname = 'cnn'\nseed = 3\n[[model]]\nname = 'nope'\n",
         ['"epochs" must', 'unknown key "seed"; did you mean "seeds"?', 'unknown model "nope"'],

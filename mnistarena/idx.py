@@ -1,0 +1,53 @@
+"""The IDX format of MNIST and its relatives, gzipped or not."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import math
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnistarena.errors import DataError, MissingDataError
+
+MAGIC_UINT8 = 8
+
+
+def read_idx(path: Path, sha256: str | None = None) -> NDArray[np.uint8]:
+    """The uint8 array in an IDX file, of whatever rank its header says.
+
+    With `sha256`, the file's content after decompression must have that digest. Raises `DataError` that
+    names the file where it is missing, truncated, altered or no IDX file.
+    Format: two zero bytes, the type, the rank, then a big-endian uint32 a dimension (Y. LeCun).
+    """
+    try:
+        raw = path.read_bytes()
+        content = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
+    except FileNotFoundError:
+        raise MissingDataError(f"{path} is missing") from None
+    except (OSError, EOFError, zlib.error) as problem:
+        raise DataError(f"{path} is damaged: {problem}; get it again") from problem
+    if sha256 is not None:
+        found = hashlib.sha256(content).hexdigest()
+        if found != sha256:
+            raise DataError(f"{path} is not the genuine file: its content has SHA-256 {found}, expected {sha256}")
+    if len(content) < 4 or content[:2] != b"\0\0" or content[2] != MAGIC_UINT8:
+        raise DataError(f"{path} is not an IDX file of bytes")
+    rank = content[3]
+    start = 4 + 4 * rank
+    shape = tuple(int(n) for n in np.frombuffer(content[4:start], ">u4"))
+    if len(shape) != rank or len(content) - start != math.prod(shape):
+        raise DataError(f"{path} is truncated: its header promises {shape}, it holds {len(content) - start} bytes")
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+
+
+def read_pair(
+    folder: Path, images: str, labels: str, digests: dict[str, str]
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Images `(n, 1, H, W)` and labels `(n,)` from two verified files of a folder."""
+    pixels = read_idx(folder / images, digests[images])
+    classes = read_idx(folder / labels, digests[labels])
+    return pixels[:, None], classes.astype(np.int64)

@@ -1,0 +1,214 @@
+"""Trained weights for model plugins: which can be had, which are used, and that they fit.
+
+A model's `prepare` calls `resolve` before the plan is fixed; its `build` calls `load` in the worker.
+Torch is imported inside the functions only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from mnistarena.components import ModelDef, Params, PrepareContext, Task
+from mnistarena.errors import ArenaError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+IMAGENET, NONE = "imagenet", "none"
+DOWNLOAD_TIMEOUT = 15
+"""Seconds without an answer after which a download is given up."""
+
+
+def resolve(
+    model: str, preferences: Sequence[str], enum: str, digest: str | None, context: PrepareContext
+) -> tuple[str, str | None]:
+    """The first of `preferences` that can be had, and its file's SHA-256 (None for "none").
+
+    A preference is "imagenet" (torchvision's weights `enum`, such as "VGG16_Weights.IMAGENET1K_V1", from
+    its cache or by its download), "none" (random initialisation), or the path of a state dict, relative to
+    the spec. `digest` is what the file must have, or None. Tells the context which one it was.
+    Raises `ArenaError` where none can be had, saying what was tried and what to write instead.
+    """
+    tried: list[str] = []
+    for preference in preferences:
+        if preference == NONE:
+            before = f" because {'; '.join(tried)}" if tried else ", as the spec says"
+            context.note(f'{model}: trained from scratch (weights "none"){before}')
+            return NONE, None
+        try:
+            name = preference if preference == IMAGENET else str(_local(context.base_dir / preference))
+            file = imagenet_file(enum, download=context.download) if preference == IMAGENET else Path(name)
+        except _Unavailable as reason:
+            tried.append(f'"{preference}" could not be had: {reason}')
+            continue
+        found = _sha256(file)
+        if digest is not None and found != digest:
+            raise ArenaError(f"{model}: {file} has SHA-256 {found}, but weights_digest says {digest}")
+        context.note(f'{model}: starts from the weights "{preference}" (SHA-256 {found[:12]}…)')
+        return name, found
+    raise ArenaError(
+        f"{model}: none of its weights can be had: {'; '.join(tried) or 'the list is empty'}. "
+        'Write weights = ["imagenet", "none"] to train from scratch where ImageNet\'s cannot be had, '
+        "or the path of a state dict"
+    )
+
+
+class _Unavailable(Exception):
+    """Weights that are not here; the next preference has its turn."""
+
+
+def _local(path: Path) -> Path:
+    if not path.is_file():
+        raise _Unavailable(f"there is no file {path}")
+    return path.resolve()
+
+
+def imagenet_file(enum: str, download: bool) -> Path:
+    """The file of torchvision's weights in torch.hub's cache, fetched by torchvision where it is missing."""
+    import torch
+    import torchvision
+
+    family, _, member = enum.partition(".")
+    weights = getattr(getattr(torchvision.models, family), member)
+    file = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
+    if not file.is_file():
+        if not download:
+            raise _Unavailable(f"{file} is not there, and nothing is to be downloaded")
+        before = socket.getdefaulttimeout()
+        socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)
+        try:
+            weights.get_state_dict(progress=False, check_hash=True)
+        except Exception as problem:
+            raise _Unavailable(f"{file.name} is not in {file.parent}, and its download failed ({problem})") from problem
+        finally:
+            socket.setdefaulttimeout(before)
+    return file
+
+
+def load(model: str, weights: str, enum: str, digest: str | None) -> dict[str, torch.Tensor]:
+    """The state dict that `resolve` named; raises `ArenaError` where the file has changed or is none.
+
+    Nothing is unpickled but tensors.
+    """
+    file = imagenet_file(enum, download=False) if weights == IMAGENET else Path(weights)
+    if not file.is_file():
+        raise ArenaError(f"{model}: the weights {file} have gone since the plan was made")
+    found = _sha256(file)
+    if digest is not None and found != digest:
+        raise ArenaError(f"{model}: {file} has changed: SHA-256 {found}, the plan says {digest}")
+    return read_state(file)
+
+
+def read_state(file: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a state dict, from torch's own format or safetensors."""
+    import torch
+
+    try:
+        if file.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(file)
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as problem:
+        first = str(problem).strip().partition("\n")[0]
+        raise ArenaError(f"{file} is no readable state dict ({type(problem).__name__}: {first})") from problem
+    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
+        raise ArenaError(f"{file} holds {type(state).__name__}, not a state dict of tensors")
+    return state
+
+
+def apply(module: nn.Module, state: dict[str, Any], head: str, source: str) -> None:
+    """Load `state` into `module`, whose last layer is called `head` and has the task's number of classes.
+
+    A last layer for ImageNet's 1,000 classes is left out: the module's fresh one stays. Any other misfit
+    raises `ArenaError` that names the keys.
+    """
+    own = module.state_dict()
+    given = dict(state)
+    classes = own[f"{head}.bias"].shape[0]
+    head_bias = given.get(f"{head}.bias")
+    if head_bias is not None and head_bias.shape[0] == 1000 != classes:
+        for part in ("weight", "bias"):
+            given.pop(f"{head}.{part}", None)
+            own.pop(f"{head}.{part}")
+    elif head_bias is not None and head_bias.shape[0] != classes:
+        raise ArenaError(f"the weights {source} are for {head_bias.shape[0]} classes; the task has {classes}")
+    wrong = [f"{k} is missing" for k in own if k not in given]
+    wrong += [f"{k} is unknown" for k in given if k not in own]
+    wrong += [
+        f"{k} has shape {tuple(given[k].shape)}, not {tuple(own[k].shape)}"
+        for k in own
+        if k in given and given[k].shape != own[k].shape
+    ]
+    if wrong:
+        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        raise ArenaError(f"the weights {source} are of another architecture: {'; '.join(wrong[:3])}{more}")
+    module.load_state_dict(given, strict=False)
+
+
+def _sha256(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+class FineTunedParams(Params):
+    """Parameters of a torchvision classifier that is fine-tuned."""
+
+    weights: list[Annotated[str, Field(min_length=1)]] = Field(
+        [IMAGENET],
+        min_length=1,
+        description='where to start, the first that can be had: "imagenet", the path of a state dict, "none"',
+    )
+    weights_digest: str | None = Field(
+        None, description="SHA-256 that the weights' file must have; filled in when the plan is made"
+    )
+    dropout: float = Field(0.5, ge=0, lt=1, description="in the classifier")
+
+
+def fine_tuned(name: str, summary: str, *, enum: str, head: str, least_size: int) -> ModelDef:
+    """`torchvision.models.<name>` as a model: RGB images, its last layer `head` replaced for the task.
+
+    `enum` names torchvision's weights, such as "VGG16_Weights.IMAGENET1K_V1"; `least_size` is the smallest
+    side, in pixels, that its poolings leave anything of.
+    """
+
+    def check(params: FineTunedParams, task: Task) -> str | None:
+        channels, height, width = task.image_shape
+        wanted = []
+        if min(height, width) < least_size:
+            wanted.append(f'{{ name = "resize", size = {least_size} }}')
+        if channels != 3:
+            wanted.append('"to-rgb"')
+        if not wanted:
+            return None
+        return (
+            f"it needs 3 channels of at least {least_size} × {least_size}, these images are "
+            f"{channels} × {height} × {width}; put {' and '.join(wanted)} into its transforms"
+        )
+
+    def prepare(params: FineTunedParams, context: PrepareContext) -> FineTunedParams:
+        weights, digest = resolve(name, params.weights, enum, params.weights_digest, context)
+        return params.model_copy(update={"weights": [weights], "weights_digest": digest})
+
+    def build(params: FineTunedParams, task: Task) -> nn.Module:
+        import torchvision
+
+        network: nn.Module = torchvision.models.get_model(
+            name, weights=None, num_classes=task.n_classes, dropout=params.dropout
+        )
+        if params.weights != [NONE]:
+            state = load(name, params.weights[0], enum, params.weights_digest)
+            apply(network, state, head, params.weights[0])
+        return network
+
+    return ModelDef(name, summary, FineTunedParams, build, check, prepare)

@@ -1,0 +1,195 @@
+"""What the stored predictions prove: correctness, intervals, pairs and their verdicts, one dataset at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnistarena import statistics
+from mnistarena.results import Run, TrialResult
+from mnistarena.statistics import Difference, Interval, McNemar, Verdict
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A recipe on one dataset: its plan entry, its trials, and what its finished trials got right.
+
+    `correct` is bool `(k, n)` over the k finished seeds; `confusion` `(classes, classes)` is summed over them.
+    `interval` is the seed mean's, or Wilson's for `interval_of` "one trained model"; None: nothing finished.
+    """
+
+    label: str
+    entry: dict[str, Any]
+    trials: tuple[TrialResult, ...]
+    correct: NDArray[np.bool_]
+    index: NDArray[np.int64]
+    confusion: NDArray[np.int64]
+    interval: Interval | None
+    interval_of: Literal["seeds", "one trained model", "images", "nothing"]
+    contradictions: tuple[str, ...]
+
+    @property
+    def done(self) -> tuple[TrialResult, ...]:
+        """The finished trials, by seed; rows of `correct`."""
+        return tuple(trial for trial in self.trials if trial.done)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every planned seed finished."""
+        return len(self.done) == len(self.trials)
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether one seed says all there is to say."""
+        return bool(self.entry.get("deterministic", False))
+
+    @property
+    def comparable(self) -> bool:
+        """Whether something can be said of the recipe, rather than of one trained model."""
+        return self.complete and (len(self.correct) > 1 or (self.deterministic and len(self.correct) == 1))
+
+    @property
+    def accuracy(self) -> float:
+        """Mean accuracy of the finished seeds; NaN where none is."""
+        return float(self.correct.mean()) if self.correct.size else float("nan")
+
+    def mean(self, measurement: str) -> float | None:
+        """The mean of a measurement over the finished seeds that have it."""
+        values = self.values(measurement)
+        return sum(values) / len(values) if values else None
+
+    def values(self, measurement: str) -> list[float]:
+        """A measurement's values over the finished seeds."""
+        found = (trial.measurements.get(measurement) for trial in self.done)
+        return [float(value) for value in found if isinstance(value, (int, float))]
+
+    def metric(self, label: str) -> float | None:
+        """The mean of a metric over the finished seeds that have it."""
+        values = [trial.metrics[label] for trial in self.done if trial.metrics.get(label) is not None]
+        return float(np.mean(values)) if values else None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Recipe `a` against recipe `b`, with the verdict on `a` and why it is not more.
+
+    `difference` speaks of the recipes, `mcnemar` of their first trained models where recipes cannot be compared.
+    """
+
+    a: str
+    b: str
+    verdict: Verdict
+    difference: Difference | None = None
+    mcnemar: McNemar | None = None
+    p_adjusted: float | None = None
+    reason: str = ""
+
+    def seen_from(self, label: str) -> Pair:
+        """The same pair with `label` as its first recipe."""
+        if label == self.a:
+            return self
+        turned: dict[Verdict, Verdict] = {"better": "worse", "worse": "better"}
+        d, m = self.difference, self.mcnemar
+        return Pair(
+            self.b,
+            self.a,
+            turned.get(self.verdict, self.verdict),
+            d and Difference(-d.estimate, -d.high, -d.low, d.image_variance, d.seed_variance, d.df),
+            m and McNemar(m.only_second, m.only_first, m.n, m.p),
+            self.p_adjusted,
+            self.reason,
+        )
+
+
+def gather(run: Run, dataset: dict[str, Any]) -> list[Recipe]:
+    """The recipes of one dataset, in the order of the plan."""
+    names = {metric["label"]: metric.get("name", metric["label"]) for metric in run.plan.get("metrics", ())}
+    entries = [entry for entry in run.plan["entries"] if entry["dataset"] == dataset["label"]]
+    return [_recipe(run, entry, len(dataset["class_names"]), names) for entry in entries]
+
+
+def _recipe(run: Run, entry: dict[str, Any], n_classes: int, names: dict[str, str]) -> Recipe:
+    trials = tuple(sorted(run.of(entry["label"], entry["dataset"]), key=lambda trial: trial.seed))
+    rows: list[NDArray[np.bool_]] = []
+    contradictions: list[str] = []
+    index = np.zeros(0, np.int64)
+    total = np.zeros((n_classes, n_classes), np.int64)
+    for trial in trials:
+        if not trial.done:
+            continue
+        predictions = trial.predictions()
+        predicted = predictions.predicted
+        matrix = statistics.confusion(predictions.labels, predicted, n_classes)
+        right = predictions.labels == predicted
+        if rows and not np.array_equal(index, predictions.index):
+            contradictions.append(f"{trial.label}, seed {trial.seed}, predicted other test images; left out")
+            continue
+        contradictions += _contradictions(trial, names, float(right.mean()), matrix)
+        rows.append(right)
+        index = predictions.index
+        total += matrix
+    correct = np.array(rows) if rows else np.zeros((0, 0), np.bool_)
+    interval = statistics.seed_mean(correct, deterministic=bool(entry.get("deterministic"))) if rows else None
+    kind: Literal["seeds", "one trained model", "images", "nothing"] = "nothing"
+    if interval is not None:
+        kind = "seeds" if len(correct) > 1 else "images"
+    if rows and len(correct) == 1:
+        interval = statistics.wilson(int(correct.sum()), correct.size)
+        kind = "images" if entry.get("deterministic") else "one trained model"
+    return Recipe(entry["label"], entry, trials, correct, index, total, interval, kind, tuple(contradictions))
+
+
+def _contradictions(trial: TrialResult, names: dict[str, str], accuracy: float, matrix: NDArray[np.int64]) -> list[str]:
+    """Stored figures that the stored predictions do not give."""
+    expected = {"accuracy": accuracy, "f1_weighted": accuracy + statistics.weighted_f1_gap(matrix)}
+    return [
+        f"{trial.label}, seed {trial.seed}: {label} is stored as {value:.6f}, "
+        f"but its predictions give {expected[names[label]]:.6f}"
+        for label, value in trial.metrics.items()
+        if names.get(label) in expected and value is not None and abs(value - expected[names[label]]) > 1e-6
+    ]
+
+
+def compare(recipes: list[Recipe], baseline: str | None) -> list[Pair]:
+    """Every pair of the Holm family with its verdict: the pairs with the baseline, or else all pairs."""
+    ready = [recipe for recipe in recipes if len(recipe.correct)]
+    couples = [(a, b) for i, a in enumerate(ready) for b in ready[i + 1 :]]
+    if baseline in {recipe.label for recipe in ready}:
+        couples = [couple for couple in couples if baseline in (couple[0].label, couple[1].label)]
+    judged: list[tuple[int, Difference]] = []
+    tested: list[tuple[int, McNemar]] = []
+    pairs: list[Pair] = []
+    for a, b in couples:
+        if not np.array_equal(a.index, b.index):
+            pairs.append(Pair(a.label, b.label, "undecided", reason="they predicted different test images"))
+            continue
+        found = None
+        if a.comparable and b.comparable:
+            fixed = (a.deterministic, b.deterministic)
+            found = statistics.difference(a.correct, b.correct, deterministic=fixed)
+        if found is not None:
+            judged.append((len(pairs), found))
+            pairs.append(Pair(a.label, b.label, "undecided", found))
+        else:
+            tested.append((len(pairs), statistics.mcnemar(a.correct[0], b.correct[0])))
+            pairs.append(Pair(a.label, b.label, "undecided", None, tested[-1][1], reason=_reason(a, b)))
+    differences = [difference for _, difference in judged]
+    adjusted = statistics.holm([difference.p_one_sided for difference in differences])
+    for (at, found), verdict, p in zip(judged, statistics.verdicts(differences), adjusted, strict=True):
+        pairs[at] = Pair(pairs[at].a, pairs[at].b, verdict, found, None, min(1.0, 2 * p))
+    for (at, test), p in zip(tested, statistics.holm([test.p for _, test in tested]), strict=True):
+        pairs[at] = Pair(pairs[at].a, pairs[at].b, "undecided", None, test, p, pairs[at].reason)
+    return pairs
+
+
+def _reason(a: Recipe, b: Recipe) -> str:
+    unfinished = [recipe for recipe in (a, b) if not recipe.complete]
+    if unfinished:
+        return " and ".join(
+            f"{len(recipe.trials) - len(recipe.done)} of {len(recipe.trials)} seeds of {recipe.label} did not finish"
+            for recipe in unfinished
+        )
+    return f"{' and '.join(r.label for r in (a, b) if not r.comparable)} has one seed only"

@@ -1,0 +1,110 @@
+"""Figures as text: the same number reads the same in the page, the Markdown and the terminal."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+NONE = "–"
+_THIN = "\u202f"  # narrow no-break space: between a figure and its unit
+
+
+def percent(value: float | None, digits: int = 2) -> str:
+    """0.99331 as 99.33 %."""
+    return NONE if value is None or math.isnan(value) else f"{100 * value:.{digits}f}{_THIN}%"
+
+
+def bare_percent(value: float | None, digits: int = 2) -> str:
+    """0.99331 as 99.33, for columns whose head says %."""
+    return NONE if value is None or math.isnan(value) else f"{100 * value:.{digits}f}"
+
+
+def points(value: float, digits: int = 2) -> str:
+    """A difference of accuracies in percentage points, such as −0.31 pp."""
+    return f"{bare_points(value, digits)}{_THIN}pp"
+
+
+def bare_points(value: float, digits: int = 2) -> str:
+    """A difference in percentage points without its unit, signed with a true minus."""
+    text = f"{100 * value:+.{digits}f}"
+    return "±" + text[1:] if float(text) == 0 else text.replace("-", "−")
+
+
+def seconds(value: float | None) -> str:
+    """Times from microseconds to hours, with two or three figures that matter."""
+    if value is None:
+        return NONE
+    if value < 1e-3:
+        return f"{value * 1e6:.3g}{_THIN}µs"
+    if value < 1:
+        return f"{value * 1e3:.3g}{_THIN}ms"
+    if value < 120:
+        return f"{value:.1f}{_THIN}s"
+    if value < 7200:
+        return f"{int(value // 60)}{_THIN}min {int(value % 60):02d}{_THIN}s"
+    return f"{int(value // 3600)}{_THIN}h {int(value % 3600 // 60):02d}{_THIN}min"
+
+
+def scaled(value: float | None, unit: str = "") -> str:
+    """Large counts, such as 2.3 G or 421.6 k; exact below a thousand."""
+    if value is None:
+        return NONE
+    for limit, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= limit:
+            return f"{value / limit:.3g}{_THIN}{prefix}{unit}"
+    return f"{value:.3g}{_THIN}{unit}".strip() if unit else f"{value:.3g}"
+
+
+def size(value: float | None) -> str:
+    """Bytes as MiB or GiB."""
+    if value is None:
+        return NONE
+    return f"{value / 2**30:.2f}{_THIN}GiB" if value >= 2**30 else f"{value / 2**20:.0f}{_THIN}MiB"
+
+
+def count(value: float | None) -> str:
+    """A whole number with commas."""
+    return NONE if value is None else f"{value:,.0f}"
+
+
+def decimal(value: float | None) -> str:
+    """A metric's value to four decimals."""
+    return NONE if value is None or math.isnan(value) else f"{value:.4f}".replace("-", "−")
+
+
+def p_value(value: float) -> str:
+    """Such as "p = 0.031" or "p < 0.001", never broken over two lines."""
+    relation = "< 0.001" if value < 0.001 else f"= {value:.3f}" if value < 0.1 else f"= {value:.2f}"
+    return "p\u00a0" + relation.replace(" ", "\u00a0")
+
+
+def series(names: Iterable[str], limit: int = 6) -> str:
+    """Such as "a, b and c"; beyond `limit` names "a, b, c and 9 others"."""
+    names = list(names)
+    if len(names) > limit:
+        names = [*names[: limit - 1], f"{len(names) - limit + 1} others"]
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1] if names else ""
+
+
+def plural(number: int, noun: str, many: str = "") -> str:
+    """Such as "1 seed" or "3 seeds"."""
+    return f"{number:,} {noun if number == 1 else many or noun + 's'}"
+
+
+def plain(value: Any) -> str:
+    """A value of the plan or environment as a reader wants it: no quotes, no braces where avoidable."""
+    if value is None:
+        return NONE
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {plain(item)}" for key, item in value.items())
+    if isinstance(value, Sequence):
+        return ", ".join(plain(item) for item in value)
+    if isinstance(value, float):
+        return f"{value:g}"
+    return json.dumps(value, ensure_ascii=False, default=str)

@@ -1,0 +1,176 @@
+"""View and charts through Jinja2: one HTML file that fetches nothing, and Markdown with SVG beside it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import math
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from mnistarena.errors import StoreError
+from mnistarena.report import format as text
+from mnistarena.report.drawing import Figure
+from mnistarena.report.style import DARK, Style
+from mnistarena.report.view import Row, View
+from mnistarena.resources import resource
+from mnistarena.statistics import Interval
+
+_FILTERS = (
+    text.percent,
+    text.bare_percent,
+    text.points,
+    text.bare_points,
+    text.seconds,
+    text.scaled,
+    text.size,
+    text.count,
+    text.decimal,
+    text.p_value,
+    text.series,
+    text.plural,
+    text.plain,
+)
+_SHAPES = {
+    "circle": "M1 6a5 5 0 1 0 10 0a5 5 0 1 0-10 0Z",
+    "square": "M1.5 1.5h9v9h-9Z",
+    "triangle-up": "M6 1L11.3 10.5H.7Z",
+    "diamond": "M6 0L10.5 6L6 12L1.5 6Z",
+    "cross": "M4 1h4v3h3v4h-3v3h-4v-3h-3v-4h3Z",
+}
+
+
+def render_html(view: View, figures: tuple[Figure, ...], template: Path | None = None) -> str:
+    """The whole page; scripts are named by hash in its content security policy, so no other can run."""
+    environment = _environment(template, autoescape=True)
+    scripts = [_bundle(), (resource("templates") / "report.js").read_text("utf-8")]
+    if template is not None and (template / "report.js").is_file():
+        scripts[1] = (template / "report.js").read_text("utf-8")
+    hashes = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in scripts
+    )
+    return _render(
+        environment,
+        "report.html.j2",
+        view=view,
+        figures=figures,
+        scripts=[Markup(script) for script in scripts],
+        policy=f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'",
+        dark=DARK,
+    )
+
+
+def render_markdown(view: View, figures: tuple[Figure, ...], template: Path | None = None) -> str:
+    """The same story as Markdown; every figure and text of the run is escaped for it."""
+    environment = _environment(template, autoescape=False)
+    environment.finalize = escape_markdown
+    page = _render(environment, "report.md.j2", view=view, figures=figures)
+    return re.sub(r"\n{3,}", "\n\n", page).strip() + "\n"
+
+
+def _environment(template: Path | None, *, autoescape: bool) -> jinja2.Environment:
+    folders = [resource("templates")]
+    if template is not None:
+        if not template.is_dir():
+            raise StoreError(f"{template} is not a folder of templates")
+        folders.insert(0, template)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folders),
+        autoescape=autoescape,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update({function.__name__: function for function in _FILTERS})
+    environment.filters.update(json=embed_json, inline_svg=inline_svg, fence=fence, swatch=swatch)
+    environment.globals.update(whisker=whisker)
+    return environment
+
+
+def _render(environment: jinja2.Environment, name: str, **context: Any) -> str:
+    try:
+        return environment.get_template(name).render(**context)
+    except jinja2.TemplateError as problem:
+        line = getattr(problem, "lineno", None)
+        where = (getattr(problem, "name", None) or name) + (f":{line}" if line else "")
+        raise StoreError(f"template {where}: {type(problem).__name__}: {problem}") from problem
+
+
+@lru_cache(maxsize=1)
+def _bundle() -> str:
+    """Vega, Vega-Lite and vega-embed as one script, from the installed vl-convert: nothing is fetched."""
+    import vl_convert
+
+    bundle: Any = vl_convert.javascript_bundle  # its stub knows no default
+    return str(bundle()).replace("</script", "<\\/script")
+
+
+def embed_json(value: Any) -> Markup:
+    """JSON that cannot end the script element it stands in, and is one JavaScript literal."""
+    dumped = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for character in "<>&\u2028\u2029":
+        dumped = dumped.replace(character, f"\\u{ord(character):04x}")
+    return Markup(dumped)
+
+
+def inline_svg(svg: str, key: str) -> Markup:
+    """A chart's SVG for the page: fluid, without its own background, ids prefixed so that none meet."""
+    svg = re.sub(r'<rect width="[\d.]+" height="[\d.]+" fill="#ffffff"\s*(/>|></rect>)', "", svg, count=1)
+    svg = re.sub(r'\bid="([^"]+)"', rf'id="{key}-\1"', svg)
+    svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{key}-\1)", svg)
+    return Markup(svg)
+
+
+def swatch(style: Style) -> Markup:
+    """A model's mark, as charts draw it."""
+    path = f'<path fill="{style.colour}" d="{_SHAPES[style.shape]}"/>'
+    return Markup(f'<svg class="swatch" viewBox="0 0 12 12" aria-hidden="true">{path}</svg>')
+
+
+def whisker(row: Row, rows: tuple[Row, ...], width: int = 132, height: int = 20) -> Markup:
+    """A row's accuracy drawn small: interval, mean and seeds, on the logarithmic error scale of all rows."""
+    shown = [r.accuracy for r in rows if r.accuracy]
+    if row.accuracy is None or not shown:
+        return Markup("")
+    floor = 2e-4
+    errors = [max(1 - value, floor) for interval in shown for value in (interval.low, interval.high)]
+    low, high = math.log(max(errors) * 1.05), math.log(min(errors) / 1.05)
+
+    def x(value: float) -> str:
+        return f"{4 + (width - 8) * (math.log(max(1 - value, floor)) - low) / (high - low):.1f}"
+
+    middle, colour = height / 2, row.style.colour
+    interval: Interval = row.accuracy
+    hollow = row.interval_of == "one trained model"
+    seeds = "".join(
+        f'<path d="M{x(value)} {middle + 4:g}v5" stroke="{colour}" opacity=".6"/>' for value in row.seed_accuracies
+    )
+    mean = f'<circle cx="{x(interval.estimate)}" cy="{middle:g}" r="3.2" '
+    mean += f'fill="none" stroke="{colour}" stroke-width="1.6"/>' if hollow else f'fill="{colour}"/>'
+    return Markup(
+        f'<svg class="whisker" viewBox="0 0 {width} {height}" width="{width}" height="{height}" aria-hidden="true">'
+        f'<path d="M{x(interval.low)} {middle:g}H{x(interval.high)}" stroke="{colour}" stroke-width="2"/>'
+        f"{seeds}{mean}</svg>"
+    )
+
+
+def escape_markdown(value: Any) -> Any:
+    """Text of a run as literal text in Markdown and the HTML inside it."""
+    if isinstance(value, Markup) or not isinstance(value, str):
+        return value
+    flat = " ".join(html.escape(value, quote=False).split("\n"))
+    return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", flat)
+
+
+def fence(value: str, language: str = "") -> Markup:
+    """A fenced block that its content cannot end."""
+    longest = max((len(run) for run in re.findall(r"`+", value)), default=0)
+    ticks = "`" * max(3, longest + 1)
+    return Markup(f"{ticks}{language}\n{value.rstrip()}\n{ticks}")

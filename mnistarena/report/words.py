@@ -1,0 +1,240 @@
+"""The report's sentences, computed from the evidence: nothing here is typed by somebody who hopes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mnistarena.report.evidence import Pair, Recipe
+from mnistarena.report.format import p_value, percent, plural, points, scaled, seconds, series
+from mnistarena.results import TrialResult
+
+if TYPE_CHECKING:
+    from mnistarena.report.view import CurvePoint
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One sentence of the verdict and the kind of claim it makes."""
+
+    kind: str
+    text: str
+
+
+def reference(ranked: list[Recipe], baseline: str | None) -> str | None:
+    """Whom the leaderboard compares with: the baseline where it has results, else the highest mean."""
+    ready = [recipe.label for recipe in ranked if len(recipe.correct)]
+    return baseline if baseline in ready else ready[0] if ready else None
+
+
+def family(pairs: list[Pair], against: str | None, baseline: str | None) -> str:
+    """The name of the Holm family."""
+    what = f"pairs with the baseline {baseline}" if against == baseline else "pairs of recipes"
+    return f"all {len(pairs)} {what}" if len(pairs) > 1 else "the one comparison" if pairs else f"no {what}"
+
+
+def _with(recipe: Recipe, pairs: list[Pair], other: str) -> Pair | None:
+    return next((p.seen_from(recipe.label) for p in pairs if {p.a, p.b} == {recipe.label, other}), None)
+
+
+def _delta(pair: Pair) -> str:
+    d = pair.difference
+    if d is None:
+        return points(pair.mcnemar.difference) if pair.mcnemar else ""
+    p = f", {p_value(pair.p_adjusted)}" if pair.p_adjusted is not None else ""
+    return f"{points(d.estimate)} (95 % interval {points(d.low)} to {points(d.high)}{p})"
+
+
+def headline(ranked: list[Recipe], pairs: list[Pair], baseline: str | None) -> str:
+    """The verdict in a sentence: the leader, or the group that cannot be told apart, and by which right."""
+    ready = [recipe for recipe in ranked if len(recipe.correct)]
+    if not ready:
+        return "No trial has finished yet, so there is nothing to compare."
+    best, score = ready[0], percent(ready[0].accuracy)
+    if len(ready) == 1:
+        return f"{best.label} classifies {score} of the test images correctly; there is nothing to compare it with."
+    if not any(recipe.comparable for recipe in ready):
+        return (
+            f"Of these {len(ready)} trained models, {best.label} is right most often ({score}); "
+            "one seed each says nothing about the recipes behind them."
+        )
+    found = {other.label: _with(best, pairs, other.label) for other in ready[1:]}
+    kinds: dict[str, list[str]] = defaultdict(list)
+    for label, pair in found.items():
+        kinds[pair.verdict if pair else "not compared"].append(label)
+    if len(kinds["better"]) == len(ready) - 1:
+        rest = f"each of the {len(ready) - 1} others" if len(ready) > 2 else ready[1].label
+        return f"{best.label} is the most accurate, at {score}: better than {rest}."
+    if kinds["not compared"] and baseline:
+        pair = found.get(baseline)
+        judged = f"and is {_VERB[pair.verdict]} the baseline {baseline}" if pair else "and is compared with no other"
+        if pair and pair.verdict == "undecided":
+            judged = f"but cannot be told apart from the baseline {baseline} on this evidence"
+        return f"{best.label} has the highest mean accuracy, {score}, {judged}."
+    tied = [label for label in found if label in (*kinds["equal"], *kinds["undecided"])]
+    if kinds["undecided"]:
+        return (
+            f"No single winner: {best.label} has the highest mean accuracy, {score}, "
+            f"but {series(tied)} cannot be told apart from it on this evidence."
+        )
+    return f"Tied first, at {score}: {best.label} and {series(tied)} are practically equal."
+
+
+_VERB = {
+    "better": "better than",
+    "worse": "worse than",
+    "equal": "practically equal to",
+    "undecided": "not told apart from",
+    "checkpoint": "one trained model each, as is",
+}
+_MANY = 8
+"""Findings of one kind beyond this many become one sentence; the leaderboard has them all."""
+
+
+def findings(ranked: list[Recipe], pairs: list[Pair], against: str | None) -> tuple[Finding, ...]:
+    """What is known of every recipe against the reference, and what one or two seeds permit."""
+    ready = [recipe for recipe in ranked if len(recipe.correct) and recipe.label != against]
+    found: list[tuple[str, Finding]] = []
+    for recipe in ready:
+        pair = _with(recipe, pairs, against or "")
+        if pair is not None:
+            found.append((recipe.label, _finding(pair)))
+    said = []
+    for kind in dict.fromkeys(finding.kind for _, finding in found):
+        group = [(label, finding) for label, finding in found if finding.kind == kind]
+        if len(group) > _MANY:
+            names = series((label for label, _ in group), _MANY)
+            said.append(Finding(kind, f"{len(group)} recipes are {_VERB[kind]} {against}: {names}."))
+        else:
+            said += [finding for _, finding in group]
+    unseen = [recipe.label for recipe in ranked if not len(recipe.correct)]
+    if unseen:
+        said.append(Finding("undecided", f"No result: {series(unseen)}."))
+    return tuple(said)
+
+
+def _finding(pair: Pair) -> Finding:
+    if pair.difference is not None:
+        return Finding(pair.verdict, f"{pair.a} is {_VERB[pair.verdict]} {pair.b}: {_delta(pair)}.")
+    m = pair.mcnemar
+    if m is None:
+        return Finding("undecided", f"{pair.a} and {pair.b} cannot be paired: {pair.reason}.")
+    p = p_value(m.p if pair.p_adjusted is None else pair.p_adjusted)
+    alone = f"{pair.a} is right alone on {plural(m.only_first, 'image')}, {pair.b} on {m.only_second:,} ({p})."
+    if "did not finish" in pair.reason:
+        return Finding("undecided", f"{pair.a} against {pair.b}: {pair.reason}. Of their first models, {alone}")
+    return Finding("checkpoint", alone)
+
+
+def certainty(ranked: list[Recipe], pairs: list[Pair], against: str | None, family_name: str) -> str:
+    """How many comparisons were decided, and within which family."""
+    judged = [pair for pair in pairs if pair.difference is not None]
+    if not judged:
+        if len([recipe for recipe in ranked if len(recipe.correct)]) < 2:
+            return "There is nothing to compare yet."
+        return "Recipes can be compared from two seeds each; until then McNemar's exact test compares trained models."
+    decided = sum(pair.verdict != "undecided" for pair in pairs)
+    few = min((len(recipe.trials) for recipe in ranked if recipe.comparable and not recipe.deterministic), default=0)
+    text = f"{decided} of {plural(len(pairs), 'comparison')} decided (Holm's correction over {family_name}); "
+    text += f"shown against {against}."
+    return text + (" Two seeds are very little: expect wide intervals." if few == 2 else "")
+
+
+def ranking(ranked: list[Recipe]) -> str:
+    """What the leaderboard shows."""
+    ready = [recipe for recipe in ranked if recipe.interval]
+    if not ready:
+        return "No trial has finished."
+    best, last = ready[0], ready[-1]
+    text = f"{best.label} has the highest accuracy, {percent(best.accuracy)}"
+    if best.interval:
+        what = {"seeds": "seeds and images", "images": "images"}.get(best.interval_of, "images, for this one model")
+        text += f" (95 % interval {percent(best.interval.low)} to {percent(best.interval.high)}, over {what})"
+    return text + (f"; {last.label} the lowest, {percent(last.accuracy)}." if best is not last else ".")
+
+
+def learning(curves: Mapping[str, Sequence[CurvePoint]]) -> str:
+    """Who ends highest on validation, and who was still learning."""
+    points_ = curves["validation_accuracy"]
+    if not points_:
+        if curves["train_loss"]:
+            return "There was no validation split; the training loss alone shows how each model learned."
+        return "No epochs were recorded: these models learn in one step."
+    lines: dict[str, list[float]] = defaultdict(list)
+    for point in points_:
+        lines[point.label].append(point.mean)
+    best = max(lines, key=lambda label: lines[label][-1])
+    text = f"{best} ends highest on the validation images, at {percent(lines[best][-1])}"
+    gains = {label: line[-1] - line[-2] for label, line in lines.items() if len(line) > 1}
+    late = [f"{label} ({points(gain)})" for label, gain in gains.items() if gain > 0.002]
+    return text + (
+        f"; still gaining in the last epoch: {series(late)}." if late else "; no model gained much in its last epoch."
+    )
+
+
+def time(front: list[tuple[str, float]], everyone: int, mixed: tuple[str, ...]) -> str:
+    """Which models no other beats in both time and accuracy."""
+    if not front:
+        return "No training time was recorded."
+    if mixed:
+        return "The trials ran under unlike conditions, so their times are shown but not ranked."
+    names = series([f"{label} ({seconds(took)})" for label, took in sorted(front, key=lambda item: item[1])])
+    if len(front) == 1 and everyone > 1:
+        return f"{names} is both the fastest to train and the most accurate."
+    if len(front) == everyone:
+        return f"No model is beaten in both: {names}."
+    return f"Worth their time: {names}. Every other model is beaten in accuracy by one that trains as fast."
+
+
+def confusion(recipes: list[Recipe], class_names: list[str]) -> str:
+    """The most frequent confusion over all models."""
+    ready = [recipe for recipe in recipes if len(recipe.correct)]
+    if not ready:
+        return "No trial has finished."
+    total = np.mean([recipe.confusion / len(recipe.correct) for recipe in ready], axis=0)
+    wrong = [(total[t, p], t, p) for t in range(len(total)) for p in range(len(total)) if t != p]
+    most, true, predicted = max(wrong, default=(0.0, 0, 0))
+    if not most:
+        return "No test image was taken for another class."
+    of = int(ready[0].confusion[true].sum() / len(ready[0].correct))
+    return (
+        f"Most often, {class_names[true]} is taken for {class_names[predicted]}: "
+        f"{most:.1f} of {of:,} times, in the mean over models."
+    )
+
+
+def cost(costs: list[tuple[str, float | None, float | None]], mixed: tuple[str, ...]) -> str:
+    """The smallest model and the quickest answer."""
+    sizes = [(size, label) for label, size, _ in costs if size]
+    quick = [(ms, label) for label, _, ms in costs if ms]
+    parts = []
+    if sizes:
+        (small, least), (large, most) = min(sizes), max(sizes)
+        parts.append(f"{least} is the smallest ({scaled(small)} parameters)")
+        if most != least:
+            parts[-1] += f", {most} the largest ({scaled(large)})"
+    if quick and not mixed:
+        parts.append(f"{min(quick)[1]} answers a single image soonest ({seconds(min(quick)[0] / 1000)})")
+    return "; ".join(parts) + "." if parts else "No cost was recorded."
+
+
+def failures(trials: Sequence[TrialResult]) -> str:
+    """How many trials have no result."""
+    counts: dict[str, int] = defaultdict(int)
+    for trial in trials:
+        counts[trial.status] += 1
+    bad = {status: number for status, number in counts.items() if status != "done"}
+    if not bad:
+        return f"Nothing: all {plural(len(trials), 'trial')} finished." if trials else "No trial was planned."
+    what = {
+        "failed": "failed",
+        "timeout": "ran out of time",
+        "interrupted": "interrupted",
+        "pending": "not run yet",
+    }
+    said = series(f"{number} {what.get(status, status)}" for status, number in sorted(bad.items()))
+    return f"{sum(bad.values())} of {plural(len(trials), 'trial')} have no result: {said}."

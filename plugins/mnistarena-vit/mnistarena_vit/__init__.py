@@ -1,0 +1,74 @@
+"""`vit`: a Vision Transformer from scratch (Dosovitskiy et al. 2020); the defaults are the notebook's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, model_validator
+
+from mnistarena import ModelDef, Params, Task, hookimpl
+
+if TYPE_CHECKING:
+    from mnistarena_vit.network import VisionTransformer
+
+
+class VitParams(Params):
+    """Parameters of `vit`."""
+
+    patches: int = Field(7, ge=1, le=64, description="patches along each side of the image")
+    blocks: int = Field(2, ge=1, le=48, description="transformer blocks")
+    width: int = Field(8, ge=1, le=4096, description="length of a token")
+    heads: int = Field(2, ge=1, le=64, description="attention heads; they share the width")
+    mlp_ratio: int = Field(4, ge=1, le=16, description="hidden units of a block's MLP, as a multiple of the width")
+    attention: Literal["per-head", "full"] = Field(
+        "per-head",
+        description="per-head: queries, keys and values of each head from its own slice, as in the notebook; "
+        "full: from the whole token, with an output projection, as in the paper",
+    )
+    positions: Literal["sinusoidal", "learned"] = Field("sinusoidal", description="position embeddings")
+    final_norm: bool = Field(False, description="a LayerNorm before the head, as in the paper")
+    dropout: float = Field(0.0, ge=0, lt=1, description="in the attention's output and the MLP")
+    softmax_output: bool = Field(
+        False, description="the notebook's mistake: a softmax before the loss that takes a softmax itself"
+    )
+
+    @model_validator(mode="after")
+    def _heads_share_the_width(self) -> VitParams:
+        if self.width % self.heads:
+            raise ValueError(f'"width" = {self.width} cannot be shared by "heads" = {self.heads}')
+        return self
+
+
+def check(params: VitParams, task: Task) -> str | None:
+    """The patches must cover the image exactly."""
+    _, height, width = task.image_shape
+    if height % params.patches or width % params.patches:
+        size = -(-max(height, width) // params.patches) * params.patches
+        return (
+            f"{height} × {width} images cannot be cut into {params.patches} × {params.patches} patches; "
+            f'put {{ name = "pad", size = {size} }} or {{ name = "resize", size = {size} }} into its transforms, '
+            'or change "patches"'
+        )
+    return None
+
+
+def build(params: VitParams, task: Task) -> VisionTransformer:
+    """The network: images `(N, C, H, W)` to logits `(N, n_classes)`."""
+    from mnistarena_vit.network import VisionTransformer
+
+    return VisionTransformer(task.image_shape, task.n_classes, params)
+
+
+@hookimpl
+def arena_models() -> Iterable[ModelDef]:
+    """`vit`."""
+    return [
+        ModelDef(
+            "vit",
+            "a Vision Transformer from scratch, at the notebook's size of 1,642 parameters by default",
+            VitParams,
+            build,
+            check,
+        )
+    ]

@@ -1,0 +1,74 @@
+"use strict";
+/* Sorting, the confusion picker and interactive charts. Without this script the page still says everything. */
+(() => {
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+
+  const key = (row, at) => {
+    const cell = row.cells[at];
+    const given = cell.dataset.value;
+    if (given === undefined) return cell.textContent.trim().toLowerCase();
+    return given === "" ? null : Number(given);
+  };
+
+  for (const table of all("table[data-sortable]")) {
+    const heads = all("thead th", table);
+    heads.forEach((head, at) => {
+      if (head.hasAttribute("data-unsorted")) return;
+      const button = document.createElement("button");
+      button.type = "button";
+      button.append(...head.childNodes);
+      head.append(button);
+      if (!head.hasAttribute("aria-sort")) head.setAttribute("aria-sort", "none");
+      button.addEventListener("click", () => {
+        const now = head.getAttribute("aria-sort");
+        const first = head.dataset.first ?? "ascending";
+        const other = first === "ascending" ? "descending" : "ascending";
+        const next = now === first ? other : first;
+        heads.forEach((one) => one.hasAttribute("aria-sort") && one.setAttribute("aria-sort", "none"));
+        head.setAttribute("aria-sort", next);
+        const sign = next === "ascending" ? 1 : -1;
+        const rows = all("tbody tr", table);
+        rows.sort((a, b) => {
+          const x = key(a, at), y = key(b, at);
+          if (x === null || y === null) return (x === null) - (y === null); /* what is missing comes last */
+          return sign * (x < y ? -1 : x > y ? 1 : 0);
+        });
+        table.tBodies[0].append(...rows);
+      });
+    });
+  }
+
+  const draw = (place) => {
+    if (place.dataset.drawn) return;
+    place.dataset.drawn = "1";
+    const spec = JSON.parse(document.getElementById(place.dataset.spec).textContent);
+    const options = { actions: false, renderer: "svg", ast: true, tooltip: { theme: "custom", disableDefaultStyle: true }, defaultStyle: false };
+    const still = place.innerHTML;
+    window.vegaEmbed(place, spec, options).catch((problem) => {
+      place.innerHTML = still; /* the drawing that came with the page */
+      console.error(problem);
+    });
+  };
+  const seen = new IntersectionObserver((entries) => {
+    for (const entry of entries) if (entry.isIntersecting) { seen.unobserve(entry.target); draw(entry.target); }
+  }, { rootMargin: "400px" });
+  all(".chart[data-spec]").forEach((place) => seen.observe(place));
+
+  for (const picker of all(".picker")) {
+    const matrices = all(".matrix", picker.parentElement);
+    const select = picker.querySelector("select");
+    const show = () => matrices.forEach((one) => { one.hidden = one.id !== select.value; });
+    select.addEventListener("change", show);
+    picker.hidden = false;
+    show();
+    window.addEventListener("beforeprint", () => matrices.forEach((one) => { one.hidden = false; }));
+    window.addEventListener("afterprint", show);
+  }
+
+  let opened = [];
+  window.addEventListener("beforeprint", () => {
+    opened = all("details:not([open])");
+    opened.forEach((one) => { one.open = true; });
+  });
+  window.addEventListener("afterprint", () => { opened.forEach((one) => { one.open = false; }); opened = []; });
+})();

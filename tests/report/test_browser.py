@@ -1,0 +1,157 @@
+"""The page in a real Chromium: what a reader sees, clicks and types."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.browser
+
+_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+
+
+def _missing(reason: str) -> None:
+    if os.environ.get("ARENA_REQUIRE_BROWSER") == "1":
+        pytest.fail(f"ARENA_REQUIRE_BROWSER=1, but {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = os.environ.get("ARENA_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if path is None:
+        _missing("no Chromium is installed; name one in ARENA_CHROMIUM")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        _missing("playwright is not installed")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=_FLAGS)
+        yield chromium
+        chromium.close()
+
+
+class Visit:
+    """A page with everything it complained about and everything it asked for."""
+
+    def __init__(self, page: Page, report: Path) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        page.on("console", lambda message: self.complaints.append(message.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.goto((report / "report.html").as_uri())
+
+    def draw_all(self) -> None:
+        self.page.evaluate(
+            """async () => {
+                for (const chart of document.querySelectorAll(".chart")) {
+                    if (chart.offsetParent === null) continue;
+                    chart.scrollIntoView({behavior: "instant"});
+                    while (!chart.querySelector("svg.marks") || !chart.classList.contains("vega-embed"))
+                        await new Promise((done) => setTimeout(done, 20));
+                }
+            }"""
+        )
+
+
+@pytest.fixture
+def visit(browser: Browser, five: Path) -> Iterator[Visit]:
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    yield Visit(page, five)
+    page.close()
+
+
+def models(page: Page) -> list[str]:
+    return page.locator("table.board tbody th").all_inner_texts()
+
+
+def test_the_page_opens_without_a_complaint_and_asks_for_nothing(visit: Visit, five: Path) -> None:
+    visit.draw_all()
+    assert visit.complaints == []
+    assert visit.requests == [(five / "report.html").as_uri()]
+
+
+def test_every_visible_chart_becomes_interactive(visit: Visit) -> None:
+    visit.draw_all()
+    assert visit.page.locator(".chart.vega-embed svg.marks").count() == 5
+    first = visit.page.locator(".chart.vega-embed").first.bounding_box()
+    assert first is not None
+    assert first["height"] > 250
+
+
+def test_a_point_under_the_mouse_tells_its_figures(visit: Visit) -> None:
+    visit.draw_all()
+    visit.page.locator("#time .chart .mark-symbol path").first.hover()
+    tip = visit.page.locator("#vg-tooltip-element.visible")
+    tip.wait_for()
+    assert "95 % interval" in tip.inner_text()
+
+
+def test_the_leaderboard_sorts_by_click_and_says_so(visit: Visit) -> None:
+    before = models(visit.page)
+    head = visit.page.locator("table.board th", has_text="Accuracy")
+    assert head.get_attribute("aria-sort") == "descending"
+    head.get_by_role("button").click()
+    assert head.get_attribute("aria-sort") == "ascending"
+    assert models(visit.page) == before[::-1]
+
+
+def test_the_leaderboard_sorts_by_keyboard(visit: Visit) -> None:
+    head = visit.page.locator("table.board th", has_text="Parameters")
+    head.get_by_role("button").focus()
+    visit.page.keyboard.press("Enter")
+    assert head.get_attribute("aria-sort") == "ascending"
+    assert models(visit.page)[0] == "vit-8"
+    visit.page.keyboard.press("Space")
+    assert models(visit.page)[0] == "vgg16"
+    assert visit.page.locator("table.board th[aria-sort=descending]").count() == 1
+
+
+def test_the_picker_shows_one_confusion_matrix(visit: Visit) -> None:
+    visit.page.get_by_role("combobox", name="Model").select_option(label="vit-8")
+    shown = visit.page.locator(".matrix:visible")
+    assert shown.count() == 1
+    assert shown.locator("figcaption").inner_text().startswith("vit-8")
+
+
+def test_dark_mode_turns_page_and_charts(browser: Browser, five: Path) -> None:
+    page = browser.new_page(color_scheme="dark")
+    visit = Visit(page, five)
+    visit.draw_all()
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    label = page.evaluate("getComputedStyle(document.querySelector('.chart .mark-text text')).fill")
+    page.close()
+    assert paper == "rgb(20, 23, 28)"
+    assert label == "rgb(154, 164, 178)"
+
+
+@pytest.mark.parametrize("which", ["five", "troubled"])
+def test_a_phone_scrolls_down_only(browser: Browser, which: str, request: pytest.FixtureRequest) -> None:
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    visit = Visit(page, request.getfixturevalue(which))
+    visit.draw_all()
+    for summary in page.locator("summary:visible").all():
+        summary.click()
+    width = page.evaluate("document.documentElement.scrollWidth")
+    page.close()
+    assert width == 390
+    assert visit.complaints == []
+
+
+def test_without_javascript_every_chart_and_table_is_there(browser: Browser, five: Path) -> None:
+    page = browser.new_page(java_script_enabled=False)
+    page.goto((five / "report.html").as_uri())
+    assert page.locator(".chart svg.marks:visible").count() == 9
+    assert page.locator("table.board tbody tr").count() == 5
+    page.close()

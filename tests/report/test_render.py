@@ -1,0 +1,193 @@
+"""The page and the Markdown: safe, self-contained, repeatable and small."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from mnistarena.cli.report import command
+from mnistarena.errors import StoreError
+from mnistarena.report import write_report
+from mnistarena.report.render import embed_json, escape_markdown, fence
+
+from .synthetic import MODELS, build_run, entry
+
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>|*_`[x](javascript:1)\u2028"
+
+
+class Elements(HTMLParser):
+    """Every start tag of a page, with its attributes."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def of(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.found if name == tag]
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = build_run(
+        tmp_path_factory.mktemp("hostile"),
+        models={HOSTILE: MODELS["cnn"], "plain": MODELS["vit-8"]},
+        n=300,
+        class_names=[f"{HOSTILE}{i}" for i in range(5)],
+        failures={
+            ("plain", 1): {"status": "failed", "error": dict.fromkeys(("type", "message", "traceback"), HOSTILE)}
+        },
+        entries={"plain": {"notes": [HOSTILE], "summary": HOSTILE}},
+        name=HOSTILE,
+    )
+    write_report(path)
+    return path
+
+
+def test_hostile_text_becomes_no_element_of_the_page(hostile: Path, five: Path) -> None:
+    page, honest = (Elements((path / "report.html").read_text("utf-8")) for path in (hostile, five))
+    assert not page.of("img")
+    assert {tag for tag, _ in page.found} <= {tag for tag, _ in honest.found} | {"pre", "p", "strong"}
+    assert not [name for _, attributes in page.found for name in attributes if name.startswith("on")]
+
+
+def test_only_the_two_scripts_that_the_policy_names_can_run(hostile: Path) -> None:
+    page = Elements((hostile / "report.html").read_text("utf-8"))
+    scripts = [attributes for attributes in page.of("script") if attributes.get("type") != "application/json"]
+    policy = next(m["content"] for m in page.of("meta") if m.get("http-equiv") == "Content-Security-Policy")
+    assert len(scripts) == 2
+    assert policy is not None
+    assert policy.count("'sha256-") == 2
+    assert "default-src 'none'" in policy
+    assert "unsafe-eval" not in policy
+
+
+def test_embedded_json_cannot_end_its_script_element() -> None:
+    dumped = embed_json({"label": HOSTILE + "&\u2029"})
+    assert not set("<>&\u2028\u2029") & set(dumped)
+
+
+def test_hostile_text_is_literal_in_markdown(hostile: Path) -> None:
+    text = re.sub(r"```+toml.*?```+", "", (hostile / "report.md").read_text("utf-8"), flags=re.DOTALL)
+    assert "<script" not in text
+    assert "<img" not in text
+    rows = [line for line in text.split("\n") if line.startswith("| ") and "alert(1)" in line]
+    assert rows
+    assert all(len(re.findall(r"(?<!\\)\|", row)) in (9, 11, 8, 6) for row in rows)
+
+
+def test_markdown_escapes_and_fences() -> None:
+    assert escape_markdown("a_b|c\n`d`<e>") == r"a\_b\|c \`d\`&lt;e&gt;"
+    assert fence("x ``` y").startswith("````\n")
+
+
+def test_the_page_asks_for_nothing_outside_itself(five: Path) -> None:
+    page = Elements((five / "report.html").read_text("utf-8"))
+    assert not page.of("link")
+    assert all("src" not in attributes for _, attributes in page.found)
+    assert all((a.get("href") or "#").startswith("#") for _, a in page.found)
+
+
+def test_every_chart_has_a_description_a_drawing_and_a_table(five: Path) -> None:
+    page = (five / "report.html").read_text("utf-8")
+    charts = [a for a in Elements(page).of("div") if (a.get("class") or "") == "chart"]
+    assert len(charts) == 9
+    assert all(a["role"] == "img" and len(a["aria-label"] or "") > 30 for a in charts)
+    assert page.count('<details class="figures">') == 9
+    assert page.count('class="marks"') == 9
+
+
+def test_the_same_store_gives_the_same_bytes(five: Path) -> None:
+    before = {path: path.read_bytes() for path in five.rglob("*") if path.is_file()}
+    code = f"from mnistarena.report import write_report; write_report({str(five)!r})"
+    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONHASHSEED": "7", "PYTHONPATH": "."})
+    assert {path: path.read_bytes() for path in five.rglob("*") if path.is_file()} == before
+
+
+def test_five_models_by_three_seeds_stay_below_two_megabytes(five: Path) -> None:
+    assert (five / "report.html").stat().st_size < 2_000_000
+
+
+def test_two_hundred_trials_stay_below_four_megabytes_and_thirty_seconds(tmp_path: Path) -> None:
+    models = {f"cnn[width={i}]": {**MODELS["cnn"], "accuracy": 0.9 + i / 500} for i in range(40)}
+    build_run(tmp_path, models=models, seeds=5, n=500)
+    start = time.perf_counter()
+    write_report(tmp_path)
+    assert time.perf_counter() - start < 30
+    assert (tmp_path / "report.html").stat().st_size < 4_000_000
+
+
+def test_markdown_shows_the_leaderboard_and_links_figures_that_exist(five: Path) -> None:
+    text = (five / "report.md").read_text("utf-8")
+    links = re.findall(r"\]\((figures/[^)]+)\)", text)
+    assert len(links) == 9
+    assert all((five / link).read_text("utf-8").startswith("<svg") for link in links)
+    assert "| faster-rcnn | 99." in text
+    assert "**No single winner" in text
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"seeds": 1, "models": {"cnn": MODELS["cnn"]}},
+        {"validation": 0},
+        {"datasets": ("mnist", "fashion")},
+        {"epochs": 1, "seeds": 2},
+        {"failures": {(label, seed): {"status": "pending"} for label in MODELS for seed in range(3)}},
+        {"class_names": [f"c{i}" for i in range(40)]},
+        {"models": {"perfect": {**MODELS["cnn"], "accuracy": 1.0}, "sk": {**MODELS["cnn"], "parameters": None}}},
+        {"entries": {"cnn": {"deterministic": True, "training": None, "transforms": []}}},
+    ],
+    ids=["single", "no validation", "two datasets", "one epoch", "pending", "40 classes", "perfect", "scikit-learn"],
+)
+def test_every_kind_of_run_renders(tmp_path: Path, options: dict[str, object]) -> None:
+    written = write_report(build_run(tmp_path, **{"n": 300, **options}))  # type: ignore[arg-type]
+    assert [path.name for path in written] == ["report.html", "report.md"]
+    assert "undefined" not in (tmp_path / "report.md").read_text("utf-8")
+
+
+def test_ones_own_template_comes_before_the_shipped_one(five: Path, tmp_path: Path) -> None:
+    run = build_run(tmp_path / "run", n=300)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "report.md.j2").write_text("Only {{ view.name }}.")
+    write_report(run, html=False, template=tmp_path / "mine")
+    assert (run / "report.md").read_text() == "Only MNIST: five architectures.\n"
+
+
+def test_a_template_that_names_what_is_not_there_is_refused_with_its_name(tmp_path: Path) -> None:
+    run = build_run(tmp_path / "run", n=300, seeds=1)
+    (tmp_path / "report.md.j2").write_text("{{ nonsense }}")
+    with pytest.raises(StoreError, match=r"report\.md\.j2"):
+        write_report(run, html=False, template=tmp_path)
+
+
+def test_the_command_prints_what_it_wrote_for_the_newest_run(tmp_path: Path) -> None:
+    build_run(tmp_path / "runs" / "a", n=300, seeds=1)
+    done = CliRunner().invoke(command, ["--runs-dir", str(tmp_path / "runs"), "--markdown"])
+    assert done.exit_code == 0, done.output
+    assert done.output == f"{tmp_path}/runs/a/report.md\n"
+    assert not (tmp_path / "runs" / "a" / "report.html").exists()
+
+
+def test_reporting_imports_no_torch(five: Path) -> None:
+    code = (
+        "import sys; from mnistarena.cli.report import command;"
+        "light = {'altair', 'jinja2', 'numpy', 'pydantic'} & set(sys.modules);"
+        f"command([{str(five)!r}, '--markdown'], standalone_mode=False); print(light, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "set() False"
+
+
+def test_synthetic_entries_are_what_plans_hold() -> None:
+    assert {"label", "dataset", "training", "notes", "seeds"} <= set(entry("cnn", [0]))

@@ -1,0 +1,147 @@
+"""What a report says is computed from the store, and honest about what the store cannot show."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mnistarena.errors import StoreError
+from mnistarena.report.view import View, build
+from mnistarena.results import load_run
+
+from .synthetic import MODELS, build_run
+
+
+def view_of(path: Path) -> View:
+    return build(load_run(path))
+
+
+def test_the_leaderboard_is_ordered_by_accuracy_with_an_interval_around_each(five: Path) -> None:
+    rows = view_of(five).comparisons[0].rows
+    means = [row.accuracy.estimate for row in rows if row.accuracy]
+    assert means == sorted(means, reverse=True)
+    assert len(means) == 5
+    assert all(row.accuracy and row.accuracy.low < row.accuracy.estimate < row.accuracy.high for row in rows)
+    assert {row.interval_of for row in rows} == {"seeds"}
+
+
+def test_accuracies_are_recomputed_from_predictions(five: Path) -> None:
+    run = load_run(five)
+    row = next(row for row in view_of(five).comparisons[0].rows if row.label == "cnn")
+    assert row.seed_accuracies == pytest.approx([trial.metrics["accuracy"] for trial in run.of("cnn", "mnist")])
+
+
+def test_the_headline_names_who_cannot_be_told_apart(five: Path) -> None:
+    headline = view_of(five).comparisons[0].headline
+    assert headline.startswith("No single winner: faster-rcnn")
+    assert "cnn" in headline
+    assert "vit-8" not in headline
+
+
+def test_the_headline_names_a_clear_winner(tmp_path: Path) -> None:
+    models = {"good": {**MODELS["cnn"], "accuracy": 0.98}, "poor": {**MODELS["cnn"], "accuracy": 0.8}}
+    view = view_of(build_run(tmp_path, models=models))
+    assert view.comparisons[0].headline.startswith("good is the most accurate")
+    assert view.comparisons[0].rows[1].verdict == "worse"
+
+
+def test_one_seed_speaks_of_trained_models_only(tmp_path: Path) -> None:
+    view = view_of(build_run(tmp_path, seeds=1))
+    comparison = view.comparisons[0]
+    assert "one seed each says nothing about the recipes" in comparison.headline
+    assert {row.interval_of for row in comparison.rows} == {"one trained model"}
+    assert {finding.kind for finding in comparison.findings} == {"checkpoint"}
+    assert any(sentence.startswith("One seed:") for sentence in view.caveats)
+
+
+def test_two_seeds_are_said_to_be_little(tmp_path: Path) -> None:
+    view = view_of(build_run(tmp_path, seeds=2, n=300))
+    assert any(sentence.startswith("Two seeds:") for sentence in view.caveats)
+
+
+def test_a_recipe_with_a_failed_seed_is_undecided_and_named(troubled: Path) -> None:
+    view = view_of(troubled)
+    rows = {row.label: row for row in view.comparisons[0].rows}
+    assert rows["alexnet"].verdict == "undecided"
+    assert (rows["alexnet"].finished, rows["alexnet"].seeds) == (2, 3)
+    assert "1 of 3 seeds of alexnet did not finish" in " ".join(f.text for f in view.comparisons[0].findings)
+    assert {(f.label, f.status) for f in view.failures} == {
+        ("alexnet", "failed"),
+        ("vgg16", "timeout"),
+        ("vit-8", "pending"),
+    }
+    assert "3 of 15 trials have no result" in view.failure_answer
+
+
+def test_a_baseline_is_whom_everybody_is_compared_with(troubled: Path) -> None:
+    comparison = view_of(troubled).comparisons[0]
+    assert comparison.reference == "cnn"
+    assert comparison.family == "all 4 pairs with the baseline cnn"
+
+
+def test_times_of_unlike_conditions_are_not_ranked(troubled: Path) -> None:
+    view = view_of(troubled)
+    assert not view.comparisons[0].times_comparable
+    assert "not ranked" in view.comparisons[0].answers["time"]
+    assert any(sentence.startswith("threads: ") for sentence in view.mixed)
+
+
+def test_shortcuts_and_notes_are_told(five: Path) -> None:
+    caveats = " ".join(view_of(five).caveats)
+    assert "imagenet weights could not be fetched" in caveats
+    assert "not for whole epochs: vgg16 (100)" in caveats
+    assert "vgg16 (32×32)" in caveats
+
+
+def test_a_stored_figure_that_its_predictions_do_not_give_is_refused(tmp_path: Path) -> None:
+    build_run(tmp_path, n=300)
+    record = next(tmp_path.glob("trials/cnn-*s0*/trial.json"))
+    content = json.loads(record.read_text())
+    content["metrics"]["accuracy"] = 0.9999
+    record.write_text(json.dumps(content))
+    assert any("cnn, seed 0: accuracy is stored as 0.999900" in text for text in view_of(tmp_path).contradictions)
+
+
+def test_a_run_without_validation_shows_the_training_loss(tmp_path: Path) -> None:
+    comparison = view_of(build_run(tmp_path, validation=0, n=300)).comparisons[0]
+    assert not comparison.curves["validation_accuracy"]
+    assert comparison.curves["train_loss"]
+    assert "no validation split" in comparison.answers["learning"]
+
+
+def test_a_run_that_has_not_started_has_nothing_to_compare(tmp_path: Path) -> None:
+    pending = {(label, seed): {"status": "pending"} for label in MODELS for seed in range(3)}
+    view = view_of(build_run(tmp_path, failures=pending))
+    assert "No trial has finished" in view.comparisons[0].headline
+    assert view.finished == 0
+
+
+def test_a_model_keeps_its_style_on_every_dataset(tmp_path: Path) -> None:
+    view = view_of(build_run(tmp_path, datasets=("mnist", "fashion"), n=300))
+    seen = {(row.label, row.style) for comparison in view.comparisons for row in comparison.rows}
+    assert len(view.comparisons) == 2
+    assert len(seen) == 5
+
+
+def test_beyond_eight_models_no_two_look_alike(tmp_path: Path) -> None:
+    models = {f"model {i}": MODELS["cnn"] for i in range(20)}
+    view = view_of(build_run(tmp_path, models=models, seeds=1, n=100))
+    assert len(set(view.styles.values())) == 20
+
+
+def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"plan\.json is missing"):
+        view_of(tmp_path)
+
+
+def test_building_a_view_needs_no_chart_library(five: Path) -> None:
+    code = (
+        "import sys; from mnistarena.report.view import build; from mnistarena.results import load_run;"
+        f"build(load_run({str(five)!r})); print(sorted({{'torch', 'altair', 'pandas', 'jinja2'}} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
