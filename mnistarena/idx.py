@@ -38,8 +38,10 @@ def read_idx(path: Path, sha256: str | None = None) -> NDArray[np.uint8]:
         raise DataError(f"{path} is not an IDX file of bytes")
     rank = content[3]
     start = 4 + 4 * rank
+    if len(content) < start:
+        raise DataError(f"{path} is truncated: it ends within its header")
     shape = tuple(int(n) for n in np.frombuffer(content[4:start], ">u4"))
-    if len(shape) != rank or len(content) - start != math.prod(shape):
+    if len(content) - start != math.prod(shape):
         raise DataError(f"{path} is truncated: its header promises {shape}, it holds {len(content) - start} bytes")
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 

@@ -416,7 +416,7 @@ class _Resolver:
             try:
                 params = model.definition.prepare(params, context)
             except ArenaError as problem:
-                self.problems.add(path, str(problem))
+                self.problems.add((*path, "params"), str(problem))
                 return
         seeds = tuple(table.seeds or (self.spec.benchmark.seeds if self.spec.benchmark else (0,)))
         if len(set(seeds)) != len(seeds):

@@ -50,11 +50,11 @@ def resolve(
             continue
         found = _sha256(file)
         if digest is not None and found != digest:
-            raise ArenaError(f"{model}: {file} has SHA-256 {found}, but weights_digest says {digest}")
+            raise ArenaError(f"{file} has SHA-256 {found}, but weights_digest says {digest}")
         context.note(f'{model}: starts from the weights "{preference}" (SHA-256 {found[:12]}…)')
         return name, found
     raise ArenaError(
-        f"{model}: none of its weights can be had: {'; '.join(tried) or 'the list is empty'}. "
+        f"none of its weights can be had: {'; '.join(tried) or 'the list is empty'}. "
         'Write weights = ["imagenet", "none"] to train from scratch where ImageNet\'s cannot be had, '
         "or the path of a state dict"
     )

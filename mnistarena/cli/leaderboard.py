@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from mnistarena.cli.progress import duration
 from mnistarena.report.view import Comparison, Row, View, build
 from mnistarena.results import Run
+
+ONE_MODEL = "one trained model"
 
 
 def print_summary(console: Console, run: Run, selected: set[str]) -> None:
@@ -18,7 +21,9 @@ def print_summary(console: Console, run: Run, selected: set[str]) -> None:
         console.print()
         if len(view.comparisons) > 1:
             console.print(Text(comparison.label, style="bold"))
-        console.print(_table(view, comparison))
+        console.print(_table(console, view, comparison))
+        if any(row.interval_of == ONE_MODEL for row in comparison.rows):
+            console.print(Text("* of this one trained model: one seed says nothing of its recipe's spread", "dim"))
         console.print(Text(comparison.headline, style="bold"))
     failed = [trial for trial in run.trials if trial.label in selected and not trial.done]
     if failed:
@@ -36,36 +41,28 @@ def print_summary(console: Console, run: Run, selected: set[str]) -> None:
     console.print(Text.assemble("\nNext: ", (f"arena report {run.path} --open", "bold")))
 
 
-def _table(view: View, comparison: Comparison) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in (
-        "model",
-        "seeds",
-        "accuracy",
-        "95 % interval",
-        *(m["label"] for m in view.metrics),
-        "training",
-    ):
-        table.add_column(heading, justify="left" if heading == "model" else "right", no_wrap=True)
-    for row in comparison.rows:
-        table.add_row(*_cells(row))
+def _table(console: Console, view: View, comparison: Comparison) -> Table:
+    """The leaderboard with as many metrics as the terminal is wide for, the spec's first ones first."""
+    for shown in range(len(view.metrics), -1, -1):
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        metrics = [metric["label"] for metric in view.metrics[:shown]]
+        for heading in ("model", "seeds", "accuracy", "95 % interval", *metrics, "training"):
+            table.add_column(heading, justify="left" if heading == "model" else "right", no_wrap=True)
+        for row in comparison.rows:
+            table.add_row(*_cells(row, shown))
+        if Measurement.get(console, console.options.update(width=1000), table).maximum <= console.width:
+            break
     return table
 
 
-def _cells(row: Row) -> list[Text]:
+def _cells(row: Row, metrics: int) -> list[Text]:
     seeds = str(row.seeds) if row.finished == row.seeds else f"{row.finished}/{row.seeds}"
     if row.accuracy is None:
         accuracy, interval = "–", "–"
     else:
         accuracy = f"{row.accuracy.estimate:.2%}"
-        interval = f"{row.accuracy.low:.2%} – {row.accuracy.high:.2%}" + ("" if row.interval_of == "seeds" else " *")
-    figures = ["–" if value is None else f"{value:.4f}" for value in row.metrics]
+        interval = f"{row.accuracy.low:.2%} – {row.accuracy.high:.2%}" + (" *" if row.interval_of == ONE_MODEL else "")
+    figures = ["–" if value is None else f"{value:.4f}" for value in row.metrics[:metrics]]
     time = "–" if row.train_seconds is None else duration(row.train_seconds)
-    return [
-        Text(row.label, row.style.colour),
-        Text(seeds),
-        Text(accuracy),
-        Text(interval),
-        *map(Text, figures),
-        Text(time),
-    ]
+    name = Text(row.label, row.style.colour)
+    return [name, Text(seeds), Text(accuracy), Text(interval), *map(Text, figures), Text(time)]

@@ -108,6 +108,9 @@ def describe(error: Mapping[str, Any], model: type[BaseModel], inner: KeyPath, n
     if kind == "value_error":
         text = str(context["error"])
         return f'"{key}" {text}, not {_shown(error["input"])}' if text.startswith("must") else text
+    if kind in ("too_short", "too_long"):
+        bound = f"at least {context['min_length']}" if kind == "too_short" else f"at most {context['max_length']}"
+        return f'"{key}" must have {bound} entries, not {context["actual_length"]}'
     message = error["msg"].removeprefix("Input ").replace("should", "must", 1)
     return f'"{key}" {message}, not {_shown(error["input"])}' if key else message
 

@@ -1,0 +1,56 @@
+"""The notebook's CNN, to the parameter, on whatever images and classes a task has."""
+
+from __future__ import annotations
+
+import mnistarena_cnn
+import pytest
+import torch
+from pydantic import ValidationError
+
+from mnistarena import Task
+
+(MODEL,) = mnistarena_cnn.arena_models()
+
+
+def task(shape=(1, 28, 28), n_classes=10):
+    return Task(shape, n_classes, tuple(map(str, range(n_classes))), 100)
+
+
+def test_it_has_the_notebooks_number_of_parameters():
+    assert sum(p.numel() for p in MODEL.build(MODEL.params(), task()).parameters()) == 212_542
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 20), (1, 4, 4)])
+@pytest.mark.parametrize("batch", [1, 5])
+def test_it_gives_a_logit_a_class_for_any_image_it_accepts(shape, batch):
+    assert MODEL.check(MODEL.params(), task(shape)) is None
+    assert MODEL.build(MODEL.params(), task(shape, 7))(torch.rand(batch, *shape)).shape == (batch, 7)
+
+
+def test_pooling_before_relu_is_the_notebooks_mathematics():
+    network = MODEL.build(MODEL.params(), task())
+    images = torch.randn(4, 1, 28, 28)
+    features = images
+    for convolution in network.convolutions:
+        features = torch.max_pool2d(torch.relu(convolution(features)), 2)
+    features = features.flatten(1)
+    for linear in network.linears[:-1]:
+        features = torch.relu(linear(features))
+    torch.testing.assert_close(network(images), network.linears[-1](features))
+
+
+def test_gradients_reach_every_parameter():
+    network = MODEL.build(MODEL.params(), task())
+    network(torch.rand(8, 1, 28, 28)).square().sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
+
+
+def test_an_image_that_is_too_small_is_refused_with_the_transform_that_mends_it():
+    assert '{ name = "pad", size = 4 }' in MODEL.check(MODEL.params(), task((1, 3, 28)))
+    assert "kernel_size must be odd" in MODEL.check(MODEL.params(kernel_size=4), task())
+
+
+@pytest.mark.parametrize("wrong", [{"channels": []}, {"channels": [0]}, {"hidden": "120"}, {"chanels": [8]}])
+def test_parameters_are_strict(wrong):
+    with pytest.raises(ValidationError):
+        MODEL.params(**wrong)

@@ -1,0 +1,88 @@
+"""The notebook's ViT: the same mathematics, without its loops."""
+
+from __future__ import annotations
+
+import math
+
+import mnistarena_vit
+import pytest
+import torch
+from pydantic import ValidationError
+
+from mnistarena import Task
+
+(MODEL,) = mnistarena_vit.arena_models()
+
+
+def task(shape=(1, 28, 28)):
+    return Task(shape, 10, tuple("0123456789"), 100)
+
+
+def build(shape=(1, 28, 28), **params):
+    torch.manual_seed(0)
+    return MODEL.build(MODEL.params(**params), task(shape))
+
+
+def test_it_has_the_notebooks_number_of_parameters():
+    assert sum(p.numel() for p in build().parameters()) == 1_642
+
+
+def looped(network, image, n, heads):
+    """One image through the notebook's algorithm, patch by patch and head by head."""
+    _, h, w = image.shape
+    size_h, size_w = h // n, w // n
+    patches = []
+    for i in range(n):
+        for j in range(n):
+            patches.append(image[:, i * size_h : (i + 1) * size_h, j * size_w : (j + 1) * size_w].flatten())
+    tokens = torch.cat([network.class_token[0], network.embed(torch.stack(patches))])
+    d = tokens.shape[1]
+    for i in range(len(tokens)):
+        row = [math.sin(i / 10000 ** (j / d)) if j % 2 == 0 else math.cos(i / 10000 ** ((j - 1) / d)) for j in range(d)]
+        tokens[i] = tokens[i] + torch.tensor(row)
+    for block in network.blocks:
+        normed, size, parts = block.attention_norm(tokens), d // heads, []
+        for head in range(heads):
+            own = normed[:, head * size : (head + 1) * size]
+            maps = block.attention.maps
+            q, k, v = (own @ maps.weight[m, head].T + maps.bias[m, head] for m in range(3))
+            parts.append(torch.softmax(q @ k.T / size**0.5, dim=-1) @ v)
+        tokens = tokens + torch.hstack(parts)
+        tokens = tokens + block.mlp(block.mlp_norm(tokens))
+    return network.head(tokens[0])
+
+
+@pytest.mark.parametrize(
+    ("shape", "params"), [((1, 28, 28), {}), ((3, 12, 8), {"patches": 4, "width": 12, "heads": 3})]
+)
+def test_batched_code_equals_the_notebooks_loops(shape, params):
+    network = build(shape, **params)
+    images = torch.randn(3, *shape)
+    expected = torch.stack([looped(network, x, network.patches, network.blocks[0].attention.heads) for x in images])
+    torch.testing.assert_close(network(images), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_softmax_output_reproduces_the_notebooks_mistake():
+    images = torch.randn(4, 1, 28, 28)
+    logits, chances = build()(images), build(softmax_output=True)(images)
+    torch.testing.assert_close(chances, logits.softmax(-1))
+
+
+@pytest.mark.parametrize("params", [{}, {"attention": "full", "positions": "learned", "final_norm": True, "width": 16}])
+def test_gradients_reach_every_parameter_and_the_state_round_trips(params):
+    network = build(**params)
+    network(torch.rand(8, 1, 28, 28)).square().sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
+    twin = build(**params)
+    twin.load_state_dict(network.state_dict())
+    images = torch.rand(2, 1, 28, 28)
+    assert torch.equal(network(images), twin(images))
+
+
+def test_an_image_that_the_patches_do_not_cover_is_refused_with_what_mends_it():
+    assert '{ name = "resize", size = 14 }' in MODEL.check(MODEL.params(), task((1, 8, 8)))
+
+
+def test_heads_must_share_the_width():
+    with pytest.raises(ValidationError, match="cannot be shared"):
+        MODEL.params(width=10, heads=3)
