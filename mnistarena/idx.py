@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import math
 import zlib
@@ -25,15 +24,16 @@ def read_idx(path: Path, sha256: str | None = None) -> NDArray[np.uint8]:
     """
     try:
         raw = path.read_bytes()
-        content = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
     except FileNotFoundError:
         raise MissingDataError(f"{path} is missing") from None
-    except (OSError, EOFError, zlib.error) as problem:
-        raise DataError(f"{path} is damaged: {problem}; get it again") from problem
-    if sha256 is not None:
-        found = hashlib.sha256(content).hexdigest()
-        if found != sha256:
-            raise DataError(f"{path} is not the genuine file: its content has SHA-256 {found}, expected {sha256}")
+    except OSError as problem:
+        raise DataError(f"{path} cannot be read: {problem.strerror}") from problem
+    content, damage = _decompressed(raw) if raw[:2] == b"\x1f\x8b" else (raw, "")
+    found = hashlib.sha256(content).hexdigest() if sha256 is not None else None
+    if damage or found != sha256:
+        what = f"is damaged ({damage})" if damage else "is not the genuine file"
+        digests = f": its content has SHA-256 {found}, expected {sha256}" if sha256 is not None else ""
+        raise DataError(f"{path} {what}{digests}; get it again")
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] != MAGIC_UINT8:
         raise DataError(f"{path} is not an IDX file of bytes")
     rank = content[3]
@@ -44,6 +44,18 @@ def read_idx(path: Path, sha256: str | None = None) -> NDArray[np.uint8]:
     if len(content) - start != math.prod(shape):
         raise DataError(f"{path} is truncated: its header promises {shape}, it holds {len(content) - start} bytes")
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+
+
+def _decompressed(raw: bytes) -> tuple[bytes, str]:
+    """What a gzip file holds, as far as it can be read, and what is wrong with it, or nothing."""
+    stream = zlib.decompressobj(wbits=31)
+    parts = []
+    try:
+        for start in range(0, len(raw), 1 << 16):
+            parts.append(stream.decompress(raw[start : start + (1 << 16)]))
+    except zlib.error as problem:
+        return b"".join(parts), str(problem)
+    return b"".join(parts), "" if stream.eof else "it ends too early"
 
 
 def read_pair(

@@ -290,11 +290,12 @@ class _Resolver:
         return found
 
     def datasets(self) -> list[Data]:
-        found = []
+        found, labelled = [], []
         for i, table in enumerate(self.spec.datasets):
             if table is None:
                 continue
             path: KeyPath = ("dataset", i)
+            labelled.append((path, table.label or table.name))
             component = self.component("dataset", table.name, (*path, "name"))
             if component is None:
                 continue
@@ -302,7 +303,7 @@ class _Resolver:
             if params is None:
                 continue
             found.append(self.load(Data(table.label or table.name, component, params, table), path))
-        self.unique_labels([(("dataset", i), d.label) for i, d in enumerate(found)], "dataset")
+        self.unique_labels(labelled, "dataset")
         return found
 
     def load(self, entry: Data, path: KeyPath) -> Data:

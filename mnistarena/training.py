@@ -169,7 +169,7 @@ def make_optimizer(model: nn.Module, recipe: Training, device: torch.device) -> 
     if recipe.optimizer.name.lower() in fused and device.type in ("cpu", "cuda"):
         arguments = {"fused": True, **arguments}
     try:
-        return optimizer(parameters, **arguments)  # type: ignore[no-any-return]
+        return optimizer(parameters, **arguments)
     except (TypeError, ValueError, RuntimeError) as problem:
         raise TrialError(f"torch.optim.{optimizer.__name__} refuses {arguments}: {problem}") from problem
 

@@ -60,8 +60,10 @@ def test_an_altered_file_is_named_with_both_checksums(copies):
 def test_a_truncated_file_is_named(copies):
     file = copies / "train-images-idx3-ubyte.gz"
     file.write_bytes(file.read_bytes()[:1_000_000])
-    with pytest.raises(DataError, match=r"train-images-idx3-ubyte\.gz is damaged"):
+    with pytest.raises(DataError) as caught:
         load()
+    assert "train-images-idx3-ubyte.gz is damaged (it ends too early)" in str(caught.value)
+    assert f"expected {mnistarena_mnist.DIGESTS[file.name]}" in str(caught.value)
 
 
 def test_a_missing_file_is_named(copies):

@@ -66,7 +66,7 @@ class Attention(nn.Module):
         maps = self.maps(tokens).view(n, length, 3, self.heads, width // self.heads)
         queries, keys, values = maps.permute(2, 0, 3, 1, 4)
         mixed = functional.scaled_dot_product_attention(queries, keys, values)
-        return self.output(mixed.transpose(1, 2).reshape(n, length, width))  # type: ignore[no-any-return]
+        return self.output(mixed.transpose(1, 2).reshape(n, length, width))
 
 
 class Block(nn.Module):
@@ -110,4 +110,4 @@ class VisionTransformer(nn.Module):
         tokens = self.embed(patchify(images, self.patches))
         tokens = torch.cat([self.class_token.expand(len(images), -1, -1), tokens], dim=1) + self.positions
         logits = self.head(self.norm(self.blocks(tokens)[:, 0]))
-        return logits.softmax(dim=-1) if self.softmax_output else logits  # type: ignore[no-any-return]
+        return logits.softmax(dim=-1) if self.softmax_output else logits
