@@ -17,8 +17,9 @@ import numpy as np
 from mnistarena import environment
 from mnistarena.errors import ArenaError, StoreError
 from mnistarena.job import Job
-from mnistarena.plan import Data, Plan, Trial, resolve
+from mnistarena.plan import Data, Plan, Trial
 from mnistarena.registry import installed
+from mnistarena.resolve import resolve
 from mnistarena.results import Run, load_run
 from mnistarena.spec.load import load
 from mnistarena.store import RunFolder, TrialFolder, slug

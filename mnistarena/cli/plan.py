@@ -17,8 +17,8 @@ def command(spec: str, overrides: tuple[str, ...], only: tuple[str, ...], as_jso
 
     Fetches data and weights where they are missing, as a run would: an identity contains their digests.
     """
-    from mnistarena.plan import resolve
     from mnistarena.registry import installed
+    from mnistarena.resolve import resolve
     from mnistarena.spec.load import load
 
     plan = resolve(load(spec, overrides), installed(), only=only)

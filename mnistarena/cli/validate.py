@@ -14,8 +14,8 @@ def command(spec: str, overrides: tuple[str, ...], only: tuple[str, ...]) -> Non
 
     Every problem is printed with file and line; exit status 2 if there is one.
     """
-    from mnistarena.plan import resolve
     from mnistarena.registry import installed
+    from mnistarena.resolve import resolve
     from mnistarena.spec.load import load
 
     plan = resolve(load(spec, overrides), installed(), only=only, fetch=False)

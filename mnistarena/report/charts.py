@@ -12,8 +12,9 @@ from typing import Any
 
 from mnistarena.report import format as text
 from mnistarena.report.drawing import TIMES, Figure, accuracy_axis, error_of, finish, look, loss_axis, short, spread
+from mnistarena.report.evidence import CurvePoint
 from mnistarena.report.style import ACCENT, INK, PAPER, RULE
-from mnistarena.report.view import Comparison, CurvePoint, Matrix, View
+from mnistarena.report.view import Comparison, Matrix, View
 from mnistarena.store import slug
 
 ROOM = 16

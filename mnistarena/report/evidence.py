@@ -14,6 +14,17 @@ from mnistarena.statistics import Difference, Interval, McNemar, Verdict
 
 
 @dataclass(frozen=True)
+class CurvePoint:
+    """A figure at the end of an epoch: the mean over seeds, their lowest and highest."""
+
+    label: str
+    epoch: float
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A recipe on one dataset: its plan entry, its trials, and what its finished trials got right.
 

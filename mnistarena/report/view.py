@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mnistarena.report import facts, words
-from mnistarena.report.evidence import Pair, Recipe, compare, gather
+from mnistarena.report.evidence import CurvePoint, Pair, Recipe, compare, gather
 from mnistarena.report.style import Style, styles
 from mnistarena.results import Run, TrialResult
 from mnistarena.statistics import Interval
@@ -42,17 +42,6 @@ class Row:
     parameters: float | None
     against: Pair | None
     verdict: str | None
-
-
-@dataclass(frozen=True)
-class CurvePoint:
-    """A figure at the end of an epoch: the mean over seeds, their lowest and highest."""
-
-    label: str
-    epoch: float
-    mean: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)

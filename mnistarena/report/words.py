@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnistarena.report.evidence import Pair, Recipe
+from mnistarena.report.evidence import CurvePoint, Pair, Recipe
 from mnistarena.report.format import p_value, percent, plural, points, scaled, seconds, series
 from mnistarena.results import TrialResult
-
-if TYPE_CHECKING:
-    from mnistarena.report.view import CurvePoint
 
 
 @dataclass(frozen=True)
