@@ -29,7 +29,14 @@ class Params(BaseModel):
     Use `list`, not `tuple`, for TOML arrays: strict validation does not convert.
     """
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())
+
+    def identity(self) -> dict[str, Any]:
+        """The parameters that decide what a trial computes, as plain data; by default all of them.
+
+        Override it where another field says the same better: the path of a file whose digest is a field too.
+        """
+        return self.model_dump(mode="json")
 
 
 @dataclass(frozen=True)

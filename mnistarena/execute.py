@@ -197,6 +197,7 @@ class _Execution:
         job = Job(
             folder=folder.path,
             identity=trial.identity,
+            params=recipe.params.model_dump_json(),
             task=recipe.data.task,
             data=scratch / slug(recipe.data.label),
             metrics=tuple((m.label, m.component.name, m.params.model_dump_json()) for m in self.plan.metrics),

@@ -13,12 +13,14 @@ from mnistarena.components import Task
 class Job:
     """Everything a worker needs, as plain data.
 
-    `identity` is the trial's; `task` is the dataset's, before transforms; `data` is a folder of .npy files;
-    `metrics` are (label, name, params as JSON). With `train` false, only the metrics are computed again.
+    `identity` is the trial's, `params` its model's as JSON; `task` is the dataset's, before transforms;
+    `data` is a folder of .npy files; `metrics` are (label, name, params as JSON). With `train` false, only
+    the metrics are computed again.
     """
 
     folder: Path
     identity: dict[str, Any]
+    params: str
     task: Task
     data: Path
     metrics: tuple[tuple[str, str, str], ...]

@@ -90,7 +90,7 @@ class Recipe:
         table = self.data.table
         return {
             "engine": ENGINE,
-            "model": {"name": self.model.name, "params": self.params.model_dump(mode="json")},
+            "model": {"name": self.model.name, "params": self.params.identity()},
             "dataset": {
                 "fingerprint": self.data.fingerprint,
                 "validation": table.validation,

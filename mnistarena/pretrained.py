@@ -34,7 +34,8 @@ def resolve(
     A preference is "imagenet" (torchvision's weights `enum`, such as "VGG16_Weights.IMAGENET1K_V1", from
     its cache or by its download), "none" (random initialisation), or the path of a state dict, relative to
     the spec. `digest` is what the file must have, or None. Tells the context which one it was.
-    Raises `ArenaError` where none can be had, saying what was tried and what to write instead.
+    Raises `ArenaError` where none can be had, saying what was tried and what to write instead, and where
+    a file is there but is no state dict.
     """
     tried: list[str] = []
     for preference in preferences:
@@ -51,6 +52,7 @@ def resolve(
         found = _sha256(file)
         if digest is not None and found != digest:
             raise ArenaError(f"{file} has SHA-256 {found}, but weights_digest says {digest}")
+        read_state(file)  # A damaged file is to stop the run here, not fail each of its trials.
         context.note(f'{model}: starts from the weights "{preference}" (SHA-256 {found[:12]}…)')
         return name, found
     raise ArenaError(
@@ -97,9 +99,10 @@ def load(model: str, weights: str, enum: str, digest: str | None) -> dict[str, t
 
     Nothing is unpickled but tensors.
     """
-    file = imagenet_file(enum, download=False) if weights == IMAGENET else Path(weights)
-    if not file.is_file():
-        raise ArenaError(f"{model}: the weights {file} have gone since the plan was made")
+    try:
+        file = imagenet_file(enum, download=False) if weights == IMAGENET else _local(Path(weights))
+    except _Unavailable as reason:
+        raise ArenaError(f"{model}: its weights have gone since the plan was made: {reason}") from None
     found = _sha256(file)
     if digest is not None and found != digest:
         raise ArenaError(f"{model}: {file} has changed: SHA-256 {found}, the plan says {digest}")
@@ -170,9 +173,15 @@ class FineTunedParams(Params):
         description='where to start, the first that can be had: "imagenet", the path of a state dict, "none"',
     )
     weights_digest: str | None = Field(
-        None, description="SHA-256 that the weights' file must have; filled in when the plan is made"
+        None,
+        pattern="^[0-9a-f]{64}$",
+        description="SHA-256 that the weights' file must have; filled in when the plan is made",
     )
     dropout: float = Field(0.5, ge=0, lt=1, description="in the classifier")
+
+    def identity(self) -> dict[str, Any]:
+        """The digest says which weights; where their file lies does not matter."""
+        return self.model_dump(mode="json", exclude={"weights"})
 
 
 def fine_tuned(name: str, summary: str, *, enum: str, head: str, least_size: int) -> ModelDef:

@@ -95,7 +95,7 @@ def run(job: Job, send: Send) -> dict[str, Any]:
     device = set_up(job)
     identity = job.identity
     definition = registry.get("model", identity["model"]["name"]).definition
-    params = definition.params.model_validate_json(json.dumps(identity["model"]["params"]))
+    params = definition.params.model_validate_json(job.params)
     chain = build_chain(identity["transforms"], job.task, registry)
     recipe = Training.model_validate_json(json.dumps(identity["training"]))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
+import http.client
 
 import numpy as np
 import pytest
@@ -138,3 +139,14 @@ def test_fashion_mnist_whose_content_is_something_else_is_refused(tmp_path, monk
 def test_fashion_mnist_from_debians_package_is_genuine(tmp_path):
     loaded = datasets.load_fashion_mnist(datasets.NoParams(), DataContext(tmp_path, download=False))
     assert np.bincount(loaded.train_labels).tolist() == [6000] * 10
+
+
+@pytest.mark.parametrize("problem", [ConnectionResetError(), http.client.IncompleteRead(b"")])
+def test_fashion_mnist_says_why_its_download_failed(tmp_path, monkeypatch, problem):
+    def fail(*args, **kwargs):
+        raise problem
+
+    monkeypatch.setattr(datasets, "DEBIAN", tmp_path / "debian")
+    monkeypatch.setattr("torchvision.datasets.FashionMNIST", fail)
+    with pytest.raises(DataError, match=f"download failed .{type(problem).__name__}"):
+        datasets.load_fashion_mnist(datasets.NoParams(), DataContext(tmp_path))

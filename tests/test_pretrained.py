@@ -56,8 +56,8 @@ def test_the_next_preference_is_used_and_noted_with_the_reason(hub, context):
 
 
 def test_weights_in_torchvisions_cache_are_used_with_their_digest(hub, context):
-    (hub / FILE).write_bytes(b"weights")
-    digest = hashlib.sha256(b"weights").hexdigest()
+    torch.save(Net(1000).state_dict(), hub / FILE)
+    digest = hashlib.sha256((hub / FILE).read_bytes()).hexdigest()
     assert resolve(["imagenet", "none"], context) == ("imagenet", digest)
     assert digest[:12] in context.notes[0]
     with pytest.raises(ArenaError, match="but weights_digest says"):
@@ -147,3 +147,29 @@ def test_the_model_it_makes_builds_what_was_resolved(hub, context, tmp_path):
     torch.manual_seed(2)
     again = model.build(params, task)
     assert all(torch.equal(a, b) for a, b in zip(trained.parameters(), again.parameters(), strict=True))
+
+
+def test_a_local_file_that_is_there_but_damaged_stops_the_plan_and_is_not_passed_over(hub, context, tmp_path):
+    (tmp_path / "own.pth").write_bytes(b"not torch")
+    with pytest.raises(ArenaError, match=r"own\.pth is no readable state dict"):
+        resolve(["own.pth", "none"], context)
+    assert not context.notes
+
+
+@pytest.mark.parametrize("weights", ["imagenet", "/nowhere/own.pth"])
+def test_weights_that_vanish_after_the_plan_are_an_error_in_a_sentence(hub, weights):
+    with pytest.raises(ArenaError, match="have gone since the plan was made"):
+        pretrained.load("alexnet", weights, ENUM, None)
+
+
+def test_a_digest_that_is_none_is_refused():
+    with pytest.raises(ValueError, match="weights_digest"):
+        pretrained.FineTunedParams(weights_digest="ABC")
+
+
+def test_where_the_weights_lie_is_no_part_of_a_trials_identity():
+    own = pretrained.FineTunedParams(weights=["/here/own.pth"], weights_digest="a" * 64)
+    moved = pretrained.FineTunedParams(weights=["/there/own.pth"], weights_digest="a" * 64)
+    other = pretrained.FineTunedParams(weights=["/here/own.pth"], weights_digest="b" * 64)
+    assert own.identity() == moved.identity()
+    assert own.identity() != other.identity()

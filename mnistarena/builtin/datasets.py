@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 from collections.abc import Iterable
 from pathlib import Path
@@ -91,8 +92,8 @@ def _download(root: Path) -> str:
     socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)
     try:
         FashionMNIST(str(root), download=True)
-    except (RuntimeError, OSError) as problem:
-        return str(problem).strip().splitlines()[-1]
+    except (RuntimeError, OSError, http.client.HTTPException) as problem:
+        return (str(problem).strip() or type(problem).__name__).splitlines()[-1]
     finally:
         socket.setdefaulttimeout(before)
     return ""

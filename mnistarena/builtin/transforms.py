@@ -82,6 +82,12 @@ class ErasingParams(Params):
     ratio: float = Field(3.3, ge=1, le=20, description="largest ratio of the rectangle's sides")
     value: float = Field(0.0, ge=-10, le=10, description="what the rectangle is filled with")
 
+    @model_validator(mode="after")
+    def _ordered(self) -> ErasingParams:
+        if self.area[0] > self.area[1]:
+            raise ValueError(f'"area" runs from {self.area[0]} down to {self.area[1]}; give the least first')
+        return self
+
 
 def normalize(params: NormalizeParams, task: Task) -> Apply:
     """(x − mean) / std, channel by channel."""
@@ -182,9 +188,12 @@ def random_affine(params: AffineParams, task: Task) -> Apply:
         cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
         # affine_grid maps output to input in coordinates from −1 to 1, so this is the inverse; a whole
         # side is 2 units, and rotation has to know when the image is not square.
-        row_x = torch.stack([cos, (cos * shear - sin) * aspect, draws[3] * 2 * params.translate], dim=1)
-        row_y = torch.stack([sin / aspect, sin * shear + cos, draws[4] * 2 * params.translate], dim=1)
-        grid = affine_grid(torch.stack([row_x, row_y], dim=1), list(images.shape), align_corners=False)
+        row_x = torch.stack([cos, (cos * shear - sin) * aspect], dim=1)
+        row_y = torch.stack([sin / aspect, sin * shear + cos], dim=1)
+        inverse = torch.stack([row_x, row_y], dim=1)
+        # The shift is of the output: put through the inverse, scale and rotation leave its bounds alone.
+        shift = inverse @ (draws[3:].T * 2 * params.translate).unsqueeze(2)
+        grid = affine_grid(torch.cat([inverse, shift], dim=2), list(images.shape), align_corners=False)
         return grid_sample(images, grid, align_corners=False)
 
     return apply
@@ -200,7 +209,8 @@ def random_erasing(params: ErasingParams, task: Task) -> Apply:
         chance, area, ratio, y, x = torch.rand(5, len(images), 1, generator=generator, device=images.device)
         area = (params.area[0] + area * (params.area[1] - params.area[0])) * height * width
         ratio = torch.exp((ratio * 2 - 1) * math.log(params.ratio))
-        h, w = (area * ratio).sqrt().clamp(max=height).round(), (area / ratio).sqrt().clamp(max=width).round()
+        h = (area * ratio).sqrt().round().clamp(1, height)
+        w = (area / ratio).sqrt().round().clamp(1, width)
         top, left = (y * (height - h + 1)).floor(), (x * (width - w + 1)).floor()
         rows = torch.arange(height, device=images.device)
         columns = torch.arange(width, device=images.device)

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 class Table(BaseModel):
     """A table of the spec: strict, and without unknown keys."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def _duration(text: str) -> str:
@@ -31,7 +31,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 class Component(Table):
     """A component by name, with its parameters beside it: `{ name = "resize", size = 32 }`."""
 
-    model_config = ConfigDict(strict=True, extra="allow", frozen=True)
+    model_config = ConfigDict(strict=True, extra="allow", frozen=True, allow_inf_nan=False)
 
     name: str = Field(min_length=1, description="the component's name")
 

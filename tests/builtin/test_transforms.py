@@ -102,3 +102,23 @@ def test_erasing_covers_a_rectangle_of_the_share_it_was_given():
     assert 70 < erased.sum() < 130
     assert (share[erased] > 0.07).all()
     assert (share[erased] < 0.24).all()
+
+
+@pytest.mark.parametrize(
+    ("shape", "turn"), [((61, 61), {"scale": [2.0, 2.0]}), ((61, 101), {"degrees": 90.0, "scale": [1.0, 1.0]})]
+)
+def test_scale_and_rotation_leave_the_bounds_of_the_shift_alone(shape, turn):
+    height, width = shape
+    dot = torch.zeros(1, 1, height, width)
+    dot[:, :, height // 2, width // 2] = 1
+    moved = apply("random-affine", dot.expand(256, -1, -1, -1), **{"degrees": 0.0, "translate": 0.1, **turn})
+    where = moved.flatten(1).argmax(1)
+    assert 0.07 * height < (where // width - height // 2).abs().max() <= 0.1 * height + 1
+    assert 0.07 * width < (where % width - width // 2).abs().max() <= 0.1 * width + 1
+
+
+def test_erasing_takes_a_pixel_at_least_and_an_ordered_area():
+    out = apply("random-erasing", torch.zeros(50, 1, 8, 8), probability=1.0, area=[0.001, 0.005], value=1.0)
+    assert (out.sum((1, 2, 3)) >= 1).all()
+    with pytest.raises(ValueError, match="give the least first"):
+        DEFS["random-erasing"].params(area=[0.5, 0.1])

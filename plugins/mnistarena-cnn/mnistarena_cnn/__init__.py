@@ -21,7 +21,7 @@ class CnnParams(Params):
     channels: list[Width] = Field(
         [16, 32], min_length=1, max_length=6, description="feature maps of each convolution; each is pooled by 2"
     )
-    kernel_size: int = Field(5, ge=1, le=15, multiple_of=1, description="side of the convolutions' kernels, odd")
+    kernel_size: int = Field(5, ge=1, le=15, description="side of the convolutions' kernels, odd")
     hidden: list[Width] = Field([120, 84], max_length=6, description="units of each hidden linear layer")
 
 
@@ -30,9 +30,10 @@ def check(params: CnnParams, task: Task) -> str | None:
     least = 2 ** len(params.channels)
     _, height, width = task.image_shape
     if min(height, width) < least:
+        size = max(least, height, width)  # padding shrinks no side
         return (
             f"{len(params.channels)} poolings need images of at least {least} × {least}, these are {height} × {width}; "
-            f'put {{ name = "pad", size = {least} }} or {{ name = "resize", size = {least} }} into its transforms'
+            f'put {{ name = "pad", size = {size} }} or {{ name = "resize", size = {size} }} into its transforms'
         )
     if params.kernel_size % 2 == 0:
         return f"kernel_size must be odd, so that the padding keeps the image's size; it is {params.kernel_size}"

@@ -46,7 +46,8 @@ def test_gradients_reach_every_parameter():
 
 
 def test_an_image_that_is_too_small_is_refused_with_the_transform_that_mends_it():
-    assert '{ name = "pad", size = 4 }' in MODEL.check(MODEL.params(), task((1, 3, 28)))
+    assert '{ name = "pad", size = 4 }' in MODEL.check(MODEL.params(), task((1, 3, 3)))
+    assert '{ name = "pad", size = 28 }' in MODEL.check(MODEL.params(), task((1, 3, 28))), "padding shrinks no side"
     assert "kernel_size must be odd" in MODEL.check(MODEL.params(kernel_size=4), task())
 
 

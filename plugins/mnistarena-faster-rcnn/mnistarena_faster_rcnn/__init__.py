@@ -24,9 +24,10 @@ def check(params: FasterRcnnParams, task: Task) -> str | None:
     """Two poolings need 4 × 4 pixels."""
     _, height, width = task.image_shape
     if min(height, width) < 4:
+        size = max(4, height, width)  # padding shrinks no side
         return (
             f"two poolings need images of at least 4 × 4, these are {height} × {width}; "
-            'put { name = "pad", size = 4 } or { name = "resize", size = 4 } into its transforms'
+            f'put {{ name = "pad", size = {size} }} or {{ name = "resize", size = {size} }} into its transforms'
         )
     return None
 

@@ -42,3 +42,4 @@ def test_the_same_seed_builds_the_same_network():
 
 def test_an_image_that_is_too_small_is_refused():
     assert '"resize", size = 4' in MODEL.check(MODEL.params(), task((1, 2, 2)))
+    assert '"pad", size = 28' in MODEL.check(MODEL.params(), task((1, 3, 28))), "padding shrinks no side"

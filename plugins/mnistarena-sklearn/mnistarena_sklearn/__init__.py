@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -32,7 +32,7 @@ class SvmParams(Params):
     """Parameters of `svm-rbf`."""
 
     C: float = Field(5.0, gt=0, description="inverse strength of the penalty")
-    gamma: Literal["scale", "auto"] | float = Field(
+    gamma: Literal["scale", "auto"] | Annotated[float, Field(gt=0)] = Field(
         "scale", description='kernel width; "scale": 1/(features · variance)'
     )
 
@@ -75,6 +75,13 @@ def knn(params: KnnParams, task: Task) -> Any:
     return KNeighborsClassifier(n_neighbors=params.n_neighbors, weights=params.weights)
 
 
+def check_knn(params: KnnParams, task: Task) -> str | None:
+    """There must be as many training images as neighbours."""
+    if params.n_neighbors > task.n_train:
+        return f"n_neighbors = {params.n_neighbors} is more than the {task.n_train} training images"
+    return None
+
+
 @hookimpl
 def arena_models() -> Iterable[ModelDef]:
     """The four baselines."""
@@ -94,5 +101,5 @@ def arena_models() -> Iterable[ModelDef]:
             svm_rbf,
             deterministic=True,
         ),
-        ModelDef("knn", "the nearest training images vote", KnnParams, knn, deterministic=True),
+        ModelDef("knn", "the nearest training images vote", KnnParams, knn, check_knn, deterministic=True),
     ]

@@ -44,8 +44,20 @@ def test_it_says_truly_whether_the_seed_matters(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "wrong"), [("knn", {"n_neighbors": 0}), ("svm-rbf", {"gamma": "big"}), ("random-forest", {"trees": 3})]
+    ("name", "wrong"),
+    [
+        ("knn", {"n_neighbors": 0}),
+        ("svm-rbf", {"gamma": "big"}),
+        ("svm-rbf", {"gamma": -1.0}),
+        ("random-forest", {"trees": 3}),
+    ],
 )
 def test_parameters_are_strict(name, wrong):
     with pytest.raises(ValidationError):
         MODELS[name].params(**wrong)
+
+
+def test_more_neighbours_than_images_are_refused():
+    knn = MODELS["knn"]
+    assert knn.check(knn.params(n_neighbors=400), TASK) is None
+    assert "401 is more than the 400 training images" in knn.check(knn.params(n_neighbors=401), TASK)

@@ -24,7 +24,7 @@ def patchify(images: torch.Tensor, patches: int) -> torch.Tensor:
 def sinusoids(length: int, width: int) -> torch.Tensor:
     """Position embeddings `(length, width)`: sin at even, cos at odd places (Vaswani et al. 2017)."""
     place = torch.arange(length, dtype=torch.float64)[:, None]
-    index = torch.arange(width)
+    index = torch.arange(width, dtype=torch.float64)
     angle = place / 10000 ** ((index - index % 2) / width)
     return torch.where(index % 2 == 0, angle.sin(), angle.cos()).float()
 

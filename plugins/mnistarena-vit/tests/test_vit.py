@@ -86,3 +86,17 @@ def test_an_image_that_the_patches_do_not_cover_is_refused_with_what_mends_it():
 def test_heads_must_share_the_width():
     with pytest.raises(ValidationError, match="cannot be shared"):
         MODEL.params(width=10, heads=3)
+
+
+def test_positions_keep_the_notebooks_precision_in_long_sequences():
+    found = build((1, 64, 64), patches=64, width=32).positions
+    for i, j in ((4096, 2), (4096, 3), (3001, 10)):
+        angle = i / 10000 ** ((j - j % 2) / 32)
+        assert found[i, j].item() == pytest.approx(math.cos(angle) if j % 2 else math.sin(angle), abs=1e-6)
+
+
+def test_the_same_seed_gives_the_same_numbers_and_dropout_rests_in_eval_mode():
+    images = torch.rand(3, 1, 28, 28)
+    one, two = build(dropout=0.5), build(dropout=0.5)
+    assert not torch.equal(one(images), one(images))
+    assert torch.equal(one.eval()(images), two.eval()(images))
