@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -107,12 +108,10 @@ class LiveObserver(TerminalObserver):
         """Move the bar."""
         task = self.tasks[trial.id]
         if event["event"] == "step":
-            self.display.update(
-                task,
-                completed=event["step"],
-                total=event["total"],
-                news=f"loss {event['loss']:.4f}{self.score(task)}",
-            )
+            step, total, epochs = event["step"], event["total"], trial.recipe.training.epochs
+            place = f"epoch {math.ceil(step * epochs / total)}/{epochs}" if epochs else f"step {step}/{total}"
+            news = f"{place}  loss {event['loss']:.4f}{self.score(task)}"
+            self.display.update(task, completed=step, total=total, news=news)
         elif event["event"] == "row":
             score = event["validation_accuracy"]
             shown = f"  validation {score:.2%}" if score is not None else ""
