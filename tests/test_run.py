@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -191,47 +192,37 @@ def test_a_fault_costs_its_own_trial_and_is_recorded_with_its_cause(arena, distr
     assert "built on sand" in (tmp_path / "run" / "report.md").read_text()
 
 
-def test_a_run_folder_serves_one_run_at_a_time(write_spec, tmp_path, arena):
-    spec = write_spec()
-    first = subprocess.Popen(
-        [sys.executable, "-m", "mnistarena", "run", spec, "--out", "run", "--set", "training.epochs=200"],
-        cwd=tmp_path,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        deadline = time.monotonic() + 60
-        while not (tmp_path / "run" / ".lock").is_file() and time.monotonic() < deadline:
-            time.sleep(0.1)
-        time.sleep(1)
-        second = arena("run", spec, "--out", "run")
-        assert second.status == 2
-        assert f"in use by process {first.pid}" in second.err
-    finally:
-        first.send_signal(2)
-        assert first.wait(30) == 130
-
-
-def test_an_interrupted_run_continues_with_the_same_command(arena, write_spec, tmp_path):
-    spec = write_spec()
-    slow = ["--set", "model.cnn.training.epochs=60"]
-    running = subprocess.Popen(
-        [sys.executable, "-m", "mnistarena", "run", spec, "--out", "run", "--jobs", "1", *slow],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    deadline = time.monotonic() + 120
-    while not any(tmp_path.glob("run/trials/cnn*/history.jsonl")) and time.monotonic() < deadline:
+def wait_for(condition, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never happened"
         time.sleep(0.05)
-    running.send_signal(2)
+
+
+def test_a_run_folder_serves_one_run_at_a_time(write_spec, tmp_path, arena, start):
+    spec = write_spec()
+    first = start("run", spec, "--out", "run", "--set", "training.epochs=500")
+    wait_for((tmp_path / "run" / "plan.json").is_file)
+    second = arena("run", spec, "--out", "run")
+    assert second.status == 2
+    assert f"in use by process {first.pid}" in second.err
+    first.send_signal(signal.SIGINT)
+    assert first.wait(30) == 130
+
+
+def test_an_interrupted_run_continues_with_the_same_command(arena, write_spec, tmp_path, start):
+    spec = write_spec()
+    again = ("run", spec, "--out", "run", "--jobs", "1", "--set", "model.cnn.training.epochs=20")
+    running = start(*again)
+    wait_for(lambda: any(tmp_path.glob("run/trials/cnn*/history.jsonl")))
+    running.send_signal(signal.SIGINT)
     output, _ = running.communicate(timeout=60)
     assert running.returncode == 130
     assert "the same command continues" in output
-    assert {r["status"] for r in trials(tmp_path / "run").values()} <= {"interrupted", "done"}
-    assert arena("run", spec, "--out", "run", *slow).status == 0
-    assert all(r["status"] == "done" for r in trials(tmp_path / "run").values())
+    assert {r["status"] for r in trials(tmp_path / "run").values()} == {"interrupted"}
+    assert arena(*again).status == 0
+    assert {r["status"] for r in trials(tmp_path / "run").values()} == {"done"}
+    assert len(trials(tmp_path / "run")) == 3
 
 
 def test_an_output_that_cannot_be_written_is_named(arena, write_spec, tmp_path):

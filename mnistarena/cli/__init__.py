@@ -68,7 +68,7 @@ def cli() -> None:
 def main() -> None:
     """Entry point: errors that are somebody's to mend are printed without a traceback."""
     try:
-        cli(standalone_mode=False)
+        cli(prog_name="arena", standalone_mode=False)
     except ArenaError as problem:
         click.echo(click.style("error: ", fg="red", bold=True, reset=True) + str(problem), err=True)
         sys.exit(problem.exit_status)
