@@ -50,7 +50,7 @@ def train(
     stops = row_ends(recipe, per_epoch, total)
 
     step, epoch, seconds, images_seen = 0, 0, 0.0, 0
-    best: tuple[tuple[float, float], dict[str, torch.Tensor], int | float] | None = None
+    best: tuple[tuple[float, float], dict[str, torch.Tensor], Row] | None = None
     row: Row = {}
     began = news = time.perf_counter()
     while step < total:
@@ -101,16 +101,18 @@ def train(
         if recipe.select == "best":
             score = (row["validation_accuracy"], -row["validation_loss"])
             if best is None or score > best[0]:
-                best = score, copy.deepcopy(model.state_dict()), row["epoch"]
+                best = score, copy.deepcopy(model.state_dict()), row
+    selected = row
     if best is not None:
-        model.load_state_dict(best[1])
+        _, state, selected = best
+        model.load_state_dict(state)
     return {
         "train_seconds": seconds,
         "images_per_second": images_seen / seconds if seconds else None,
         "epochs": row["epoch"],
         "steps": step,
-        "selected_epoch": best[2] if best else row["epoch"],
-        "train_loss": row["train_loss"],
+        "selected_epoch": selected["epoch"],
+        **{key: selected[key] for key in ("train_loss", "validation_loss", "validation_accuracy")},
     }
 
 

@@ -194,8 +194,6 @@ def run_module(
         torch.cuda.reset_peak_memory_stats(device)
     send({"event": "stage", "stage": "training"})
     outcome = training.train(model, train_split, recipe, job.identity["seed"], validate, on_row, on_step)
-    if held.n:
-        outcome |= validate()
 
     send({"event": "stage", "stage": "testing"})
     test = Batches(load(job, "test_images"), None, chain, device, keep=False)
