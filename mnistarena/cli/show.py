@@ -83,8 +83,8 @@ def _bounds(entry: dict[str, Any]) -> str:
         "exclusiveMinimum": ">",
         "maximum": "≤",
         "exclusiveMaximum": "<",
-        "minItems": "at least",
-        "maxItems": "at most",
+        "minItems": "entries ≥",
+        "maxItems": "entries ≤",
     }
     options = [entry, *entry.get("anyOf", ())]
     found = [f"{sign} {option[key]}" for option in options for key, sign in signs.items() if key in option]

@@ -149,7 +149,8 @@ def read(spec: str | os.PathLike[str] | Mapping[str, Any]) -> tuple[Source, dict
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
-        near = did_you_mean(path.name, [p.name for p in path.parent.glob("*.toml")] if path.parent.is_dir() else [])
+        beside = [p.name for p in path.parent.glob("*.toml")] if path.parent.is_dir() else []
+        near = did_you_mean(path.name, beside, cutoff=0.8)
         raise SpecError(f"{path}: no such file{near or '; arena init writes starter specs'}") from None
     except OSError as problem:
         raise SpecError(f"{path}: cannot be read: {problem.strerror}") from problem
