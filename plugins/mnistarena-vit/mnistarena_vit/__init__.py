@@ -21,6 +21,11 @@ class VitParams(Params):
     width: int = Field(8, ge=1, le=4096, description="length of a token")
     heads: int = Field(2, ge=1, le=64, description="attention heads; they share the width")
     mlp_ratio: int = Field(4, ge=1, le=16, description="hidden units of a block's MLP, as a multiple of the width")
+    stem: Literal["patches", "convolutional"] = Field(
+        "patches",
+        description="how pixels become tokens: each patch flattened and mapped, or 3 × 3 convolutions with stride 2 "
+        "(Xiao et al. 2021), which learn from fewer images",
+    )
     attention: Literal["per-head", "full"] = Field(
         "per-head",
         description="per-head: queries, keys and values of each head from its own slice, as in the notebook; "
@@ -49,6 +54,12 @@ def check(params: VitParams, task: Task) -> str | None:
             f"{height} × {width} images cannot be cut into {params.patches} × {params.patches} patches; "
             f'put {{ name = "pad", size = {size} }} or {{ name = "resize", size = {size} }} into its transforms, '
             'or change "patches"'
+        )
+    sides = height // params.patches, width // params.patches
+    if params.stem == "convolutional" and (sides[0] != sides[1] or sides[0] < 2 or sides[0] & (sides[0] - 1)):
+        return (
+            f"a convolutional stem halves the image until a patch is one pixel, so a patch's sides must be 2, 4, 8 …; "
+            f'they are {sides[0]} × {sides[1]}; resize the image or change "patches"'
         )
     return None
 

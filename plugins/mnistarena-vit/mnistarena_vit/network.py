@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
@@ -69,6 +70,36 @@ class Attention(nn.Module):
         return self.output(mixed.transpose(1, 2).reshape(n, length, width))
 
 
+class Patches(nn.Module):
+    """Each patch flattened, and all of them through one linear map."""
+
+    def __init__(self, image_shape: tuple[int, int, int], patches: int, width: int) -> None:
+        super().__init__()
+        self.patches = patches
+        self.embed = nn.Linear(math.prod(image_shape) // patches**2, width)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """`(N, C, H, W)` to tokens `(N, patches², width)`."""
+        return self.embed(patchify(images, self.patches))
+
+
+class ConvolutionalStem(nn.Module):
+    """3 × 3 convolutions of stride 2, doubling their maps up to the width, then a 1 × 1 one (Xiao et al. 2021)."""
+
+    def __init__(self, image_shape: tuple[int, int, int], patches: int, width: int) -> None:
+        super().__init__()
+        halvings = (image_shape[1] // patches).bit_length() - 1
+        maps = [image_shape[0], *(max(1, width >> (halvings - 1 - i)) for i in range(halvings))]
+        self.convolutions = nn.ModuleList(nn.Conv2d(i, o, 3, stride=2, padding=1) for i, o in pairwise(maps))
+        self.embed = nn.Conv2d(width, width, 1)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """`(N, C, H, W)` to tokens `(N, patches², width)`."""
+        for convolution in self.convolutions:
+            images = functional.relu(convolution(images))
+        return self.embed(images).flatten(2).transpose(1, 2)
+
+
 class Block(nn.Module):
     """Attention, then an MLP; each normalised before and added to what came in."""
 
@@ -92,9 +123,10 @@ class VisionTransformer(nn.Module):
 
     def __init__(self, image_shape: tuple[int, int, int], n_classes: int, params: VitParams) -> None:
         super().__init__()
-        self.patches, self.softmax_output = params.patches, params.softmax_output
+        self.softmax_output = params.softmax_output
         length = params.patches**2 + 1
-        self.embed = nn.Linear(math.prod(image_shape) // params.patches**2, params.width)
+        stem = ConvolutionalStem if params.stem == "convolutional" else Patches
+        self.stem = stem(image_shape, params.patches, params.width)
         self.class_token = nn.Parameter(torch.rand(1, 1, params.width))
         positions = sinusoids(length, params.width)
         if params.positions == "learned":
@@ -107,7 +139,7 @@ class VisionTransformer(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Float images `(N, C, H, W)` to logits `(N, n_classes)`; to probabilities with `softmax_output`."""
-        tokens = self.embed(patchify(images, self.patches))
+        tokens = self.stem(images)
         tokens = torch.cat([self.class_token.expand(len(images), -1, -1), tokens], dim=1) + self.positions
         logits = self.head(self.norm(self.blocks(tokens)[:, 0]))
         return logits.softmax(dim=-1) if self.softmax_output else logits

@@ -35,7 +35,7 @@ def looped(network, image, n, heads):
     for i in range(n):
         for j in range(n):
             patches.append(image[:, i * size_h : (i + 1) * size_h, j * size_w : (j + 1) * size_w].flatten())
-    tokens = torch.cat([network.class_token[0], network.embed(torch.stack(patches))])
+    tokens = torch.cat([network.class_token[0], network.stem.embed(torch.stack(patches))])
     d = tokens.shape[1]
     for i in range(len(tokens)):
         row = [math.sin(i / 10000 ** (j / d)) if j % 2 == 0 else math.cos(i / 10000 ** ((j - 1) / d)) for j in range(d)]
@@ -58,7 +58,9 @@ def looped(network, image, n, heads):
 def test_batched_code_equals_the_notebooks_loops(shape, params):
     network = build(shape, **params)
     images = torch.randn(3, *shape)
-    expected = torch.stack([looped(network, x, network.patches, network.blocks[0].attention.heads) for x in images])
+    expected = torch.stack(
+        [looped(network, x, network.stem.patches, network.blocks[0].attention.heads) for x in images]
+    )
     torch.testing.assert_close(network(images), expected, atol=1e-5, rtol=1e-5)
 
 
@@ -68,7 +70,10 @@ def test_softmax_output_reproduces_the_notebooks_mistake():
     torch.testing.assert_close(chances, logits.softmax(-1))
 
 
-@pytest.mark.parametrize("params", [{}, {"attention": "full", "positions": "learned", "final_norm": True, "width": 16}])
+PROPER = {"attention": "full", "positions": "learned", "final_norm": True, "width": 16}
+
+
+@pytest.mark.parametrize("params", [{}, PROPER, {**PROPER, "stem": "convolutional"}])
 def test_gradients_reach_every_parameter_and_the_state_round_trips(params):
     network = build(**params)
     network(torch.rand(8, 1, 28, 28)).square().sum().backward()
@@ -81,6 +86,19 @@ def test_gradients_reach_every_parameter_and_the_state_round_trips(params):
 
 def test_an_image_that_the_patches_do_not_cover_is_refused_with_what_mends_it():
     assert '{ name = "resize", size = 14 }' in MODEL.check(MODEL.params(), task((1, 8, 8)))
+
+
+def test_a_convolutional_stem_gives_a_token_a_patch_and_says_which_patches_it_can_make():
+    for side, patches in ((28, 7), (32, 4), (14, 7)):
+        assert build((1, side, side), stem="convolutional", patches=patches).stem(
+            torch.rand(2, 1, side, side)
+        ).shape == (
+            2,
+            patches**2,
+            8,
+        )
+    params = MODEL.params(stem="convolutional", patches=4)
+    assert "must be 2, 4, 8" in MODEL.check(params, task((1, 28, 28)))
 
 
 def test_heads_must_share_the_width():
