@@ -88,7 +88,9 @@ def imagenet_file(enum: str, download: bool) -> Path:
         try:
             weights.get_state_dict(progress=False, check_hash=True)
         except Exception as problem:
-            raise _Unavailable(f"{file.name} is not in {file.parent}, and its download failed ({problem})") from problem
+            raise _Unavailable(
+                f"{file.name} is not in torch.hub's cache, and its download failed ({problem})"
+            ) from problem
         finally:
             socket.setdefaulttimeout(before)
     return file
