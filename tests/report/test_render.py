@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import time
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -118,12 +117,10 @@ def test_five_models_by_three_seeds_stay_below_two_megabytes(five: Path) -> None
     assert (five / "report.html").stat().st_size < 2_000_000
 
 
-def test_two_hundred_trials_stay_below_four_megabytes_and_thirty_seconds(tmp_path: Path) -> None:
+def test_two_hundred_trials_stay_below_four_megabytes(tmp_path: Path) -> None:
     models = {f"cnn[width={i}]": {**MODELS["cnn"], "accuracy": 0.9 + i / 500} for i in range(40)}
     build_run(tmp_path, models=models, seeds=5, n=500)
-    start = time.perf_counter()
     write_report(tmp_path)
-    assert time.perf_counter() - start < 30
     assert (tmp_path / "report.html").stat().st_size < 4_000_000
 
 
