@@ -13,6 +13,7 @@ from mnistarena.components import Dataset, Task
 from mnistarena.registry import Component, Registry
 from mnistarena.spec import schema
 from mnistarena.spec.load import Spec
+from mnistarena.version import __version__
 
 ENGINE = "1"
 """Part of every identity: it changes when the engine would compute other numbers from the same spec."""
@@ -205,6 +206,4 @@ class Plan:
 
 
 def _core() -> dict[str, str]:
-    from mnistarena import __version__
-
     return {"mnistarena": __version__}

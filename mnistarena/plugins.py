@@ -19,6 +19,7 @@ import pluggy
 from mnistarena import hookspecs
 from mnistarena.components import DatasetDef, MetricDef, ModelDef, TransformDef
 from mnistarena.errors import PluginError
+from mnistarena.version import __version__
 
 KINDS: dict[str, tuple[str, type]] = {
     "model": ("arena_models", ModelDef),
@@ -105,8 +106,6 @@ def _version(distribution: str) -> str:
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
-        from mnistarena import __version__
-
         return __version__
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from mnistarena import __version__
 from mnistarena.errors import ArenaError
+from mnistarena.version import __version__
 
 COMMANDS = {
     "run": "Run a spec: train, predict, measure; continue where it stopped.",
