@@ -89,13 +89,19 @@ class Batches:
         images = self.chain.apply_tail(images, self.generator, training)
         return images.contiguous(memory_format=torch.channels_last)
 
-    def epoch(self, batch_size: int, order_seed: int, augment_seed: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Every image once in an order drawn from `order_seed`; the last batch may be smaller."""
+    def epoch(
+        self, batch_size: int, order_seed: int, augment_seed: int, done: int = 0
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Every image once in an order drawn from `order_seed`; the last batch may be smaller.
+
+        An epoch that goes on after `done` batches finds the generator as it was restored.
+        """
         assert self.labels is not None
         # Drawn on the CPU, so that the order is the same on every device.
         order = torch.randperm(self.n, generator=torch.Generator().manual_seed(order_seed)).to(self.device)
-        self.generator.manual_seed(augment_seed)
-        for rows in order.split(batch_size):
+        if done == 0:
+            self.generator.manual_seed(augment_seed)
+        for rows in order.split(batch_size)[done:]:
             yield self._batch(rows, training=True), self.labels.index_select(0, rows)
 
     def in_order(self) -> Iterator[tuple[torch.Tensor, slice]]:

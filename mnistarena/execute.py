@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import time
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +14,18 @@ import numpy as np
 
 from mnistarena import environment
 from mnistarena.errors import ArenaError, StoreError
+from mnistarena.files import slug
 from mnistarena.job import Job
 from mnistarena.plan import Data, Plan, Trial
 from mnistarena.registry import installed
 from mnistarena.resolve import resolve
 from mnistarena.results import Run, load_run
 from mnistarena.spec.load import load
-from mnistarena.store import RunFolder, TrialFolder, slug
-from mnistarena.worker import Workers, end
+from mnistarena.store import RunFolder, TrialFolder
+from mnistarena.supervise import Supervisor, Task
+from mnistarena.worker import Workers
+
+KEPT = "finished trials are kept; when that is mended, the same command continues"
 
 
 class Observer:
@@ -41,31 +43,27 @@ class Observer:
     def ended(self, trial: Trial, record: dict[str, Any]) -> None:
         """A trial's record is stored."""
 
+    def notice(self, sentence: str) -> None:
+        """Something that whoever runs this should know, such as a damaged file that is computed again."""
+
+    def stopping(self) -> None:
+        """A stop was asked for; running trials are writing their checkpoints."""
+
 
 @dataclass(frozen=True)
 class Options:
-    """How to run; None means: as the first start of this run chose, else a sensible default."""
+    """How to run; None means: as the first start of this run chose, else a sensible default.
+
+    `memory_limit` is in bytes, for each trial; `checkpoint_every` in seconds.
+    """
 
     device: str | None = None
     jobs: int | None = None
     threads: int | None = None
     force: bool = False
     retry_failed: bool = False
-
-
-@dataclass
-class _Worker:
-    """A running trial."""
-
-    trial: Trial
-    folder: TrialFolder
-    process: BaseProcess
-    connection: Connection
-    deadline: float | None
-    began: str
-    scored: dict[str, Any] | None
-    """The finished record, where only its metrics are computed again."""
-    result: dict[str, Any] | None = None
+    memory_limit: int | None = None
+    checkpoint_every: float = 30.0
 
 
 def run(
@@ -105,9 +103,17 @@ class _Execution:
         self.plan, self.folder, self.options, self.observer = plan, folder, options, observer
         self.workers = Workers()
         self.metrics = {m.label: m.definition() for m in plan.metrics}
+        self.began: dict[str, str] = {}
+        self.measured: dict[str, dict[str, Any]] = {}
 
     def run(self) -> None:
-        before = self.folder.plan() if self.folder.exists() else {}
+        try:
+            self._run()
+        finally:
+            self.workers.close()
+
+    def _run(self) -> None:
+        before = self.plan_before()
         trials = _unique(self.plan.trials())
         waiting = [trial for trial in trials if self.must_run(trial)]
         self.conditions = self.choose(before.get("conditions", {}), len(trials), idle=not waiting)
@@ -124,18 +130,43 @@ class _Execution:
             with self.folder.scratch() as scratch:
                 for entry in self.plan.datasets:
                     share(entry, scratch / slug(entry.label))
-                self.work_off(list(waiting), scratch)
+                self.work_off(waiting, scratch)
+
+    def plan_before(self) -> dict[str, Any]:
+        """The plan of the last start here; one that cannot be read is moved aside: the spec gives it again."""
+        if not self.folder.exists():
+            return {}
+        try:
+            return self.folder.plan()
+        except StoreError as problem:
+            aside = self.folder.move_aside(self.folder.path / "plan.json")
+            self.observer.notice(f"{problem}; moved to {aside}")
+            return {}
 
     def trial_folder(self, trial: Trial) -> TrialFolder:
         return self.folder.trial(trial.recipe.label, trial.recipe.data.label, trial.seed, trial.id)
 
     def must_run(self, trial: Trial) -> bool:
-        record = self.trial_folder(trial).read()
+        record = self.sound_record(trial)
         if record is None or self.options.force:
             return True
         if record["status"] == "done":
             return not self.has_metrics(record)
         return record["status"] == "interrupted" or self.options.retry_failed
+
+    def sound_record(self, trial: Trial) -> dict[str, Any] | None:
+        """The trial's record. What was altered or truncated is moved aside, and the trial runs again."""
+        folder = self.trial_folder(trial)
+        try:
+            record = folder.read()
+            damage = folder.damage() if record and has_predictions(record) else None
+        except StoreError as problem:
+            record, damage = None, str(problem)
+        if damage is None:
+            return record
+        aside = self.folder.move_aside(folder.path)
+        self.observer.notice(f"{trial.name} is computed again: {damage}; moved to {aside}")
+        return None
 
     def has_metrics(self, record: dict[str, Any]) -> bool:
         """Whether the stored figures are the ones that this plan asks for."""
@@ -170,28 +201,38 @@ class _Execution:
         self.folder.write_dataset(entry.label, arrays)
 
     def work_off(self, waiting: list[Trial], scratch: Path) -> None:
-        running: list[_Worker] = []
-        try:
-            while waiting or running:
-                while waiting and len(running) < self.conditions["jobs"]:
-                    running.append(self.start(waiting.pop(0), scratch))
-                self.listen(running)
-                for worker in [w for w in running if w.result is not None]:
-                    running.remove(worker)
-                    self.finish(worker)
-        except BaseException:
-            for worker in running:
-                end(worker.process)
-                worker.result = {"status": "interrupted"}
-                self.store(worker)
-            raise
+        supervisor = Supervisor(
+            self.workers,
+            self.conditions["jobs"],
+            memory_limit=self.options.memory_limit,
+            tell=self.hear,
+            stopping=self.observer.stopping,
+        )
+        for task, result in supervisor.results(self.task(trial, scratch) for trial in waiting):
+            trial: Trial = task.key
+            shutil.rmtree(task.job.temporary, ignore_errors=True)
+            try:
+                record = self.store(trial, result, train=task.job.train)
+            except StoreError as problem:
+                raise StoreError(f"{problem}; {KEPT}") from problem
+            self.observer.ended(trial, record)
+            if (result.get("error") or {}).get("type") == "StoreError":
+                raise StoreError(f"{result['error']['message']}; {KEPT}")
 
-    def start(self, trial: Trial, scratch: Path) -> _Worker:
+    def hear(self, trial: Trial, event: dict[str, Any]) -> None:
+        if event["event"] == "measured":
+            self.measured[trial.id] = event["measurements"]
+        else:
+            self.observer.event(trial, event)
+
+    def task(self, trial: Trial, scratch: Path) -> Task:
         folder = self.trial_folder(trial)
         record = folder.read()
-        train = self.options.force or record is None or record["status"] != "done"
+        train = self.options.force or record is None or not has_predictions(record)
+        status = record["status"] if record else "interrupted"
         if train:
-            folder.reset()
+            # A record says how the trial ended; without one it was killed. What failed starts from nothing.
+            folder.prepare(keep_checkpoint=not self.options.force and status in ("interrupted", "timeout"))
         recipe = trial.recipe
         assert recipe.data.task is not None
         job = Job(
@@ -201,46 +242,31 @@ class _Execution:
             task=recipe.data.task,
             data=scratch / slug(recipe.data.label),
             metrics=tuple((m.label, m.component.name, m.params.model_dump_json()) for m in self.plan.metrics),
-            device=self.conditions["device"],
-            threads=self.conditions["threads"],
+            conditions=self.conditions,
             keep_model=self.plan.benchmark.keep_models,
+            temporary=scratch / "tmp" / trial.id,
+            checkpoint_every=self.options.checkpoint_every,
             train=train,
         )
-        process, connection = self.workers.start(job)
-        deadline = time.monotonic() + recipe.time_limit if recipe.time_limit else None
+        self.began[trial.id] = _now()
         self.observer.started(trial)
-        return _Worker(trial, folder, process, connection, deadline, _now(), None if train else record)
+        seconds = recipe.time_limit
+        if seconds is not None and train and (state := folder.checkpoint()) is not None:
+            seconds -= float(state.get("wall_seconds") or 0.0)
+        return Task(trial, job, seconds, recipe.training.time_limit)
 
-    def listen(self, running: list[_Worker]) -> None:
-        """Wait for news of any worker, or for the next time limit; sets `result` where one has ended."""
-        limits = [w.deadline - time.monotonic() for w in running if w.deadline is not None]
-        ready = wait([w.connection for w in running], timeout=max(0.0, min(limits)) if limits else None)
-        for worker in running:
-            if worker.connection in ready:
-                try:
-                    event = worker.connection.recv()
-                except (EOFError, OSError):
-                    worker.result = died(worker)
-                    continue
-                if event["event"] == "end":
-                    worker.result = event
-                else:
-                    self.observer.event(worker.trial, event)
-            elif worker.deadline is not None and time.monotonic() >= worker.deadline:
-                limit = worker.trial.recipe.training.time_limit
-                message = f"the time limit of {limit} was reached; raise time_limit, or train less"
-                worker.result = _failure("timeout", "TimeLimit", message)
-
-    def finish(self, worker: _Worker) -> None:
-        # The result is in; whatever the trial has left running goes now.
-        end(worker.process)
-        worker.connection.close()
-        self.observer.ended(worker.trial, self.store(worker))
-
-    def store(self, worker: _Worker) -> dict[str, Any]:
-        trial, result = worker.trial, dict(worker.result or {})
-        result.pop("event", None)
-        record: dict[str, Any] = {
+    def store(self, trial: Trial, result: dict[str, Any], *, train: bool) -> dict[str, Any]:
+        folder = self.trial_folder(trial)
+        if not train:
+            # Only the metrics were computed again: the training's own record stays.
+            before = folder.read() or {}
+            if result["status"] == "interrupted":
+                return {**before, **result}
+            before.pop("error", None)
+            record = {**before, **result, "metric_definitions": self.metrics}
+            folder.write(record)
+            return record
+        record = {
             "id": trial.id,
             "label": trial.recipe.label,
             "dataset": trial.recipe.data.label,
@@ -248,37 +274,28 @@ class _Execution:
             "identity": trial.identity,
             "conditions": self.conditions,
             "notes": list(trial.recipe.notes),
-            "started": worker.began,
+            "started": self.began[trial.id],
             "finished": _now(),
+            **result,
         }
-        if worker.scored is not None:
-            # Only the metrics were computed again: the training's own record stays.
-            if result["status"] != "interrupted":
-                record = {**worker.scored, **result, "metric_definitions": self.metrics}
-                worker.folder.write(record)
-            return {**record, **result}
         if result["status"] == "done":
             record["metric_definitions"] = self.metrics
-        record |= result
-        worker.folder.write(record)
+        elif has_predictions(record):
+            record["measurements"] = self.measured.get(trial.id, {})
+        try:
+            folder.write(record)
+        except StoreError:
+            # On a full disk this says no more than the checkpoint that is there, or none.
+            if result["status"] != "interrupted":
+                raise
+        if result["status"] in ("done", "failed"):
+            folder.remove_checkpoint()
         return record
 
 
-def died(worker: _Worker) -> dict[str, Any]:
-    """The result of a worker that ended without a word."""
-    worker.process.join(5)
-    code = worker.process.exitcode
-    if code is not None and code < 0:
-        import signal
-
-        name = signal.Signals(-code).name
-        hint = " (the system may have run out of memory)" if name == "SIGKILL" else ""
-        return _failure("failed", "WorkerDied", f"the process was ended by {name}{hint}; see log.txt")
-    return _failure("failed", "WorkerDied", f"the process exited with status {code} before it was done; see log.txt")
-
-
-def _failure(status: str, kind: str, message: str) -> dict[str, Any]:
-    return {"status": status, "error": {"type": kind, "message": message, "traceback": ""}}
+def has_predictions(record: dict[str, Any]) -> bool:
+    """Whether a trial got as far as its predictions: done, or failed while they were scored."""
+    return record["status"] == "done" or (record.get("error") or {}).get("stage") == "scoring"
 
 
 def _unique(trials: list[Trial]) -> list[Trial]:

@@ -14,8 +14,9 @@ class Job:
     """Everything a worker needs, as plain data.
 
     `identity` is the trial's, `params` its model's as JSON; `task` is the dataset's, before transforms;
-    `data` is a folder of .npy files; `metrics` are (label, name, params as JSON). With `train` false, only
-    the metrics are computed again.
+    `data` is a folder of .npy files; `metrics` are (label, name, params as JSON); `conditions` say device
+    and threads; `temporary` is where the trial's temporary files go; `checkpoint_every` is in seconds.
+    With `train` false, only the metrics are computed again.
     """
 
     folder: Path
@@ -24,7 +25,13 @@ class Job:
     task: Task
     data: Path
     metrics: tuple[tuple[str, str, str], ...]
-    device: str
-    threads: int
+    conditions: dict[str, Any]
     keep_model: bool
+    temporary: Path
+    checkpoint_every: float = 30.0
     train: bool = True
+
+    @property
+    def bits_depend_on(self) -> dict[str, Any]:
+        """The conditions that may change a figure: all but how many trials run side by side."""
+        return {key: value for key, value in self.conditions.items() if key != "jobs"}

@@ -42,12 +42,17 @@ class TrialResult:
 
     def history(self) -> list[dict[str, Any]]:
         """A row an epoch: epoch, step, train_loss, validation_loss, validation_accuracy, train_seconds …"""
-        return self.folder.history() if self.folder else []
+        if self.folder is None:
+            return []
+        if self.done:
+            self.folder.check("history.jsonl")
+        return self.folder.history()
 
     def predictions(self) -> Predictions:
-        """The stored predictions on the test split."""
+        """The stored predictions on the test split; raises `StoreError` where they were altered."""
         if self.folder is None or not self.done:
             raise StoreError(f"{self.label}, seed {self.seed}, on {self.dataset} is {self.status}: no predictions")
+        self.folder.check("predictions.npz")
         return self.folder.predictions()
 
 
@@ -98,7 +103,11 @@ class Run:
 
 
 def load_run(path: str | os.PathLike[str]) -> Run:
-    """Read a run folder; raises `StoreError` where it is none or is damaged."""
+    """Read a run folder; raises `StoreError` where it is none or is damaged.
+
+    Safe on a stranger's folder: nothing is unpickled, links are not followed, and control characters in
+    any text are shown as escapes.
+    """
     folder = RunFolder(Path(path))
     plan = folder.plan()
     trials = []

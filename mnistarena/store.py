@@ -4,9 +4,12 @@
       spec.toml  plan.json  environment.json  .lock
       datasets/<label>.npz                     test images, labels, index: a report needs no dataset plugin
       trials/<label>-<dataset>-s<seed>-<id>/   trial.json  history.jsonl  predictions.npz  model.safetensors  log.txt
+                                               checkpoint.json  checkpoint-<step>.npz while unfinished
+      damaged/                                 trials that were found altered or truncated, moved aside
       report.html  report.md  figures/
 
 Files are written to a temporary name, synced and renamed, so a reader sees the old file or the new one.
+trial.json holds the digests of the files beside it and of itself; a file is checked when it is used.
 """
 
 from __future__ import annotations
@@ -14,79 +17,62 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
-import io
 import json
 import os
-import re
 import shutil
 import socket
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mnistarena import records
 from mnistarena.components import Predictions
 from mnistarena.errors import StoreError
+from mnistarena.files import (
+    TEXT_BYTES,
+    digest,
+    from_json,
+    open_plain,
+    pack,
+    read_bytes,
+    slug,
+    to_json,
+    unique_slug,
+    unpack,
+    write_atomically,
+)
+from mnistarena.text import all_visible, visible
 
-FORMAT = 1
+FORMAT = 2
 """The version of this layout, written into plan.json and every trial.json."""
 
-STATUSES = ("done", "failed", "timeout", "interrupted")
+LOG_BYTES = 4 << 20
+"""What is kept of a trial's output: half from its beginning, half from its end."""
 
+RESULTS = ("history.jsonl", "predictions.npz")
+"""What every figure of a trial comes from."""
 
-def slug(text: str) -> str:
-    """A label as part of a file name: letters, digits, dot, dash and underscore, at most 60 characters."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")[:60] or "unnamed"
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a whole file so that no reader and no power cut ever sees half of it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except OSError as problem:
-        temporary.unlink(missing_ok=True)
-        raise StoreError(f"cannot write {path}: {problem.strerror or problem}") from problem
-
-
-def to_json(value: Any) -> bytes:
-    """Canonical, readable JSON: sorted keys, two spaces, a final newline."""
-    return (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
-
-
-def _npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
-    return buffer.getvalue()
+_AGAIN = "run the spec again to compute it again"
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise StoreError(f"{path} is missing; is {path.parent} a run folder?") from None
-    except (OSError, ValueError) as problem:
-        raise StoreError(f"cannot read {path}: {problem}") from problem
+        value = from_json(read_bytes(path))
+    except ValueError as problem:
+        raise StoreError(f"cannot read {path}: not JSON: {problem}") from None
     if not isinstance(value, dict) or value.get("format", FORMAT) != FORMAT:
         raise StoreError(f"{path} was written by another version of mnistarena (format {FORMAT} is wanted)")
     return value
 
 
-def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except FileNotFoundError:
-        raise StoreError(f"{path} is missing; run the spec again to make it") from None
-    except Exception as problem:  # zipfile, zlib and numpy each raise their own for a damaged file
-        raise StoreError(f"cannot read {path}: {problem}; remove it and run the spec again") from problem
+def _self_digest(record: Mapping[str, Any]) -> str:
+    return hashlib.sha256(to_json({k: v for k, v in record.items() if k != "digest"})).hexdigest()
 
 
 class TrialFolder:
@@ -101,43 +87,102 @@ class TrialFolder:
         return self.path / "log.txt"
 
     def read(self) -> dict[str, Any] | None:
-        """The trial's record, or None where there is none or it cannot be read (then it runs again)."""
-        try:
-            return _read_json(self.path / "trial.json")
-        except StoreError:
+        """The trial's record, or None where there is none; raises `StoreError` where it is damaged."""
+        path = self.path / "trial.json"
+        if not path.is_symlink() and not path.exists():
             return None
+        record = _read_json(path)
+        if record.get("digest") != _self_digest(record):
+            raise StoreError(f"{path} was altered since it was written; {_AGAIN}")
+        wrong = records.problem("record", record)
+        if wrong:
+            raise StoreError(f"{path} is not a trial's record: {wrong}; {_AGAIN}")
+        return dict(all_visible(record))
 
     def write(self, record: Mapping[str, Any]) -> None:
         """Write the record, with the digests of the files beside it; the last write of a trial."""
-        files = {
-            name: hashlib.sha256((self.path / name).read_bytes()).hexdigest()
-            for name in ("history.jsonl", "predictions.npz", "model.safetensors")
-            if (self.path / name).is_file()
-        }
-        write_atomically(self.path / "trial.json", to_json({**record, "files": files, "format": FORMAT}))
+        names = (*RESULTS, "model.safetensors")
+        files = {name: digest(self.path / name) for name in names if (self.path / name).is_file()}
+        whole = from_json(to_json({**record, "files": files, "format": FORMAT}))
+        write_atomically(self.path / "trial.json", to_json({**whole, "digest": _self_digest(whole)}))
 
-    def reset(self) -> None:
-        """Empty the folder for a fresh start of the trial."""
+    def check(self, name: str) -> Path:
+        """The path of a file that is as it was when the record was written; raises `StoreError` otherwise."""
+        record = self.read()
+        expected = record["files"].get(name) if record else None
+        if expected is None:
+            raise StoreError(f"{self.path / 'trial.json'} holds no digest of {name}; {_AGAIN}")
+        if digest(self.path / name) != expected:
+            raise StoreError(f"{self.path / name} was altered or truncated since it was written; {_AGAIN}")
+        return self.path / name
+
+    def damage(self) -> str | None:
+        """What is wrong with a finished trial's results; None where they are as they were written."""
         try:
-            shutil.rmtree(self.path, ignore_errors=True)
+            for name in RESULTS:
+                self.check(name)
+        except StoreError as problem:
+            return str(problem).removesuffix(f"; {_AGAIN}")
+        return None
+
+    def prepare(self, *, keep_checkpoint: bool = False) -> None:
+        """Make or empty the folder for a start of the trial, or for going on from its checkpoint."""
+        try:
             self.path.mkdir(parents=True, exist_ok=True)
+            for path in self.path.iterdir():
+                if keep_checkpoint and path.name.startswith(("checkpoint", "log.txt")):
+                    continue
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         except OSError as problem:
-            raise StoreError(f"cannot make {self.path}: {problem.strerror}") from problem
+            raise StoreError(f"cannot write in {self.path}: {problem.strerror}") from problem
+
+    def trim_log(self) -> None:
+        """Cut the middle out of an output that has grown past `LOG_BYTES`."""
+        half = LOG_BYTES // 2
+        with suppress(OSError), self.log.open("r+b") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            if size <= LOG_BYTES:
+                return
+            stream.seek(size - half)
+            tail = stream.read(half)
+            stream.seek(half)
+            stream.write(f"\n… {size - LOG_BYTES:,} bytes of output left out …\n".encode() + tail)
+            stream.truncate()
+
+    def log_tail(self, size: int = 16384) -> str:
+        """The end of the output, for a trial that could not say itself what happened."""
+        with suppress(StoreError, OSError), open_plain(self.log) as stream:
+            stream.seek(max(0, os.fstat(stream.fileno()).st_size - size))
+            return visible(stream.read(size).decode("utf-8", "replace"))
+        return ""
 
     def append_history(self, row: Mapping[str, Any]) -> None:
         """Add a line (an epoch) to the history."""
-        with (self.path / "history.jsonl").open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(row, sort_keys=True) + "\n")
+        path = self.path / "history.jsonl"
+        try:
+            with path.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(row, sort_keys=True) + "\n")
+        except OSError as problem:
+            raise StoreError(f"cannot write {path}: {problem.strerror}") from problem
+
+    def write_history(self, rows: list[dict[str, Any]]) -> None:
+        """Set the history, as a checkpoint left it."""
+        text = "".join(json.dumps(row, sort_keys=True) + "\n" for row in rows)
+        write_atomically(self.path / "history.jsonl", text.encode())
 
     def history(self) -> list[dict[str, Any]]:
         """The epochs, oldest first; empty where there is no history."""
         path = self.path / "history.jsonl"
-        if not path.is_file():
+        if not path.is_symlink() and not path.exists():
             return []
         try:
-            return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+            rows = [from_json(line) for line in read_bytes(path).splitlines()]
         except ValueError as problem:
             raise StoreError(f"cannot read {path}: {problem}") from problem
+        for number, row in enumerate(rows, 1):
+            if wrong := records.problem("row", row):
+                raise StoreError(f"cannot read {path}:{number}: {wrong}")
+        return rows
 
     def write_predictions(self, predictions: Predictions) -> None:
         """Store predictions; probabilities become float32, which is what every metric is computed from."""
@@ -147,11 +192,15 @@ class TrialFolder:
             "probabilities": predictions.probabilities.astype(np.float32),
             "index": predictions.index,
         }
-        write_atomically(self.path / "predictions.npz", _npz({**arrays, **extras}))
+        write_atomically(self.path / "predictions.npz", pack({**arrays, **extras}))
 
     def predictions(self) -> Predictions:
         """The stored predictions; rows of the probabilities sum to 1 in float64."""
-        arrays = _read_npz(self.path / "predictions.npz")
+        path = self.path / "predictions.npz"
+        arrays = unpack(path)
+        wrong = _unlike_predictions(arrays)
+        if wrong:
+            raise StoreError(f"{path} holds no predictions: {wrong}; {_AGAIN}")
         probabilities = arrays["probabilities"].astype(np.float64)
         probabilities /= probabilities.sum(axis=1, keepdims=True)
         extras = {name[6:]: array for name, array in arrays.items() if name.startswith("extra_")}
@@ -160,6 +209,66 @@ class TrialFolder:
     def write_model(self, data: bytes) -> None:
         """Store a trained model's weights, in safetensors' format."""
         write_atomically(self.path / "model.safetensors", data)
+
+    def write_checkpoint(self, state: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Store where a training is: `state` as JSON, which names the file of `arrays`.
+
+        Two files, and the one that names the other comes last: whenever this stops, the checkpoint that
+        is there is whole. The arrays go to the disk one by one, so that a large model is not held twice.
+        """
+        name = f"checkpoint-{state['step']}.npz"
+        write_atomically(self.path / name, lambda stream: np.savez(stream, **arrays))  # type: ignore[arg-type]
+        write_atomically(self.path / "checkpoint.json", to_json({"state": state, "file": name, "format": FORMAT}))
+        for old in self.path.glob("checkpoint-*"):
+            if old.name != name:
+                old.unlink(missing_ok=True)
+
+    def checkpoint(self) -> dict[str, Any] | None:
+        """The state of the checkpoint, without its arrays; None where there is none that can be read."""
+        try:
+            state = _read_json(self.path / "checkpoint.json")["state"]
+        except (StoreError, KeyError):
+            return None
+        return state if isinstance(state, dict) else None
+
+    @contextmanager
+    def checkpoint_arrays(self) -> Iterator[Mapping[str, NDArray[Any]]]:
+        """The arrays of `checkpoint()`, read one by one; raises `StoreError` where one is damaged."""
+        path = self.path / slug(str(_read_json(self.path / "checkpoint.json").get("file")))
+        with open_plain(path) as stream:
+            try:
+                with zipfile.ZipFile(stream) as archive:
+                    damaged = archive.testzip()
+                stream.seek(0)
+                arrays = np.load(stream, allow_pickle=False)
+            except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError) as problem:
+                raise StoreError(f"cannot read {path}: {problem}") from problem
+            if damaged:
+                raise StoreError(f"cannot read {path}: {damaged} was altered")
+            with arrays:
+                yield arrays
+
+    def remove_checkpoint(self) -> None:
+        """A trial that has ended needs none."""
+        for path in (self.path / "checkpoint.json", *self.path.glob("checkpoint-*")):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+
+
+def _unlike_predictions(arrays: Mapping[str, NDArray[Any]]) -> str | None:
+    for name, ndim, kinds in (("labels", 1, "iu"), ("probabilities", 2, "f"), ("index", 1, "iu")):
+        array = arrays.get(name)
+        if array is None or array.ndim != ndim or array.dtype.kind not in kinds:
+            return f'there is no array "{name}" of {ndim} dimension{"s" if ndim > 1 else ""}'
+    labels, probabilities, index = (arrays[name] for name in ("labels", "probabilities", "index"))
+    n, n_classes = probabilities.shape
+    if n == 0 or len(labels) != n or len(index) != n:
+        return f"{len(labels)} labels and {len(index)} indices for {n} rows of probabilities"
+    if labels.min() < 0 or labels.max() >= n_classes:
+        return f"labels from {labels.min()} to {labels.max()} for {n_classes} classes"
+    if not np.isfinite(probabilities).all() or probabilities.min() < 0 or probabilities.sum(1).min() <= 0:
+        return "probabilities that are not finite, negative, or all 0"
+    return None
 
 
 class RunFolder:
@@ -175,30 +284,47 @@ class RunFolder:
             (self.path / "datasets").mkdir(exist_ok=True)
         except OSError as problem:
             raise StoreError(f"cannot make the run folder {self.path}: {problem.strerror}") from problem
+        self.refuse_links()
+
+    def refuse_links(self) -> None:
+        """Raise `StoreError` where a folder inside is a link: a stranger's run would reach outside of itself."""
+        for name in ("trials", "datasets", "figures", "damaged", ".scratch"):
+            if (self.path / name).is_symlink():
+                raise StoreError(f"{self.path / name} is a symbolic link; a run folder keeps its own files")
 
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the folder for this process; the lock goes with the process, however it ends."""
         path = self.path / ".lock"
         try:
-            stream = path.open("a+")
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
         except OSError as problem:
-            raise StoreError(f"cannot write in {self.path}: {problem.strerror}") from problem
-        with stream:
+            why = "it is a symbolic link" if path.is_symlink() else problem.strerror
+            raise StoreError(f"cannot lock {self.path}: cannot write {path}: {why}") from problem
+        with os.fdopen(handle, "a+") as stream:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as problem:
                 if problem.errno not in (errno.EAGAIN, errno.EACCES):
                     raise StoreError(f"cannot lock {path}: {problem.strerror}") from problem
                 stream.seek(0)
-                holder = stream.read().strip() or "another process"
+                holder = visible(stream.read(200)).strip() or "another process"
                 raise StoreError(
                     f"{self.path} is in use by {holder}; wait for it, or write elsewhere with --out"
                 ) from None
-            stream.truncate(0)
-            stream.write(f"process {os.getpid()} on {socket.gethostname()}")
-            stream.flush()
+            with suppress(OSError):  # on a full disk the lock holds without a name in it
+                stream.truncate(0)
+                stream.write(f"process {os.getpid()} on {socket.gethostname()}")
+                stream.flush()
+            self.sweep()
             yield
+
+    def sweep(self) -> None:
+        """Remove what a process that was killed left half written."""
+        for pattern in (".*.tmp", "datasets/.*.tmp", "trials/*/.*.tmp"):
+            for path in self.path.glob(pattern):
+                with suppress(OSError):
+                    path.unlink()
 
     def write_start(self, spec: str, plan: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
         """Write what a run is about, before its first trial."""
@@ -212,36 +338,64 @@ class RunFolder:
 
     def plan(self) -> dict[str, Any]:
         """The plan as it was last started."""
-        return _read_json(self.path / "plan.json")
+        path = self.path / "plan.json"
+        if not self.exists():
+            raise StoreError(f"{path} is missing; is {self.path} a run folder?")
+        self.refuse_links()
+        plan = _read_json(path)
+        wrong = records.problem("plan", plan)
+        if wrong:
+            raise StoreError(f"{path} is not a plan: {wrong}")
+        return dict(all_visible(plan))
 
     def environment(self) -> dict[str, Any]:
         """The machine and versions of the last start."""
-        return _read_json(self.path / "environment.json")
+        return dict(all_visible(_read_json(self.path / "environment.json")))
 
     def spec(self) -> str:
         """The spec's text as it was last started."""
-        try:
-            return (self.path / "spec.toml").read_text("utf-8")
-        except OSError as problem:
-            raise StoreError(f"cannot read {self.path / 'spec.toml'}: {problem.strerror}") from problem
+        return visible(read_bytes(self.path / "spec.toml", TEXT_BYTES).decode("utf-8", "replace"))
 
     def write_dataset(self, label: str, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Store a test split: `images` uint8 (n, C, H, W), `labels` (n,), `index` (n,)."""
-        path = self.path / "datasets" / f"{slug(label)}.npz"
-        data = _npz(arrays)
-        if not path.is_file() or path.read_bytes() != data:
-            write_atomically(path, data)
+        path = self.path / "datasets" / f"{unique_slug(label)}.npz"
+        data = pack(arrays)
+        with suppress(StoreError):
+            if read_bytes(path, len(data)) == data:
+                return
+        write_atomically(path, data)
 
     def dataset(self, label: str) -> dict[str, NDArray[Any]]:
         """The stored test split: `images`, `labels`, `index`."""
-        return _read_npz(self.path / "datasets" / f"{slug(label)}.npz")
+        path = self.path / "datasets" / f"{unique_slug(label)}.npz"
+        arrays = unpack(path)
+        for name, ndim, kinds in (("images", 4, "u"), ("labels", 1, "iu"), ("index", 1, "iu")):
+            array = arrays.get(name)
+            if array is None or array.ndim != ndim or array.dtype.kind not in kinds:
+                raise StoreError(f'{path} holds no array "{name}" of {ndim} dimensions; {_AGAIN}')
+        if len({len(array) for array in arrays.values()}) != 1:
+            raise StoreError(f"{path}: images, labels and index differ in length; {_AGAIN}")
+        return arrays
 
     def trial(self, label: str, dataset: str, seed: int, identity: str) -> TrialFolder:
         """A trial's folder: the one that holds this identity under whatever label, else a new name."""
-        found = sorted((self.path / "trials").glob(f"*-{identity}"))
-        if found:
-            return TrialFolder(found[0])
+        for path in sorted((self.path / "trials").glob(f"*-{identity}")):
+            if path.is_dir() and not path.is_symlink():
+                return TrialFolder(path)
         return TrialFolder(self.path / "trials" / f"{slug(label)}-{slug(dataset)}-s{seed}-{identity}")
+
+    def move_aside(self, path: Path) -> Path:
+        """Move something damaged into `damaged/`, where it may be looked at; returns where it is now."""
+        folder = self.path / "damaged"
+        number = 1
+        while (target := folder / (path.name + (f".{number}" if number > 1 else ""))).exists():
+            number += 1
+        try:
+            folder.mkdir(exist_ok=True)
+            path.rename(target)
+        except OSError as problem:
+            raise StoreError(f"cannot move {path} to {target}: {problem.strerror}") from problem
+        return target
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
@@ -250,16 +404,21 @@ class RunFolder:
         shutil.rmtree(path, ignore_errors=True)
         try:
             path.mkdir()
-            yield path
         except OSError as problem:
             raise StoreError(f"cannot write in {self.path}: {problem.strerror or problem}") from problem
+        try:
+            yield path
         finally:
             shutil.rmtree(path, ignore_errors=True)
 
     def write_report(self, name: str, data: str) -> Path:
         """Write a report file, such as report.html or figures/accuracy.svg, and return its path."""
+        self.refuse_links()
         path = self.path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as problem:
+            raise StoreError(f"cannot write {path}: {problem.strerror}") from problem
         write_atomically(path, data.encode())
         return path
 

@@ -13,11 +13,13 @@ from torch import nn
 from torch.nn import functional
 
 from mnistarena.batches import Batches
+from mnistarena.checkpoint import Checkpoints, Interrupted, Progress
 from mnistarena.errors import TrialError
 from mnistarena.measure import synchronize
 from mnistarena.schedules import factor
 from mnistarena.seeds import derive
 from mnistarena.spec.schema import Training
+from mnistarena.streams import seed_everything
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 Row = dict[str, Any]
@@ -31,15 +33,16 @@ def train(
     validate: Callable[[], Row],
     on_row: Callable[[Row], None],
     on_step: Callable[[int, int, float], None],
+    checkpoints: Checkpoints | None = None,
 ) -> Row:
     """Train `model` in place and return how it went.
 
     `validate()` gives `validation_loss` and `validation_accuracy` (None without a validation split);
     `on_row` gets a row of the history, `on_step(step, total, mean loss)` news about once a second.
-    `train_seconds` is synchronised and excludes warm-up, loading and validation.
-    Raises `TrialError` where the loss is no longer finite.
+    `train_seconds` is synchronised and excludes warm-up, loading, validation and checkpoints.
+    Raises `TrialError` where the loss is no longer finite, `Interrupted` where `checkpoints` says to stop.
     """
-    device = batches.device
+    device, checkpoints = batches.device, checkpoints or Checkpoints()
     loss_of, amp = loss_function(model, recipe), autocast(recipe, device)
     warm_up(model, batches, recipe, amp)
     optimizer = make_optimizer(model, recipe, device)
@@ -48,21 +51,28 @@ def train(
     per_epoch = math.ceil(batches.n / recipe.batch_size)
     total = recipe.steps or per_epoch * (recipe.epochs or 1)
     stops = row_ends(recipe, per_epoch, total)
+    progress, best = checkpoints.resume(model, optimizer, batches)
+    loss_sum = torch.full((), progress.loss_sum, device=device)
+    losses: list[torch.Tensor] = []  # of each step since the last row: looked through only when one is not finite
+    news = time.perf_counter()
+    began = news - progress.wall_seconds
 
-    step, epoch, seconds, images_seen = 0, 0, 0.0, 0
-    best: tuple[tuple[float, float], dict[str, torch.Tensor], Row] | None = None
-    row: Row = {}
-    began = news = time.perf_counter()
-    while step < total:
-        epoch += 1
+    def save() -> None:
+        progress.loss_sum = finite(loss_sum, losses, progress)
+        progress.wall_seconds = time.perf_counter() - began
+        checkpoints.save(progress, model, best, optimizer, batches)
+        if checkpoints.asked() and progress.step < total:
+            raise Interrupted(progress.step, total)
+
+    while progress.step < total:
+        if progress.batch == 0:
+            progress.epoch += 1
+            seed_everything(derive(seed, "noise", progress.epoch))  # dropout: a stream an epoch
         model.train()
-        torch.manual_seed(derive(seed, "noise", epoch))  # dropout: a stream an epoch, whatever came before
-        loss_sum, counted = torch.zeros((), device=device), 0
         started = time.perf_counter()
-        for images, labels in batches.epoch(
-            recipe.batch_size, derive(seed, "order", epoch), derive(seed, "augment", epoch)
-        ):
-            scale = factor(recipe.schedule, step, total)
+        order, augment = derive(seed, "order", progress.epoch), derive(seed, "augment", progress.epoch)
+        for images, labels in batches.epoch(recipe.batch_size, order, augment, done=progress.batch):
+            scale = factor(recipe.schedule, progress.step, total)
             for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
                 group["lr"] = rate * scale
             with amp:
@@ -72,45 +82,60 @@ def train(
             if recipe.gradient_clip is not None:
                 nn.utils.clip_grad_norm_(parameters, recipe.gradient_clip)
             optimizer.step()
-            loss_sum += loss.detach() * len(labels)
-            counted += len(labels)
-            step += 1
+            losses.append(loss.detach())
+            loss_sum += losses[-1] * len(labels)
+            progress.counted += len(labels)
+            progress.step += 1
+            progress.batch += 1
+            step = progress.step
             if (now := time.perf_counter()) - news > 1:
-                on_step(step, total, loss_sum.item() / counted)
+                on_step(step, total, finite(loss_sum, losses, progress) / progress.counted)
                 news = now
             if step in stops:
                 synchronize(device)
-                seconds += time.perf_counter() - started
-                images_seen += counted
-                row = {
+                progress.train_seconds += time.perf_counter() - started
+                progress.images_seen += progress.counted
+                row: Row = {
                     "epoch": step // per_epoch if step % per_epoch == 0 else round(step / per_epoch, 4),
                     "step": step,
                     "learning_rate": base_rates[0] * scale,
-                    "train_loss": finite(loss_sum.item() / counted, epoch, step),
+                    "train_loss": finite(loss_sum, losses, progress) / progress.counted,
                     "validation_loss": None,
                     "validation_accuracy": None,
                 }
                 if step == total or step % per_epoch == 0:
                     row |= validate()
                     model.train()
-                on_row({**row, "train_seconds": seconds, "wall_seconds": time.perf_counter() - began})
+                row |= {"train_seconds": progress.train_seconds, "wall_seconds": time.perf_counter() - began}
+                progress.rows.append(row)
+                on_row(row)
                 loss_sum.zero_()
-                counted, started = 0, time.perf_counter()
+                losses.clear()
+                progress.counted, started = 0, time.perf_counter()
             if step == total:
                 break
+            if progress.batch < per_epoch and checkpoints.due(end_of_epoch=False):
+                synchronize(device)
+                progress.train_seconds += time.perf_counter() - started
+                save()
+                started = time.perf_counter()
+        progress.batch = 0
         if recipe.select == "best":
-            score = (row["validation_accuracy"], -row["validation_loss"])
-            if best is None or score > best[0]:
-                best = score, copy.deepcopy(model.state_dict()), row
-    selected = row
-    if best is not None:
-        _, state, selected = best
-        model.load_state_dict(state)
+            row = progress.rows[-1]
+            score = [row["validation_accuracy"], -row["validation_loss"]]
+            if progress.best is None or score > progress.best["score"]:
+                progress.best, best = {"score": score, "row": row}, copy.deepcopy(model.state_dict())
+        if checkpoints.due(end_of_epoch=True):
+            save()
+    last, selected = progress.rows[-1], progress.rows[-1]
+    if progress.best is not None and best is not None:
+        selected = progress.best["row"]
+        model.load_state_dict(best)
     return {
-        "train_seconds": seconds,
-        "images_per_second": images_seen / seconds if seconds else None,
-        "epochs": row["epoch"],
-        "steps": step,
+        "train_seconds": progress.train_seconds,
+        "images_per_second": progress.images_seen / progress.train_seconds if progress.train_seconds else None,
+        "epochs": last["epoch"],
+        "steps": progress.step,
         "selected_epoch": selected["epoch"],
         **{key: selected[key] for key in ("train_loss", "validation_loss", "validation_accuracy")},
     }
@@ -124,14 +149,18 @@ def row_ends(recipe: Training, per_epoch: int, total: int) -> set[int]:
     return ends
 
 
-def finite(loss: float, epoch: int, step: int) -> float:
-    """The loss, unless it is infinite or not a number."""
-    if not math.isfinite(loss):
+def finite(loss_sum: torch.Tensor, losses: list[torch.Tensor], progress: Progress) -> float:
+    """The sum of the losses, unless it is infinite or not a number; then the first step that made it so."""
+    value = loss_sum.item()
+    if not math.isfinite(value):
+        steps = range(progress.step - len(losses) + 1, progress.step + 1)
+        found = ((step, loss.item()) for step, loss in zip(steps, losses, strict=True))
+        step, loss = next(((s, v) for s, v in found if not math.isfinite(v)), (progress.step, value))
         raise TrialError(
-            f"training diverged: the mean loss is {loss} in epoch {epoch}, by step {step}; "
+            f"training diverged: the loss is {loss} in epoch {progress.epoch}, at step {step}; "
             "lower the learning rate, add warmup_steps, or set gradient_clip"
         )
-    return loss
+    return value
 
 
 def loss_function(model: nn.Module, recipe: Training) -> Loss:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import faulthandler
 import json
 import os
-import random
 import signal
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -21,47 +23,66 @@ from torch import nn
 
 from mnistarena import evaluation, measure, training
 from mnistarena.batches import Batches, Chain
+from mnistarena.checkpoint import Arrays, Checkpoints, Interrupted, Unusable
 from mnistarena.components import Predictions, Task
-from mnistarena.errors import TrialError
+from mnistarena.errors import StoreError, TrialError
 from mnistarena.job import Job
+from mnistarena.processes import end_all, lead
 from mnistarena.registry import Registry, installed
 from mnistarena.seeds import derive
 from mnistarena.spec.schema import Training
 from mnistarena.store import TrialFolder
+from mnistarena.streams import seed_everything
 
 Send = Callable[[dict[str, Any]], None]
+
+MESSAGE_CHARACTERS = 10_000
+TRACEBACK_CHARACTERS = 100_000
+"""What a record keeps of an error; a plugin may raise one of any size."""
 
 
 def work(job: Job, connection: Connection) -> None:
     """The worker's main: run the job, send events, then `{"event": "end", …}` with result or error."""
-    os.setsid()  # a group of its own: whatever the trial starts ends with it
+    lead(os.getpid())
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    log = os.open(TrialFolder(job.folder).log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    log = os.open(TrialFolder(job.folder).log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
-    sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+    sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False, errors="replace")
+    sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False, errors="replace")
+    faulthandler.enable(file=2)
+    faulthandler.register(signal.SIGUSR1, file=2, all_threads=True)
+    job.temporary.mkdir(parents=True, exist_ok=True)
+    os.environ["TMPDIR"] = tempfile.tempdir = str(job.temporary)
     result: dict[str, Any]
     try:
         result = {"status": "done", **run(job, connection.send)}
+    except Interrupted as problem:
+        result = {"status": "interrupted", "progress": {"step": problem.step, "total": problem.total}}
     except BaseException as problem:  # a plugin may raise anything, SystemExit too
-        traceback.print_exc()
-        result = {"status": "failed", "error": describe(problem)}
-    sys.stdout.flush()
+        with contextlib.suppress(OSError):
+            traceback.print_exc()
+        # What the machine did to our own files is no fault of the plugin: the trial runs again.
+        status = "interrupted" if isinstance(problem, StoreError) else "failed"
+        result = {"status": status, "error": describe(problem, job)}
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
     connection.send({"event": "end", **result})
-    connection.close()
-    os._exit(0)  # not through interpreter shutdown, where a plugin's threads could hang it
+    while True:  # until the parent has found and ended whatever this trial started
+        signal.pause()
 
 
-def describe(problem: BaseException) -> dict[str, str]:
+def describe(problem: BaseException, job: Job) -> dict[str, str]:
     """An exception as plain data."""
     message = str(problem) or type(problem).__name__
     if isinstance(problem, torch.OutOfMemoryError):
-        message += " (the batch is never shrunk silently: set a smaller batch_size)"
+        size = job.identity["training"]["batch_size"]
+        message += f" (batch_size was {size}; it is never shrunk silently: set a smaller one)"
     return {
         "type": type(problem).__name__,
-        "message": message,
-        "traceback": "".join(traceback.format_exception(problem)),
+        "message": message[:MESSAGE_CHARACTERS],
+        "traceback": "".join(traceback.format_exception(problem))[-TRACEBACK_CHARACTERS:],
+        **({"stage": "scoring"} if isinstance(problem, _Scoring) else {}),
     }
 
 
@@ -69,7 +90,7 @@ def _end_with_parent() -> None:
     parent = parent_process()
     if parent is not None:
         wait([parent.sentinel])
-        os.killpg(0, signal.SIGKILL)
+        end_all(os.getpid())
 
 
 def probe(device: str, connection: Connection) -> None:
@@ -99,10 +120,18 @@ def run(job: Job, send: Send) -> dict[str, Any]:
     chain = build_chain(identity["transforms"], job.task, registry)
     recipe = Training.model_validate_json(json.dumps(identity["training"]))
 
-    seed_everything(derive(identity["seed"], "initialisation"))
-    model = definition.build(params, chain.task)
+    def build() -> Any:
+        seed_everything(derive(identity["seed"], "initialisation"))
+        return definition.build(params, chain.task)
+
+    model = build()
     if isinstance(model, nn.Module):
-        outcome = run_module(job, model, chain, recipe, device, folder, send)
+        try:
+            outcome = run_module(job, model, chain, recipe, device, folder, send)
+        except Unusable as problem:
+            print(f"the checkpoint cannot be used, the training starts again: {problem}")
+            folder.remove_checkpoint()
+            outcome = run_module(job, build(), chain, recipe, device, folder, send)
     elif hasattr(model, "fit") and hasattr(model, "predict_proba"):
         outcome = run_classifier(job, model, chain, folder, send)
     else:
@@ -114,31 +143,25 @@ def run(job: Job, send: Send) -> dict[str, Any]:
     # The labels of the test split are read only now, when there is nothing left to choose.
     predictions = Predictions(load(job, "test_labels"), chances, load(job, "test_index"), extras)
     folder.write_predictions(predictions)
+    measurements["wall_seconds"] = measurements.pop("earlier_seconds", 0.0) + time.perf_counter() - began
+    send({"event": "measured", "measurements": measurements})
     send({"event": "stage", "stage": "scoring"})
-    metrics = score(job, folder.predictions(), registry)
-    measurements["wall_seconds"] = time.perf_counter() - began
-    return {"metrics": metrics, "measurements": measurements}
+    return {"metrics": score(job, folder.predictions(), registry), "measurements": measurements}
 
 
 def set_up(job: Job) -> torch.device:
     """Threads and device of this process."""
     from threadpoolctl import threadpool_limits
 
-    torch.set_num_threads(job.threads)
-    threadpool_limits(job.threads)
-    device = torch.device(job.device)
+    threads = job.conditions["threads"]
+    torch.set_num_threads(threads)
+    threadpool_limits(threads)
+    device = torch.device(job.conditions["device"])
     if device.type == "cuda":
         torch.backends.cuda.matmul.allow_tf32 = True
         torch.backends.cudnn.allow_tf32 = True
         torch.backends.cudnn.benchmark = True
     return device
-
-
-def seed_everything(seed: int) -> None:
-    """Seed every generator that a model's initialisation may use."""
-    torch.manual_seed(seed)
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
 
 
 def build_chain(transforms: list[dict[str, Any]], task: Task, registry: Registry) -> Chain:
@@ -193,7 +216,11 @@ def run_module(
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     send({"event": "stage", "stage": "training"})
-    outcome = training.train(model, train_split, recipe, job.identity["seed"], validate, on_row, on_step)
+    with contextlib.ExitStack() as stack:
+        checkpoints = keep_checkpoints(job, folder, stack)
+        seed = job.identity["seed"]
+        outcome = training.train(model, train_split, recipe, seed, validate, on_row, on_step, checkpoints)
+    outcome |= since(checkpoints)
 
     send({"event": "stage", "stage": "testing"})
     test = Batches(load(job, "test_images"), None, chain, device, keep=False)
@@ -219,6 +246,41 @@ def run_module(
         state = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
         folder.write_model(save(_untied(state)))
     return outcome, chances, extras
+
+
+def keep_checkpoints(job: Job, folder: TrialFolder, stack: contextlib.ExitStack) -> Checkpoints:
+    """Checkpoints into the trial's folder, on from the one that is there; asked for by SIGTERM while `stack` lasts."""
+    asked = threading.Event()
+    before = signal.signal(signal.SIGTERM, lambda number, frame: asked.set())
+    stack.callback(signal.signal, signal.SIGTERM, before)
+
+    def write(state: dict[str, Any], arrays: Arrays) -> None:
+        folder.write_checkpoint({**state, "conditions": job.bits_depend_on}, arrays)
+
+    found = None
+    state = folder.checkpoint()
+    if state is not None and state.get("conditions") != job.bits_depend_on:
+        print("the checkpoint was made under other conditions; the training starts again")
+        folder.remove_checkpoint()
+    elif state is not None:
+        try:
+            arrays = stack.enter_context(folder.checkpoint_arrays())
+            folder.write_history(state["rows"])
+        except (StoreError, KeyError) as problem:
+            raise Unusable(str(problem)) from problem
+        found = state, arrays
+        print(f"going on after step {state.get('step')}")
+    if found is None:
+        folder.write_history([])
+    return Checkpoints(write, every=job.checkpoint_every, asked=asked.is_set, found=found)
+
+
+def since(checkpoints: Checkpoints) -> dict[str, Any]:
+    """What the record says of a training that went on from a checkpoint; nothing of one that did not."""
+    if checkpoints.found is None:
+        return {}
+    state = checkpoints.found[0]
+    return {"resumed_at_step": state["step"], "earlier_seconds": state["wall_seconds"]}
 
 
 def to_channels_last(model: nn.Module) -> None:
@@ -295,11 +357,18 @@ def run_classifier(job: Job, classifier: Any, chain: Chain, folder: TrialFolder,
     return measurements, chances, {}
 
 
+class _Scoring(TrialError):
+    """A metric that failed: the predictions are there, only scoring must be done again."""
+
+
 def score(job: Job, predictions: Predictions, registry: Registry) -> dict[str, float]:
     """Every metric of the plan, from the stored predictions."""
     values = {}
     for label, name, raw in job.metrics:
         definition = registry.get("metric", name).definition
         params = definition.params.model_validate_json(raw)
-        values[label] = evaluation.compute(label, definition.compute, predictions, params)
+        try:
+            values[label] = evaluation.compute(label, definition.compute, predictions, params)
+        except TrialError as problem:
+            raise _Scoring(str(problem)) from problem
     return values

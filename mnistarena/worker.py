@@ -1,11 +1,10 @@
-"""Starting worker processes. Torch is imported in them, never here."""
+"""Starting worker processes, and seeing to it that none outlives us. Torch is imported in them, never here."""
 
 from __future__ import annotations
 
 import contextlib
 import multiprocessing
 import os
-import signal
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -15,23 +14,48 @@ from typing import Any
 
 from mnistarena.job import Job
 
+PRELOAD = ["mnistarena.trial", "torch._dynamo", "sklearn.metrics"]
+"""Loaded once, not in each trial: torch's optimizers import the second when the first of them is made."""
+
 
 class Workers:
     """Fresh processes for trials.
 
     forkserver where there is one: it loads torch once, and each worker starts from it in about 0.1 s,
-    clean of this process's threads and locks. spawn elsewhere.
+    clean of this process's threads and locks. spawn elsewhere. A guard, which runs no plugin's code and
+    so cannot be held up by one, ends the workers should this process die.
     """
 
     def __init__(self) -> None:
         forkserver = "forkserver" in multiprocessing.get_all_start_methods()
         self.context: Any = multiprocessing.get_context("forkserver" if forkserver else "spawn")
         if forkserver:
-            self.context.set_forkserver_preload(["mnistarena.trial"])
+            self.context.set_forkserver_preload(PRELOAD)
+        self.guard: tuple[BaseProcess, Connection] | None = None
 
     def start(self, job: Job) -> tuple[BaseProcess, Connection]:
         """A worker on a job, and the end of the pipe its events arrive at."""
-        return self._start(_work, job)
+        process, connection = self._start(_work, job)
+        assert process.pid is not None
+        self._tell_guard(process.pid)
+        return process, connection
+
+    def end(self, process: BaseProcess) -> None:
+        """Kill a worker and everything it started, and wait for it."""
+        from mnistarena.processes import end_all
+
+        assert process.pid is not None
+        end_all(process.pid)
+        process.join()
+        self._tell_guard(-process.pid)
+
+    def close(self) -> None:
+        """Nothing runs any more: the guard may go."""
+        if self.guard is not None:
+            process, connection = self.guard
+            connection.close()
+            process.join()
+            self.guard = None
 
     def probe(self, device: str) -> dict[str, Any]:
         """Which device a name (or `auto`) stands for: `{"device", "device_name"}` or `{"error"}`."""
@@ -52,14 +76,23 @@ class Workers:
         theirs.close()
         return process, ours
 
+    def _tell_guard(self, pid: int) -> None:
+        try:
+            self._guard().send(pid)
+        except OSError:  # somebody killed it: another takes over
+            self.guard = None
+            self._guard().send(pid)
 
-def end(process: BaseProcess) -> None:
-    """Kill a worker and everything it started, and wait for it."""
-    if process.pid is not None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-    process.kill()
-    process.join()
+    def _guard(self) -> Connection:
+        if self.guard is None:
+            theirs, ours = self.context.Pipe(duplex=False)
+            # A daemon, so that an exit of this process that skips close() does not wait for it.
+            process = self.context.Process(target=_stand_guard, args=(theirs,), daemon=True)
+            with _without_main():
+                process.start()
+            theirs.close()
+            self.guard = process, ours
+        return self.guard[1]
 
 
 @contextlib.contextmanager
@@ -84,3 +117,17 @@ def _probe(device: str, connection: Connection) -> None:
     from mnistarena import trial
 
     trial.probe(device, connection)
+
+
+def _stand_guard(connection: Connection) -> None:
+    """Hear which workers run (their pids) and which have ended (negative); when nobody speaks, end the rest."""
+    from mnistarena.processes import end_all
+
+    os.setsid()
+    running: set[int] = set()
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            pid = connection.recv()
+            running.add(pid) if pid > 0 else running.discard(-pid)
+    for pid in running:
+        end_all(pid)

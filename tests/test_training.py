@@ -98,7 +98,7 @@ def test_steps_end_a_training_within_an_epoch_with_ten_rows():
 
 
 def test_divergence_is_named_with_epoch_and_step():
-    with pytest.raises(TrialError, match=r"training diverged.*epoch 1, by step"):
+    with pytest.raises(TrialError, match=r"training diverged.*epoch 1, at step 2"):
         trained(recipe(optimizer={"name": "sgd", "lr": 1e38}))
 
 

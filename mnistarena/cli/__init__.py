@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from mnistarena.errors import ArenaError
+from mnistarena.text import visible
 from mnistarena.version import __version__
 
 COMMANDS = {
@@ -70,7 +71,7 @@ def main() -> None:
     try:
         cli(prog_name="arena", standalone_mode=False)
     except ArenaError as problem:
-        click.echo(click.style("error: ", fg="red", bold=True, reset=True) + str(problem), err=True)
+        click.echo(click.style("error: ", fg="red", bold=True, reset=True) + visible(str(problem)), err=True)
         sys.exit(problem.exit_status)
     except click.ClickException as problem:
         problem.show()

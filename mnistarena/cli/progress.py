@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from rich.text import Text
 
 from mnistarena.execute import Observer
 from mnistarena.plan import Plan, Trial
+from mnistarena.text import visible
 
 
 def duration(seconds: float) -> str:
@@ -34,7 +35,13 @@ class TerminalObserver(Observer):
         self.console = console
         self.labels: set[str] = set()
         self.total = self.ended_count = 0
+        self.records: list[dict[str, Any]] = []
         self.began: dict[str, float] = {}
+
+    def say(self, *what: Any) -> None:
+        """Print; where nobody reads any more (`| head`, or a `| tee` that Ctrl-C ended), the run goes on."""
+        with suppress(BrokenPipeError, SystemExit):  # rich turns a broken pipe into the latter
+            self.console.print(*what)
 
     def planned(self, plan: Plan, waiting: list[Trial], folder: Path, conditions: dict[str, Any]) -> None:
         """Say what will be done, where, and on what."""
@@ -42,17 +49,25 @@ class TerminalObserver(Observer):
         self.total = len(waiting)
         finished = len(plan.trials()) - len(waiting)
         plural = "s" if conditions["threads"] > 1 else ""
-        self.console.print(
+        self.say(
             f"[bold]{escape(plan.benchmark.name)}[/]  {len(plan.trials())} trials"
             + (f", {finished} finished before" if finished else "")
             + f" → {escape(str(folder))}"
         )
-        self.console.print(
+        self.say(
             f"[dim]{escape(str(conditions['device_name']))} ({conditions['device']}), {conditions['jobs']} "
             f"at a time, {conditions['threads']} thread{plural} each, torch {conditions['torch']}[/]"
         )
         for note in dict.fromkeys(note for recipe in plan.recipes for note in recipe.notes):
-            self.console.print(Text(f"note: {note}", style="yellow"))
+            self.notice(note)
+
+    def notice(self, sentence: str) -> None:
+        """One line."""
+        self.say(Text(f"note: {visible(sentence)}", style="yellow"))
+
+    def stopping(self) -> None:
+        """What Ctrl-C did, and what another one will do."""
+        self.say(Text("stopping: running trials save a checkpoint; Ctrl-C again stops at once", style="yellow"))
 
     def started(self, trial: Trial) -> None:
         """Remember when."""
@@ -61,17 +76,20 @@ class TerminalObserver(Observer):
     def ended(self, trial: Trial, record: dict[str, Any]) -> None:
         """One line."""
         self.ended_count += 1
+        self.records.append(record)
         count = f"[dim]{self.ended_count:>{len(str(self.total))}}/{self.total}[/]"
         name = escape(trial.name)
         took = duration(time.monotonic() - self.began.pop(trial.id, time.monotonic()))
         if record["status"] == "done":
             figures = "  ".join(f"{escape(k)} {v:.4f}" for k, v in list(record["metrics"].items())[:3])
-            self.console.print(f"{count} [green]done[/]   {name}  {figures}  [dim]{took}[/]")
+            self.say(f"{count} [green]done[/]   {name}  {figures}  [dim]{took}[/]")
         elif record["status"] == "interrupted":
-            self.console.print(f"{count} [yellow]interrupted[/]   {name}  [dim]{took}[/]")
+            progress = record.get("progress")
+            place = f"at step {progress['step']} of {progress['total']}" if progress else "will start again"
+            self.say(f"{count} [yellow]stopped[/] {name}  {place}  [dim]{took}[/]")
         else:
-            cause = escape(record["error"]["message"].splitlines()[0])
-            self.console.print(f"{count} [red]{record['status']}[/] {name}  {cause}  [dim]{took}[/]")
+            cause = escape(visible(record["error"]["message"].strip().partition("\n")[0]))
+            self.say(f"{count} [red]{record['status']}[/] {name}  {cause}  [dim]{took}[/]")
 
     def close(self) -> None:
         """Stop any live display."""

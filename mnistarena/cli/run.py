@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 
-from mnistarena.cli.options import spec_options
+from mnistarena.cli.options import Duration, Size, spec_options
 
 
 @click.command("run")
@@ -15,6 +16,15 @@ from mnistarena.cli.options import spec_options
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Trials side by side.")
 @click.option("--threads", type=click.IntRange(1), metavar="T", help="Threads of each trial.")
 @click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps or auto. [default: auto: CUDA, else CPU]")
+@click.option("--memory-limit", type=Size(), metavar="SIZE", help="End a trial that uses more, such as 4GiB.")
+@click.option(
+    "--checkpoint-every",
+    type=Duration(),
+    default="30s",
+    show_default=True,
+    metavar="TIME",
+    help="Save running trials within an epoch too, that often.",
+)
 @click.option("--force", is_flag=True, help="Run finished trials again too.")
 @click.option("--retry-failed", is_flag=True, help="Run failed trials again.")
 def command(
@@ -25,29 +35,47 @@ def command(
     jobs: int | None,
     threads: int | None,
     device: str | None,
+    memory_limit: int | None,
+    checkpoint_every: float,
     force: bool,
     retry_failed: bool,
 ) -> None:
     """Run SPEC: every model on every dataset with every seed, each trial in a process of its own.
 
-    The same command continues an unfinished run; finished trials are not run again. Exit status: 0 when
-    all trials are done, 1 when some are not, 2 for a bad spec, 130 when interrupted.
+    The same command continues an unfinished run, within a trial too; finished trials are not run again.
+    Ctrl-C saves what runs and stops; twice stops at once. Exit status: 0 when all trials are done, 1 when
+    some are not, 2 for a bad spec or a run folder that cannot be written, 130 when interrupted.
     """
     from mnistarena.cli.leaderboard import print_summary
     from mnistarena.cli.progress import progress
     from mnistarena.execute import Options, run
 
-    options = Options(device=device, jobs=jobs, threads=threads, force=force, retry_failed=retry_failed)
+    options = Options(
+        device=device,
+        jobs=jobs,
+        threads=threads,
+        force=force,
+        retry_failed=retry_failed,
+        memory_limit=memory_limit,
+        checkpoint_every=checkpoint_every,
+    )
     with progress() as (console, observer):
         try:
             finished = run(spec, out=out, only=only, set=overrides, options=options, observer=observer)
         except KeyboardInterrupt:
             observer.close()
-            console.print(f"\ninterrupted. Finished trials are kept; the same command continues:\n  arena {_again()}")
+            observer.say(_interrupted(observer.records, observer.total))
             sys.exit(130)
     print_summary(console, finished, selected=observer.labels)
     if any(not trial.done for trial in finished.trials if trial.label in observer.labels):
         sys.exit(1)
+
+
+def _interrupted(records: list[dict[str, Any]], total: int) -> str:
+    ended = sum(record["status"] != "interrupted" for record in records)
+    saved = sum("progress" in record for record in records)
+    kept = [f"{ended} of {total} trials ended"] + ([f"{saved} saved under way"] if saved else [])
+    return f"\ninterrupted: {', '.join(kept)}. Nothing is lost; the same command continues:\n  arena {_again()}"
 
 
 def _again() -> str:

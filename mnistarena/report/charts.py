@@ -10,12 +10,12 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from mnistarena.files import slug, unique_slug
 from mnistarena.report import format as text
 from mnistarena.report.drawing import TIMES, Figure, accuracy_axis, error_of, finish, look, loss_axis, short, spread
 from mnistarena.report.evidence import CurvePoint
 from mnistarena.report.style import ACCENT, INK, PAPER, RULE
 from mnistarena.report.view import Comparison, Matrix, View
-from mnistarena.store import slug
 
 ROOM = 16
 """As many labels as can stand beside points without hiding each other."""
@@ -34,7 +34,7 @@ def figures(view: View) -> tuple[Figure, ...]:
     """Every chart of a report, in the order of its sections."""
     found: list[Figure] = []
     for comparison in view.comparisons:
-        prefix = f"{slug(comparison.label)}-" if len(view.comparisons) > 1 else ""
+        prefix = f"{unique_slug(comparison.label)}-" if len(view.comparisons) > 1 else ""
         for name, points in comparison.curves.items():
             if points:
                 found.append(_curve(f"{prefix}{name.replace('_', '-')}", name, comparison, points, view))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistarena import statistics
+from mnistarena.errors import StoreError
 from mnistarena.results import Run, TrialResult
 from mnistarena.statistics import Difference, Interval, McNemar, Verdict
 
@@ -132,6 +133,8 @@ def _recipe(run: Run, entry: dict[str, Any], n_classes: int, names: dict[str, st
         if not trial.done:
             continue
         predictions = trial.predictions()
+        if predictions.probabilities.shape[1] != n_classes:
+            raise StoreError(f"{trial.label}, seed {trial.seed}: its predictions are not on {n_classes} classes")
         predicted = predictions.predicted
         matrix = statistics.confusion(predictions.labels, predicted, n_classes)
         right = predictions.labels == predicted

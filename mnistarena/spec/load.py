@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +16,7 @@ from mnistarena.errors import SpecError
 from mnistarena.registry import did_you_mean
 from mnistarena.spec import schema
 from mnistarena.spec.locate import Path as KeyPath, line_of
+from mnistarena.text import hidden
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -228,6 +229,8 @@ def load(spec: str | os.PathLike[str] | Mapping[str, Any], overrides: tuple[str,
                 f'unknown {kind} "{key}"{did_you_mean(key, TABLES) or "; known: " + ", ".join(TABLES)}',
             )
 
+    for path, escape in _hidden(data, ()):
+        problems.add(path, f"a control character ({escape}) in a name or a text; a terminal would obey it")
     if "benchmark" not in data:
         problems.add((), "the table [benchmark] is missing")
     benchmark = problems.check(schema.Benchmark, data.get("benchmark", {"name": "unnamed"}), ("benchmark",))
@@ -243,6 +246,21 @@ def load(spec: str | os.PathLike[str] | Mapping[str, Any], overrides: tuple[str,
     if "training" in data:
         problems.check(schema.Training, data["training"], ("training",))
     return Spec(source, data, problems, benchmark, tables["dataset"], tables["model"])
+
+
+def _hidden(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+    """Where a string of the document holds characters that act instead of showing."""
+    if isinstance(value, str) and (escape := hidden(value)):
+        yield path, escape
+    elif isinstance(value, dict):
+        for key, entry in value.items():
+            if escape := hidden(str(key)):
+                yield path, escape
+            else:
+                yield from _hidden(entry, (*path, key))
+    elif isinstance(value, list):
+        for i, entry in enumerate(value):
+            yield from _hidden(entry, (*path, i))
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

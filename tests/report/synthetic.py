@@ -170,7 +170,7 @@ def build_run(
                 if record is not None and record.get("status") == "pending":
                     continue
                 files = folder.trial(label, dataset, seed, key)
-                files.reset()
+                files.prepare()
                 for row in history(rng, model, epochs, validation > 0):
                     files.append_history(row)
                 if record is None:

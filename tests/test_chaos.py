@@ -1,0 +1,100 @@
+"""Killed at any moment and started again, a run ends with the bits of one that was never disturbed.
+
+`make chaos` kills twenty times (ARENA_CHAOS_KILLS); the suite, five.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+SPEC = Path(__file__).with_name("chaos.toml")
+KILLS = int(os.environ.get("ARENA_CHAOS_KILLS", "5"))
+EVERY = "0.3s"
+
+
+def bits(run: Path) -> dict[str, object]:
+    """Every trial's predictions, history without the clock, weights and metrics."""
+    found = {}
+    for folder in sorted(run.glob("trials/*")):
+        arrays = np.load(folder / "predictions.npz")
+        history = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+        for row in history:
+            del row["train_seconds"], row["wall_seconds"]
+        record = json.loads((folder / "trial.json").read_text())
+        assert record["status"] == "done"
+        found[folder.name] = (
+            {name: arrays[name].tobytes() for name in arrays.files},
+            history,
+            record["files"].get("model.safetensors"),
+            record["metrics"],
+        )
+    return found
+
+
+def resumed(run: Path) -> int:
+    """How many trials went on from a checkpoint."""
+    records = [json.loads(path.read_text()) for path in run.glob("trials/*/trial.json")]
+    return sum("resumed_at_step" in record["measurements"] for record in records)
+
+
+def start(run: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "mnistarena", "run", SPEC, "--out", run, "--jobs", "2", "--threads", "1"]
+    return subprocess.Popen([*command, "--checkpoint-every", EVERY], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def kill_tree(process: subprocess.Popen[bytes]) -> None:
+    """SIGKILL to the command and everything below it, all stopped first so that nobody cleans up."""
+    root = psutil.Process(process.pid)
+    root.suspend()
+    tree = [root, *root.children(recursive=True)]
+    for signal_number in (signal.SIGSTOP, signal.SIGKILL):
+        for one in tree:
+            with suppress(psutil.NoSuchProcess):
+                one.send_signal(signal_number)
+    process.wait()
+
+
+def finish(run: Path) -> None:
+    process = start(run)
+    _, errors = process.communicate(timeout=240)
+    assert process.returncode == 0, errors.decode()
+
+
+@pytest.mark.timeout(1800)
+def test_killed_at_random_moments_and_resumed_a_run_ends_bit_identical(tmp_path):
+    began = time.monotonic()
+    finish(tmp_path / "undisturbed")
+    seconds = time.monotonic() - began
+    expected = bits(tmp_path / "undisturbed")
+    assert len(expected) == 5
+    assert resumed(tmp_path / "undisturbed") == 0
+
+    moments, kills, rounds, went_on = random.Random(20261123), 0, 0, 0
+    while kills < KILLS:
+        rounds += 1
+        run = tmp_path / f"run{rounds}"
+        for _ in range(moments.choice([1, 1, 2, 3])):
+            process = start(run)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(moments.uniform(0.0, seconds))
+            if process.poll() is not None:
+                break
+            kill_tree(process)
+            kills += 1
+        finish(run)
+        assert bits(run) == expected
+        went_on += resumed(run)
+        print(f"{kills} kills, {rounds} runs, identical; {went_on} trials went on from a checkpoint", flush=True)
+    assert went_on > 0, "no trial ever went on from a checkpoint: this test tested nothing"
