@@ -39,7 +39,11 @@ def predict(model: nn.Module, batches: Batches, n_classes: int, amp: torch.autoc
     if not bool(joined.isfinite().all()):
         bad = int((~joined.isfinite()).any(1).sum())
         raise TrialError(f"the model returned values that are not finite for {bad} of {len(joined)} images")
-    return joined, {name: np.concatenate([e[name] for e in extras]) for name in (extras[0] if extras else ())}
+    found = {name: np.concatenate([e[name] for e in extras]) for name in (extras[0] if extras else ())}
+    for name, values in found.items():
+        if len(values) != len(joined):
+            raise TrialError(f'predict_extras returned {len(values)} rows of "{name}" for {len(joined)} images')
+    return joined, found
 
 
 def scores(model: nn.Module, batches: Batches, n_classes: int, amp: torch.autocast) -> dict[str, float]:
@@ -68,6 +72,8 @@ def classifier_probabilities(classifier: Any, features: NDArray[np.float32], n_c
         raise TrialError(f"predict_proba returned {found.shape}; wanted {(len(features), len(classes))}")
     if not np.isfinite(found).all():
         raise TrialError("predict_proba returned values that are not finite")
+    if found.min() < 0 or np.abs(found.sum(axis=1) - 1).max() > 1e-3:
+        raise TrialError("predict_proba returned rows that are no probabilities: negative, or not summing to 1")
     aligned = np.zeros((len(features), n_classes))
     aligned[:, classes.astype(np.int64)] = found
     return aligned

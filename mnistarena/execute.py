@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -208,16 +209,29 @@ class _Execution:
             tell=self.hear,
             stopping=self.observer.stopping,
         )
-        for task, result in supervisor.results(self.task(trial, scratch) for trial in waiting):
+        again: list[Trial] = []
+
+        def tasks() -> Iterator[Task]:
+            for trial in itertools.chain(waiting, again):
+                yield self.task(trial, scratch)
+
+        for task, result in supervisor.results(tasks()):
             trial: Trial = task.key
             shutil.rmtree(task.job.temporary, ignore_errors=True)
+            problem = None
             try:
                 record = self.store(trial, result, train=task.job.train)
-            except StoreError as problem:
-                raise StoreError(f"{problem}; {KEPT}") from problem
-            self.observer.ended(trial, record)
-            if (result.get("error") or {}).get("type") == "StoreError":
-                raise StoreError(f"{result['error']['message']}; {KEPT}")
+                self.observer.ended(trial, record)
+                if (result.get("error") or {}).get("type") == "StoreError":
+                    problem = result["error"]["message"]
+            except StoreError as unwritten:
+                problem = str(unwritten)
+            if problem and trial in again:
+                raise StoreError(f"{problem}; {KEPT}")
+            if problem:
+                # Another trial may have filled the disk, and what it wrote goes when it ends.
+                again.append(trial)
+                self.observer.notice(f"{trial.name} will be tried once more at the end: {problem}")
 
     def hear(self, trial: Trial, event: dict[str, Any]) -> None:
         if event["event"] == "measured":

@@ -147,4 +147,4 @@ def unpack(path: Path) -> dict[str, NDArray[Any]]:
     except StoreError:
         raise
     except Exception as problem:  # zipfile, zlib and numpy each raise their own for a damaged file
-        raise StoreError(f"cannot read {path}: {problem}; remove it and run the spec again") from problem
+        raise StoreError(f"cannot read {path}: {problem}") from problem

@@ -23,10 +23,10 @@ import shutil
 import socket
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,8 @@ from mnistarena.files import (
     write_atomically,
 )
 from mnistarena.text import all_visible, visible
+
+T = TypeVar("T")
 
 FORMAT = 2
 """The version of this layout, written into plan.json and every trial.json."""
@@ -71,6 +73,13 @@ def _read_json(path: Path) -> dict[str, Any]:
     return value
 
 
+def _with_advice(read: Callable[[Path], T], path: Path) -> T:
+    try:
+        return read(path)
+    except StoreError as problem:
+        raise StoreError(f"{problem}; {_AGAIN}") from problem
+
+
 def _self_digest(record: Mapping[str, Any]) -> str:
     return hashlib.sha256(to_json({k: v for k, v in record.items() if k != "digest"})).hexdigest()
 
@@ -91,7 +100,7 @@ class TrialFolder:
         path = self.path / "trial.json"
         if not path.is_symlink() and not path.exists():
             return None
-        record = _read_json(path)
+        record = _with_advice(_read_json, path)
         if record.get("digest") != _self_digest(record):
             raise StoreError(f"{path} was altered since it was written; {_AGAIN}")
         wrong = records.problem("record", record)
@@ -112,7 +121,7 @@ class TrialFolder:
         expected = record["files"].get(name) if record else None
         if expected is None:
             raise StoreError(f"{self.path / 'trial.json'} holds no digest of {name}; {_AGAIN}")
-        if digest(self.path / name) != expected:
+        if _with_advice(digest, self.path / name) != expected:
             raise StoreError(f"{self.path / name} was altered or truncated since it was written; {_AGAIN}")
         return self.path / name
 
@@ -197,7 +206,7 @@ class TrialFolder:
     def predictions(self) -> Predictions:
         """The stored predictions; rows of the probabilities sum to 1 in float64."""
         path = self.path / "predictions.npz"
-        arrays = unpack(path)
+        arrays = _with_advice(unpack, path)
         wrong = _unlike_predictions(arrays)
         if wrong:
             raise StoreError(f"{path} holds no predictions: {wrong}; {_AGAIN}")
@@ -209,6 +218,11 @@ class TrialFolder:
     def write_model(self, data: bytes) -> None:
         """Store a trained model's weights, in safetensors' format."""
         write_atomically(self.path / "model.safetensors", data)
+
+    def digest_of_model(self) -> str | None:
+        """The SHA-256 of the stored weights; None where there are none."""
+        path = self.path / "model.safetensors"
+        return digest(path) if path.is_file() else None
 
     def write_checkpoint(self, state: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
         """Store where a training is: `state` as JSON, which names the file of `arrays`.
@@ -269,6 +283,11 @@ def _unlike_predictions(arrays: Mapping[str, NDArray[Any]]) -> str | None:
     if not np.isfinite(probabilities).all() or probabilities.min() < 0 or probabilities.sum(1).min() <= 0:
         return "probabilities that are not finite, negative, or all 0"
     return None
+
+
+def _bytes(path: Path) -> int:
+    parts = [path, *path.rglob("*")] if path.is_dir() and not path.is_symlink() else [path]
+    return sum(part.lstat().st_size for part in parts if not part.is_dir())
 
 
 class RunFolder:
@@ -368,7 +387,7 @@ class RunFolder:
     def dataset(self, label: str) -> dict[str, NDArray[Any]]:
         """The stored test split: `images`, `labels`, `index`."""
         path = self.path / "datasets" / f"{unique_slug(label)}.npz"
-        arrays = unpack(path)
+        arrays = _with_advice(unpack, path)
         for name, ndim, kinds in (("images", 4, "u"), ("labels", 1, "iu"), ("index", 1, "iu")):
             array = arrays.get(name)
             if array is None or array.ndim != ndim or array.dtype.kind not in kinds:
@@ -396,6 +415,28 @@ class RunFolder:
         except OSError as problem:
             raise StoreError(f"cannot move {path} to {target}: {problem.strerror}") from problem
         return target
+
+    def disposable(self, wanted: set[str], kinds: set[str]) -> list[tuple[Path, int]]:
+        """What no report needs, with its bytes: `checkpoints`, `models`, trials `dropped` from the spec, `damaged`."""
+        found: list[Path] = []
+        for path in sorted((self.path / "trials").iterdir()):
+            if path.is_symlink() or not path.is_dir():
+                continue
+            if path.name.rpartition("-")[2] not in wanted:
+                found += [path] if "dropped" in kinds else []
+                continue
+            for kind, pattern in (("checkpoints", "checkpoint*"), ("models", "model.safetensors")):
+                found += sorted(path.glob(pattern)) if kind in kinds else []
+        if "damaged" in kinds and (self.path / "damaged").is_dir():
+            found.append(self.path / "damaged")
+        return [(path, _bytes(path)) for path in found]
+
+    def remove(self, path: Path) -> None:
+        """Remove a file or a folder of this run."""
+        try:
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        except OSError as problem:
+            raise StoreError(f"cannot remove {path}: {problem.strerror}") from problem
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:

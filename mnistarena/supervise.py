@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
@@ -71,7 +72,7 @@ class Supervisor:
         self.tell, self.stopping = tell, stopping
         self.running: list[_Running] = []
         self.signals = 0
-        self.patience = 0.0
+        self.patience = math.inf
         self.looked = 0.0
 
     def results(self, tasks: Iterator[Task]) -> Iterator[tuple[Task, Result]]:

@@ -82,7 +82,7 @@ def describe(problem: BaseException, job: Job) -> dict[str, str]:
         "type": type(problem).__name__,
         "message": message[:MESSAGE_CHARACTERS],
         "traceback": "".join(traceback.format_exception(problem))[-TRACEBACK_CHARACTERS:],
-        **({"stage": "scoring"} if isinstance(problem, _Scoring) else {}),
+        **({"stage": "scoring"} if isinstance(problem, MetricError) else {}),
     }
 
 
@@ -357,7 +357,7 @@ def run_classifier(job: Job, classifier: Any, chain: Chain, folder: TrialFolder,
     return measurements, chances, {}
 
 
-class _Scoring(TrialError):
+class MetricError(TrialError):
     """A metric that failed: the predictions are there, only scoring must be done again."""
 
 
@@ -370,5 +370,5 @@ def score(job: Job, predictions: Predictions, registry: Registry) -> dict[str, f
         try:
             values[label] = evaluation.compute(label, definition.compute, predictions, params)
         except TrialError as problem:
-            raise _Scoring(str(problem)) from problem
+            raise MetricError(str(problem)) from problem
     return values

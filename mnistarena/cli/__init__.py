@@ -15,6 +15,8 @@ from mnistarena.version import __version__
 COMMANDS = {
     "run": "Run a spec: train, predict, measure; continue where it stopped.",
     "report": "Write a run's report as HTML and Markdown.",
+    "verify": "Recompute a run's figures, train a sample again: bit-identical or not.",
+    "clean": "Free the disk of what no report needs.",
     "plan": "Show the trials a spec expands to.",
     "validate": "Check a spec, without running anything.",
     "list": "List models, datasets, transforms, metrics and plugins.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from mnistarena.errors import StoreError
 from mnistarena.report.view import View, build
 from mnistarena.results import load_run
+from mnistarena.store import TrialFolder
 
 from .synthetic import MODELS, build_run
 
@@ -99,10 +99,9 @@ def test_shortcuts_and_notes_are_told(five: Path) -> None:
 
 def test_a_stored_figure_that_its_predictions_do_not_give_is_refused(tmp_path: Path) -> None:
     build_run(tmp_path, n=300)
-    record = next(tmp_path.glob("trials/cnn-*s0*/trial.json"))
-    content = json.loads(record.read_text())
-    content["metrics"]["accuracy"] = 0.9999
-    record.write_text(json.dumps(content))
+    folder = TrialFolder(next(tmp_path.glob("trials/cnn-*s0*")))
+    content = folder.read()
+    folder.write({**content, "metrics": {**content["metrics"], "accuracy": 0.9999}})
     assert any("cnn, seed 0: accuracy is stored as 0.999900" in text for text in view_of(tmp_path).contradictions)
 
 

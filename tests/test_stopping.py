@@ -1,0 +1,152 @@
+"""What ends a run from outside: Ctrl-C once and twice, SIGTERM, and the death of the command itself."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+
+import numpy as np
+import psutil
+import pytest
+
+LONG = ("--jobs", "1", "--set", "benchmark.seeds=[0]", "--only", "cnn", "--set", "training.epochs=25")
+
+
+def wait_for(condition, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.02)
+
+
+def record(run):
+    return json.loads(next(run.glob("trials/cnn-*/trial.json")).read_text())
+
+
+def bits(run):
+    folder = next(run.glob("trials/cnn-*"))
+    history = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+    for row in history:
+        del row["train_seconds"], row["wall_seconds"]
+    return np.load(folder / "predictions.npz")["probabilities"].tobytes(), history
+
+
+@pytest.fixture
+def undisturbed(arena, write_spec, tmp_path):
+    assert arena("run", write_spec(), "--out", "undisturbed", *LONG).status == 0
+    return tmp_path / "undisturbed"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_a_checkpoint_and_the_same_command_goes_on_to_the_same_bits(
+    arena, start, write_spec, tmp_path, undisturbed, number
+):
+    command = ("run", write_spec(), "--out", "run", *LONG)
+    running = start(*command)
+    wait_for(lambda: any(tmp_path.glob("run/trials/cnn*/history.jsonl")))
+    wait_for(lambda: next(tmp_path.glob("run/trials/cnn*/history.jsonl")).stat().st_size > 0)
+    running.send_signal(number)
+    output, _ = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "stopping: running trials save a checkpoint; Ctrl-C again stops at once" in output
+    assert "interrupted: 0 of 1 trials ended, 1 saved under way. Nothing is lost" in output
+    assert "arena run" in output
+    stopped = record(tmp_path / "run")
+    assert stopped["status"] == "interrupted"
+    step = stopped["progress"]["step"]
+    assert 0 < step < stopped["progress"]["total"] == 475
+    assert arena(*command).status == 0
+    done = record(tmp_path / "run")
+    assert done["measurements"]["resumed_at_step"] == step
+    assert done["measurements"]["wall_seconds"] > done["measurements"]["train_seconds"]
+    assert bits(tmp_path / "run") == bits(undisturbed)
+    assert not list(tmp_path.glob("run/trials/*/checkpoint*"))
+
+
+SLOW = '''
+import time
+from mnistarena import ModelDef, Params, hookimpl
+
+class Nothing(Params):
+    """No parameters."""
+
+def sleeps(params, task):
+    from torch import nn
+
+    class Sleeper(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = nn.Linear(1, task.n_classes)
+
+        def forward(self, images):
+            return self.inner(images.mean((1, 2, 3))[:, None])
+
+        def training_loss(self, images, labels):
+            print("asleep", flush=True)
+            time.sleep(600)
+
+    return Sleeper()
+
+def hangs(params, task):
+    import ctypes
+    print("asleep", flush=True)
+    ctypes.PyDLL(None).sleep(600)  # with the interpreter's lock held
+
+@hookimpl
+def arena_models():
+    return [ModelDef(build.__name__, "sleeps", Nothing, build) for build in (sleeps, hangs)]
+'''
+
+SPEC = """
+[benchmark]
+name = "slow"
+[[dataset]]
+name = "digits"
+[[model]]
+name = "{model}"
+"""
+
+
+@pytest.fixture
+def asleep(distribution, start, write_spec, tmp_path, monkeypatch):
+    """Start a run whose only trial sleeps; returns the command's process and the worker's."""
+
+    def begin(model):
+        monkeypatch.setenv("PYTHONPATH", str(distribution("arena-slow", SLOW)))
+        running = start("run", write_spec(SPEC.format(model=model)), "--out", "run")
+        wait_for(lambda: any("asleep" in log.read_text() for log in tmp_path.glob("run/trials/*/log.txt")))
+        tree = psutil.Process(running.pid).children(recursive=True)
+        return running, tree
+
+    return begin
+
+
+def gone(tree):
+    return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in tree)
+
+
+def test_a_second_interrupt_stops_at_once(asleep, tmp_path):
+    running, tree = asleep("sleeps")
+    running.send_signal(signal.SIGINT)
+    time.sleep(1)
+    assert running.poll() is None, "the first one waits for a checkpoint"
+    running.send_signal(signal.SIGINT)
+    output, _ = running.communicate(timeout=20)
+    assert running.returncode == 130
+    assert "interrupted: 0 of 1 trials ended. Nothing is lost" in output
+    assert json.loads(next(tmp_path.glob("run/trials/*/trial.json")).read_text())["status"] == "interrupted"
+    wait_for(lambda: gone(tree), seconds=20)
+
+
+def test_when_the_command_dies_its_workers_die_with_it_and_the_lock_is_free(asleep, arena, tmp_path):
+    running, tree = asleep("hangs")
+    assert len(tree) >= 3, "forkserver, worker, guard"
+    running.kill()
+    running.wait()
+    wait_for(lambda: gone(tree), seconds=20)
+    # The folder can be used again at once, and the trial that was under way is the one that runs.
+    again = arena("run", "tiny.toml", "--out", "run", "--set", "model.hangs.training.time_limit='3s'")
+    assert again.status == 1
+    assert "finished before" not in again.out
+    assert "time limit of 3s was reached" in again.out
