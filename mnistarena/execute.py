@@ -161,8 +161,8 @@ class _Execution:
         try:
             record = folder.read()
             damage = folder.damage() if record and has_predictions(record) else None
-        except StoreError as problem:
-            record, damage = None, str(problem)
+        except StoreError:
+            record, damage = None, folder.damage()
         if damage is None:
             return record
         aside = self.folder.move_aside(folder.path)

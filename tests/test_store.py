@@ -70,8 +70,9 @@ def test_a_damaged_trial_is_found_moved_aside_and_computed_again_to_the_same_bit
     again = arena("run", "tiny.toml", "--out", "run")
     assert again.status == 0, again.out + again.err
     assert "2 finished before" in again.out
-    assert f"logistic-regression on mnist, seed 0 is computed again: run/trials/{folder.name}" in again.out
+    assert "note: logistic-regression on mnist, seed 0 is computed again: " in again.out
     assert cause in again.out
+    assert f"moved to run/damaged/{folder.name}" in again.out
     assert (run / "damaged" / folder.name).is_dir()
     assert probabilities(run) == probabilities(tiny_run)
     assert arena("report", run).status == 0

@@ -79,7 +79,12 @@ class Problems:
             return model.model_validate(value)
         except ValidationError as problem:
             for error in problem.errors(include_url=False):
-                inner = tuple(part for part in error["loc"] if not _is_union_tag(part))
+                inner = tuple(part for part in error["loc"][:-1] if not _is_union_tag(part))
+                # A key that is too much or missing ends the path by its own name, whatever that looks like.
+                if error["loc"] and (
+                    error["type"] in ("extra_forbidden", "missing") or not _is_union_tag(error["loc"][-1])
+                ):
+                    inner = (*inner, error["loc"][-1])
                 self.add((*path, *inner), describe(error, model, inner, noun))
             return None
 

@@ -1,0 +1,127 @@
+"""`arena verify`: bit-identical, or what is not, and by how much."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from mnistarena.components import Predictions
+from mnistarena.store import TrialFolder
+
+
+@pytest.fixture
+def run(tiny_run, tmp_path):
+    return shutil.copytree(tiny_run, tmp_path / "run")
+
+
+def contents(run):
+    return {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+
+
+def forge(folder, change):
+    """Change stored predictions as somebody would who knows how digests work."""
+    trial = TrialFolder(folder)
+    record, stored = trial.read(), trial.predictions()
+    probabilities = stored.probabilities.copy()
+    change(probabilities)
+    trial.write_predictions(Predictions(stored.labels, probabilities, stored.index))
+    trial.write(record)
+
+
+def test_every_trial_of_a_run_is_bit_identical_and_the_folder_stays_untouched(arena, run):
+    before = contents(run)
+    result = arena("verify", run, "--sample", "all", "--jobs", 2)
+    assert result.status == 0, result.out
+    assert result.out.count("3 metrics recomputed: bit-identical") == 3
+    assert result.out.count("run again: predictions, history and weights bit-identical") == 3
+    assert "3 finished trials checked against their predictions, 3 run again: all bit-identical." in result.out
+    assert contents(run) == before
+
+
+def test_one_altered_probability_is_caught_by_its_digest(arena, run):
+    path = next(run.glob("trials/cnn*s0*/predictions.npz"))
+    arrays = dict(np.load(path))
+    arrays["probabilities"][7, 3] = np.nextafter(arrays["probabilities"][7, 3], 1)
+    np.savez_compressed(path, **arrays)
+    result = arena("verify", run, "--sample", 0)
+    assert result.status == 1
+    assert "DIFFERENT  cnn on mnist, seed 0" in result.out
+    assert "predictions.npz was altered or truncated since it was written" in result.out
+    assert "1 of these 3 checks found a difference" in result.out
+
+
+def test_a_forged_digest_does_not_hide_an_altered_probability(arena, run):
+    def swap(probabilities):
+        probabilities[7] = np.roll(probabilities[7], 1)
+
+    forge(next(run.glob("trials/logistic*")), swap)
+    recomputed = arena("verify", run, "--sample", 0)
+    assert recomputed.status == 1
+    assert "log_loss is recorded as" in recomputed.out
+
+    def nudge(probabilities):
+        probabilities[7, 3] += 1e-4
+
+    # So small that no metric but log loss sees it: with that one forged too, only a second training tells.
+    folder = next(run.glob("trials/cnn*s1*"))
+    forge(folder, nudge)
+    trial = TrialFolder(folder)
+    record, stored = trial.read(), trial.predictions()
+    picked = stored.probabilities[np.arange(500), stored.labels]
+    record["metrics"] = {**record["metrics"], "log_loss": float(-np.log(picked).mean())}
+    trial.write(record)
+    again = arena("verify", run, "--sample", "all")
+    assert again.status == 1
+    assert "DIFFERENT  cnn on mnist, seed 1  run again: largest deviation of a probability" in again.out or (
+        "DIFFERENT  cnn on mnist, seed 1  log_loss is recorded as" in again.out
+    )
+    assert "identical  cnn on mnist, seed 0  run again" in again.out
+
+
+def test_a_second_training_catches_predictions_that_no_metric_can(arena, run):
+    folder = next(run.glob("trials/cnn*s1*"))
+    trial = TrialFolder(folder)
+    labels = trial.predictions().labels
+
+    def trade(probabilities):
+        # Two wrong classes of one image change places: accuracy, F1 and log loss stay what they are.
+        wrong = [c for c in np.argsort(probabilities[7]) if c != labels[7]][:2]
+        probabilities[7, wrong] = probabilities[7, wrong[::-1]]
+
+    forge(folder, trade)
+    assert arena("verify", run, "--sample", 0).status == 0
+    again = arena("verify", run, "--sample", "all")
+    assert again.status == 1
+    assert "DIFFERENT  cnn on mnist, seed 1  run again: largest deviation of a probability" in again.out
+
+
+def test_a_trial_whose_code_has_changed_is_not_called_identical(arena, run):
+    folder = next(run.glob("trials/cnn*s0*"))
+    trial = TrialFolder(folder)
+    record = trial.read()
+    record["identity"]["seed"] = 5
+    trial.write(record)
+    result = arena("verify", run, "--sample", 0)
+    assert result.status == 1
+    assert "its identity does not hash to" in result.out
+
+
+def test_unfinished_trials_are_named_as_left_out(arena, run):
+    path = next(run.glob("trials/logistic*/trial.json"))
+    trial = TrialFolder(path.parent)
+    record = trial.read()
+    trial.write({**record, "status": "interrupted"})
+    result = arena("verify", run, "--sample", 0)
+    assert result.status == 0
+    assert "1 of 3 trials are not done and were left out" in result.out
+    assert json.loads(path.read_text())["status"] == "interrupted"
+
+
+def test_bad_usage_is_answered(arena, run):
+    assert arena("verify", run, "--sample", "some").status == 2
+    nothing = arena("verify", "nowhere")
+    assert nothing.status == 2
+    assert "is nowhere a run folder?" in nothing.err
