@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check bench chaos clean
 
 help:
 	@echo "make demo    install, run the quick spec on real MNIST, write the report"
 	@echo "make test    the whole test suite"
 	@echo "make check   ruff and mypy"
 	@echo "make bench   measured comparisons"
+	@echo "make chaos   kill a run at 20 random moments, resume it, compare"
 	@echo "make clean   remove .venv and caches"
 
 $(BIN)/arena: requirements.txt pyproject.toml plugins/*/pyproject.toml
@@ -27,12 +28,15 @@ demo: $(BIN)/arena
 	$(BIN)/arena report runs/quick --html --markdown
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy mnistarena $(wildcard plugins/*/mnistarena_*)
+
+chaos: $(VENV)/.dev
+	ARENA_CHAOS_KILLS=20 $(BIN)/python -m pytest -s tests/test_chaos.py
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/throughput.py

@@ -140,7 +140,7 @@ def unpack(path: Path) -> dict[str, NDArray[Any]]:
         with open_plain(path) as stream:
             with zipfile.ZipFile(stream) as archive:
                 if sum(member.file_size for member in archive.infolist()) > ARRAY_BYTES:
-                    raise StoreError(f"cannot read {path}: it would unpack to more than {ARRAY_BYTES >> 30} GiB")
+                    raise StoreError(f"cannot read {path}: it would unpack to more than {ARRAY_BYTES >> 20} MiB")
             stream.seek(0)
             with np.load(stream, allow_pickle=False) as archive:
                 return {name: archive[name] for name in archive.files}

@@ -127,6 +127,12 @@ def write_spec(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
+def tiny_text() -> str:
+    """The tiny spec."""
+    return TINY
+
+
+@pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of the tiny spec; to be read, not changed."""
     folder = tmp_path_factory.mktemp("tiny")

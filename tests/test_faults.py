@@ -166,7 +166,7 @@ def test_a_plugin_that_fills_the_disk_costs_its_own_trial(arena, zoo, write_spec
 def test_a_full_disk_stops_the_run_with_a_sentence_and_the_same_command_continues(
     arena, write_spec, small_disk, tmp_path
 ):
-    command = ("run", write_spec(), "--out", small_disk / "run", "--jobs", "1", "--only", "cnn")
+    command = ("run", write_spec(), "--out", small_disk / "run", "--jobs", "1", "--threads", "1", "--only", "cnn")
     assert arena(*command, "--set", "benchmark.seeds=[0]").status == 0
     finished = {p: p.read_bytes() for p in small_disk.glob("run/trials/*/*")}
     ballast = small_disk / "ballast"

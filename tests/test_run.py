@@ -125,73 +125,6 @@ def test_two_labels_of_one_recipe_are_trained_once_and_shown_twice(arena, write_
     assert [(t.label, t.done) for t in run.trials] == [("cnn", True), ("the same", True)]
 
 
-FAULTS = '''
-from mnistarena import ModelDef, Params, hookimpl
-import os, signal, time
-
-class Empty(Params):
-    """No parameters."""
-
-def linear(task):
-    from torch import nn
-    c, h, w = task.image_shape
-    return nn.Sequential(nn.Flatten(), nn.Linear(c * h * w, task.n_classes))
-
-def raises(params, task): raise RuntimeError("built on sand")
-def exits(params, task): os._exit(7)
-def is_killed(params, task): os.kill(os.getpid(), signal.SIGKILL)
-def hangs(params, task): time.sleep(3600)
-def is_no_model(params, task): return 42
-def good(params, task): return linear(task)
-def wrong_shape(params, task):
-    from torch import nn
-    return nn.Sequential(linear(task), nn.Linear(task.n_classes, 3 + task.n_classes))
-def diverges(params, task):
-    model = linear(task)
-    model[1].weight.data.fill_(float("inf"))
-    return model
-
-@hookimpl
-def arena_models():
-    builds = [raises, exits, is_killed, hangs, is_no_model, wrong_shape, diverges, good]
-    return [ModelDef(b.__name__, "a fault", Empty, b) for b in builds]
-'''
-
-
-def test_a_fault_costs_its_own_trial_and_is_recorded_with_its_cause(arena, distribution, write_spec, tmp_path):
-    site = distribution("arena-faults", FAULTS)
-    causes = {
-        "raises": ("failed", "built on sand"),
-        "exits": ("failed", "status 7"),
-        "is_killed": ("failed", "SIGKILL"),
-        "hangs": ("timeout", "time limit of 6s"),
-        "is_no_model": ("failed", "neither a torch.nn.Module"),
-        "wrong_shape": ("failed", "wanted"),
-        "diverges": ("failed", "training diverged"),
-    }
-    models = "".join(f"[[model]]\nname = '{name}'\n" for name in ["good", *causes])
-    spec = write_spec("[benchmark]\nname = 'faults'\n[[dataset]]\nname = 'digits'\n[training]\nepochs = 1\n" + models)
-    # Only the one that hangs has a short limit, so that a slow machine fails nobody else.
-    limit = "model.hangs.training.time_limit='6s'"
-    result = arena("run", spec, "--out", "run", "--set", limit, plugins=site)
-    assert result.status == 1, result.out + result.err
-    records = {r["label"]: r for r in trials(tmp_path / "run").values()}
-    assert records["good"]["status"] == "done"
-    for label, (status, cause) in causes.items():
-        assert records[label]["status"] == status
-        assert cause in records[label]["error"]["message"]
-        assert cause in result.out
-    assert "built on sand" in records["raises"]["error"]["traceback"]
-    assert "7 of 8 trials are not done" in result.out
-    # Failures wait for --retry-failed; they are never mistaken for results.
-    again = arena("run", spec, "--out", "run", "--set", limit, plugins=site)
-    assert again.status == 1
-    assert "8 finished before" in again.out
-    report = arena("report", "run", "--markdown", plugins=site)
-    assert report.status == 0
-    assert "built on sand" in (tmp_path / "run" / "report.md").read_text()
-
-
 def wait_for(condition, seconds=120):
     deadline = time.monotonic() + seconds
     while not condition():
@@ -208,21 +141,6 @@ def test_a_run_folder_serves_one_run_at_a_time(write_spec, tmp_path, arena, star
     assert f"in use by process {first.pid}" in second.err
     first.send_signal(signal.SIGINT)
     assert first.wait(30) == 130
-
-
-def test_an_interrupted_run_continues_with_the_same_command(arena, write_spec, tmp_path, start):
-    spec = write_spec()
-    again = ("run", spec, "--out", "run", "--jobs", "1", "--set", "model.cnn.training.epochs=20")
-    running = start(*again)
-    wait_for(lambda: any(tmp_path.glob("run/trials/cnn*/history.jsonl")))
-    running.send_signal(signal.SIGINT)
-    output, _ = running.communicate(timeout=60)
-    assert running.returncode == 130
-    assert "the same command continues" in output
-    assert {r["status"] for r in trials(tmp_path / "run").values()} == {"interrupted"}
-    assert arena(*again).status == 0
-    assert {r["status"] for r in trials(tmp_path / "run").values()} == {"done"}
-    assert len(trials(tmp_path / "run")) == 3
 
 
 def test_an_output_that_cannot_be_written_is_named(arena, write_spec, tmp_path):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 import time
 
 import numpy as np
 import psutil
 import pytest
 
-LONG = ("--jobs", "1", "--set", "benchmark.seeds=[0]", "--only", "cnn", "--set", "training.epochs=25")
+LONG = ("--jobs", "1", "--threads", "1", "--set", "benchmark.seeds=[0]", "--only", "cnn", "--set", "training.epochs=25")
 
 
 def wait_for(condition, seconds=120):
@@ -32,10 +34,13 @@ def bits(run):
     return np.load(folder / "predictions.npz")["probabilities"].tobytes(), history
 
 
-@pytest.fixture
-def undisturbed(arena, write_spec, tmp_path):
-    assert arena("run", write_spec(), "--out", "undisturbed", *LONG).status == 0
-    return tmp_path / "undisturbed"
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, tiny_text):
+    folder = tmp_path_factory.mktemp("undisturbed")
+    (folder / "tiny.toml").write_text(tiny_text)
+    command = [sys.executable, "-m", "mnistarena", "run", "tiny.toml", "--out", "run", *LONG]
+    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    return folder / "run"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
