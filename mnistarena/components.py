@@ -151,6 +151,9 @@ class ModelDef:
 
     Optional on the module, by duck type: `training_loss(images, labels)` in place of the recipe's loss;
     `predict_extras(images) -> dict[str, Tensor]`, rows aligned with the images.
+
+    An interrupted training goes on from the module's parameters and buffers: whatever else training
+    changes in a module must be kept in a buffer.
     """
 
     name: str

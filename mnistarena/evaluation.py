@@ -16,6 +16,9 @@ from mnistarena.errors import TrialError
 
 Extras = dict[str, NDArray[Any]]
 
+Outcome = tuple[dict[str, Any], NDArray[np.float64], Extras]
+"""What a trained model gave: measurements, probabilities `(n, n_classes)` on the test split, extras."""
+
 
 @torch.inference_mode()
 def predict(model: nn.Module, batches: Batches, n_classes: int, amp: torch.autocast) -> tuple[torch.Tensor, Extras]:

@@ -11,9 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from mnistarena import environment
+from mnistarena import environment, shared
 from mnistarena.errors import ArenaError, StoreError
 from mnistarena.files import slug
 from mnistarena.job import Job
@@ -22,8 +20,9 @@ from mnistarena.registry import installed
 from mnistarena.resolve import resolve
 from mnistarena.results import Run, load_run
 from mnistarena.spec.load import load
-from mnistarena.store import RunFolder, TrialFolder
+from mnistarena.store import RunFolder
 from mnistarena.supervise import Supervisor, Task
+from mnistarena.trialfolder import TrialFolder
 from mnistarena.worker import Workers
 
 KEPT = "finished trials are kept; when that is mended, the same command continues"
@@ -127,10 +126,13 @@ class _Execution:
         for entry in self.plan.datasets:
             self.store_test_split(entry)
         self.observer.planned(self.plan, waiting, self.folder.path, self.conditions)
+        saved = 0 if self.options.force else sum(self.trial_folder(t).checkpoint() is not None for t in waiting)
+        if saved:
+            self.observer.notice(f"{saved} {'trial goes' if saved == 1 else 'trials go'} on from a checkpoint")
         if waiting:
             with self.folder.scratch() as scratch:
                 for entry in self.plan.datasets:
-                    share(entry, scratch / slug(entry.label))
+                    shared.write(entry, scratch / slug(entry.label))
                 self.work_off(waiting, scratch)
 
     def plan_before(self) -> dict[str, Any]:
@@ -340,22 +342,3 @@ def carry_over(described: dict[str, Any], before: dict[str, Any], labels: tuple[
         together = described[key] + [entry for entry in before.get(key, []) if kept(entry)]
         merged[key] = sorted(together, key=lambda entry: labels.index(entry["label"]))
     return merged
-
-
-def share(entry: Data, folder: Path) -> None:
-    """Write a dataset's splits as files that workers map into memory: loaded and verified once."""
-    assert entry.dataset is not None
-    assert entry.split is not None
-    dataset, parts = entry.dataset, entry.split
-    try:
-        folder.mkdir()
-        for name, images, labels, rows in (
-            ("train", dataset.train_images, dataset.train_labels, parts.train),
-            ("validation", dataset.train_images, dataset.train_labels, parts.validation),
-            ("test", dataset.test_images, dataset.test_labels, parts.test),
-        ):
-            np.save(folder / f"{name}_images.npy", images[rows])
-            np.save(folder / f"{name}_labels.npy", labels[rows])
-        np.save(folder / "test_index.npy", parts.test)
-    except OSError as problem:
-        raise StoreError(f"cannot write in {folder}: {problem.strerror}") from problem

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mnistarena.components import Task
+
+Send = Callable[[dict[str, Any]], None]
+"""How a worker reports: `stage`, `step`, `row`, `measured`, `end`."""
 
 
 @dataclass(frozen=True)

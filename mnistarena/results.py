@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from mnistarena.components import Predictions
 from mnistarena.errors import StoreError
-from mnistarena.store import RunFolder, TrialFolder
+from mnistarena.store import RunFolder
+from mnistarena.trialfolder import TrialFolder
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,7 +16,7 @@ from typing import Any
 
 from mnistarena.job import Job
 from mnistarena.processes import memory
-from mnistarena.store import TrialFolder
+from mnistarena.trialfolder import TrialFolder
 from mnistarena.worker import Workers
 
 POLL_SECONDS = 0.5

@@ -12,29 +12,25 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
-from mnistarena import evaluation, measure, training
+from mnistarena import classifier, evaluation, measure, shared, training
 from mnistarena.batches import Batches, Chain
 from mnistarena.checkpoint import Arrays, Checkpoints, Interrupted, Unusable
 from mnistarena.components import Predictions, Task
 from mnistarena.errors import StoreError, TrialError
-from mnistarena.job import Job
+from mnistarena.job import Job, Send
 from mnistarena.processes import end_all, lead
 from mnistarena.registry import Registry, installed
 from mnistarena.seeds import derive
 from mnistarena.spec.schema import Training
-from mnistarena.store import TrialFolder
 from mnistarena.streams import seed_everything
-
-Send = Callable[[dict[str, Any]], None]
+from mnistarena.trialfolder import TrialFolder
 
 MESSAGE_CHARACTERS = 10_000
 TRACEBACK_CHARACTERS = 100_000
@@ -133,7 +129,7 @@ def run(job: Job, send: Send) -> dict[str, Any]:
             folder.remove_checkpoint()
             outcome = run_module(job, build(), chain, recipe, device, folder, send)
     elif hasattr(model, "fit") and hasattr(model, "predict_proba"):
-        outcome = run_classifier(job, model, chain, folder, send)
+        outcome = classifier.run(job, model, chain, folder, send)
     else:
         raise TrialError(
             f"build of {definition.name} returned {type(model).__name__}: neither a torch.nn.Module "
@@ -141,7 +137,9 @@ def run(job: Job, send: Send) -> dict[str, Any]:
         )
     measurements, chances, extras = outcome
     # The labels of the test split are read only now, when there is nothing left to choose.
-    predictions = Predictions(load(job, "test_labels"), chances, load(job, "test_index"), extras)
+    predictions = Predictions(
+        shared.read(job.data, "test_labels"), chances, shared.read(job.data, "test_index"), extras
+    )
     folder.write_predictions(predictions)
     measurements["wall_seconds"] = measurements.pop("earlier_seconds", 0.0) + time.perf_counter() - began
     send({"event": "measured", "measurements": measurements})
@@ -173,14 +171,6 @@ def build_chain(transforms: list[dict[str, Any]], task: Task, registry: Registry
     return Chain(built, task)
 
 
-def load(job: Job, name: str) -> Any:
-    """An array of the dataset, mapped from the file that the parent wrote."""
-    return np.load(job.data / f"{name}.npy", mmap_mode="r")
-
-
-Outcome = tuple[dict[str, Any], Any, evaluation.Extras]
-
-
 def run_module(
     job: Job,
     model: nn.Module,
@@ -189,19 +179,19 @@ def run_module(
     device: torch.device,
     folder: TrialFolder,
     send: Send,
-) -> Outcome:
+) -> evaluation.Outcome:
     """Train a torch module and predict the test split, once."""
     n_classes = chain.task.n_classes
     amp = training.autocast(recipe, device)
     model.to(device)
     to_channels_last(model)
     counts = measure.count_parameters(model)
-    images = load(job, "train_images")
+    images = shared.read(job.data, "train_images")
     # A short training does not see enough images to pay for transforming all of them beforehand.
     seen = recipe.steps * recipe.batch_size if recipe.steps else len(images) * (recipe.epochs or 1)
-    train_split = Batches(images, load(job, "train_labels"), chain, device, keep=seen >= len(images))
-    validation = load(job, "validation_images")
-    held = Batches(validation, load(job, "validation_labels"), chain, device, keep=False)
+    train_split = Batches(images, shared.read(job.data, "train_labels"), chain, device, keep=seen >= len(images))
+    validation = shared.read(job.data, "validation_images")
+    held = Batches(validation, shared.read(job.data, "validation_labels"), chain, device, keep=False)
 
     def validate() -> dict[str, Any]:
         return evaluation.scores(model, held, n_classes, amp) if held.n else {}
@@ -223,7 +213,7 @@ def run_module(
     outcome |= since(checkpoints)
 
     send({"event": "stage", "stage": "testing"})
-    test = Batches(load(job, "test_images"), None, chain, device, keep=False)
+    test = Batches(shared.read(job.data, "test_images"), None, chain, device, keep=False)
     logits, extras = evaluation.predict(model, test, n_classes, amp)
     chances = evaluation.probabilities(logits)
     outcome |= {
@@ -298,63 +288,6 @@ def _untied(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         out[name] = value.clone() if value.data_ptr() in seen else value
         seen.add(value.data_ptr())
     return out
-
-
-def run_classifier(job: Job, classifier: Any, chain: Chain, folder: TrialFolder, send: Send) -> Outcome:
-    """Fit a scikit-learn classifier and predict the test split, once."""
-    if any(is_random for _, is_random in chain.steps):
-        raise TrialError("a scikit-learn model sees each image once: a random transform has no meaning for it")
-    cpu = torch.device("cpu")
-    n_classes = chain.task.n_classes
-    state = derive(job.identity["seed"], "fit") % 2**32
-    seeded = {k: state for k in classifier.get_params() if k == "random_state" or k.endswith("__random_state")}
-    classifier.set_params(**seeded)
-
-    def features(split: str) -> Any:
-        return Batches(load(job, f"{split}_images"), None, chain, cpu, keep=False).flat()
-
-    train_features, train_labels = features("train"), np.array(load(job, "train_labels"))
-    send({"event": "stage", "stage": "training"})
-    began = time.perf_counter()
-    classifier.fit(train_features, train_labels)
-    seconds = time.perf_counter() - began
-
-    def chances_of(values: Any) -> Any:
-        return evaluation.classifier_probabilities(classifier, values, n_classes)
-
-    fitted, validation_labels = chances_of(train_features[:5000]), np.array(load(job, "validation_labels"))
-    row: dict[str, Any] = {
-        "epoch": 1,
-        "step": 1,
-        "learning_rate": None,
-        "train_loss": evaluation.log_loss(fitted, train_labels[:5000]),
-        "validation_loss": None,
-        "validation_accuracy": None,
-    }
-    if len(validation_labels):
-        held = chances_of(features("validation"))
-        row["validation_loss"] = evaluation.log_loss(held, validation_labels)
-        row["validation_accuracy"] = float((held.argmax(1) == validation_labels).mean())
-    row |= {"train_seconds": seconds, "wall_seconds": time.perf_counter() - began}
-    folder.append_history(row)
-    send({"event": "row", **row})
-
-    send({"event": "stage", "stage": "testing"})
-    test = features("test")
-    chances = chances_of(test)
-    send({"event": "stage", "stage": "measuring"})
-    peak = measure.peak_memory_bytes()
-    rows = {size: np.resize(test, (size, test.shape[1])) for size in (1, 256)}
-    latency = {str(s): measure.latency(lambda r=r: classifier.predict_proba(r), cpu) for s, r in rows.items()}  # type: ignore[misc]
-    kept = ("train_loss", "validation_loss", "validation_accuracy")
-    measurements = {
-        **{key: row[key] for key in kept},
-        "train_seconds": seconds,
-        "images_per_second": len(train_labels) / seconds,
-        "latency_ms": latency,
-        "peak_memory_bytes": peak,
-    }
-    return measurements, chances, {}
 
 
 class MetricError(TrialError):

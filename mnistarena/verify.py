@@ -15,10 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from mnistarena import data, environment
+from mnistarena import data, environment, shared
 from mnistarena.components import DataContext
 from mnistarena.errors import ArenaError, StoreError
-from mnistarena.execute import share
 from mnistarena.files import unique_slug
 from mnistarena.job import Job
 from mnistarena.plan import ENGINE, Data, identify
@@ -26,8 +25,8 @@ from mnistarena.registry import Registry, installed
 from mnistarena.resolve import data_dir
 from mnistarena.results import Run, TrialResult, load_run
 from mnistarena.spec.schema import DatasetTable
-from mnistarena.store import TrialFolder
 from mnistarena.supervise import Supervisor, Task
+from mnistarena.trialfolder import TrialFolder
 from mnistarena.worker import Workers
 
 CLOCK = ("train_seconds", "wall_seconds")
@@ -82,7 +81,7 @@ def verify(
 class _Verifier:
     def __init__(self, run: Run, registry: Registry, workers: Workers, folder: Path, jobs: int) -> None:
         self.run, self.registry, self.workers, self.folder, self.jobs = run, registry, workers, folder, jobs
-        self.shared: dict[str, Data] = {}
+        self.loaded: dict[str, Data] = {}
 
     def stored(self, trials: list[TrialResult]) -> Iterator[Finding]:
         """Digests, identities and metrics of what is on the disk."""
@@ -128,14 +127,14 @@ class _Verifier:
         shutil.copyfile(trial.folder.path / "predictions.npz", copy.path / "predictions.npz")
         return Task(trial, self.job(trial, copy, Path(), None, train=False), None)
 
-    def job(self, trial: TrialResult, folder: TrialFolder, shared: Path, entry: Data | None, *, train: bool) -> Job:
+    def job(self, trial: TrialResult, folder: TrialFolder, arrays: Path, entry: Data | None, *, train: bool) -> Job:
         planned = {(e["label"], e["dataset"]): e for e in self.run.plan["entries"]}[trial.label, trial.dataset]
         return Job(
             folder=folder.path,
             identity=self.identity(trial),
             params=json.dumps(planned["params"]),
             task=entry.task if entry else None,  # type: ignore[arg-type]
-            data=shared,
+            data=arrays,
             metrics=self.metrics(),
             conditions=trial.conditions,
             keep_model=True,
@@ -200,16 +199,15 @@ class _Verifier:
         if "error" in probed:
             raise ArenaError(probed["error"])
         entry = self.dataset(trial.dataset, identity["dataset"])
-        shared = self.shared_folder(trial.dataset)
         folder = TrialFolder(self.folder / "again" / trial.id)
         folder.prepare()
-        return Task(trial, self.job(trial, folder, shared, entry, train=True), None)
+        return Task(trial, self.job(trial, folder, self.shared_folder(trial.dataset), entry, train=True), None)
 
     def shared_folder(self, label: str) -> Path:
         return self.folder / "data" / unique_slug(label)
 
     def dataset(self, label: str, identity: dict[str, Any]) -> Data:
-        if label not in self.shared:
+        if label not in self.loaded:
             planned = {entry["label"]: entry for entry in self.run.plan["datasets"]}[label]
             component = self.registry.get("dataset", planned["name"])
             params = component.definition.params.model_validate_json(json.dumps(planned["params"]))
@@ -223,9 +221,9 @@ class _Verifier:
             task = data.task(loaded, parts)
             entry = Data(label, component, params, table, loaded, parts, fingerprint, task)
             (self.folder / "data").mkdir(exist_ok=True)
-            share(entry, self.shared_folder(label))
-            self.shared[label] = entry
-        return self.shared[label]
+            shared.write(entry, self.shared_folder(label))
+            self.loaded[label] = entry
+        return self.loaded[label]
 
     def compare(self, trial: TrialResult, folder: TrialFolder, result: dict[str, Any]) -> Finding:
         if result["status"] != "done":

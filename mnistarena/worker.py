@@ -32,11 +32,13 @@ class Workers:
         if forkserver:
             self.context.set_forkserver_preload(PRELOAD)
         self.guard: tuple[BaseProcess, Connection] | None = None
+        self.running: set[int] = set()
 
     def start(self, job: Job) -> tuple[BaseProcess, Connection]:
         """A worker on a job, and the end of the pipe its events arrive at."""
         process, connection = self._start(_work, job)
         assert process.pid is not None
+        self.running.add(process.pid)
         self._tell_guard(process.pid)
         return process, connection
 
@@ -47,6 +49,7 @@ class Workers:
         assert process.pid is not None
         end_all(process.pid)
         process.join()
+        self.running.discard(process.pid)
         self._tell_guard(-process.pid)
 
     def close(self) -> None:
@@ -81,7 +84,8 @@ class Workers:
             self._guard().send(pid)
         except OSError:  # somebody killed it: another takes over
             self.guard = None
-            self._guard().send(pid)
+            for one in self.running:
+                self._guard().send(one)
 
     def _guard(self) -> Connection:
         if self.guard is None:

@@ -44,5 +44,5 @@ def test_every_shipped_spec_and_make_target_is_mentioned():
     root = Path(__file__).resolve().parent.parent
     for spec in root.glob("specs/*.toml"):
         assert f"specs/{spec.name}" in README
-    for target in ("demo", "test", "check", "bench"):
+    for target in ("demo", "test", "check", "bench", "chaos"):
         assert f"make {target}" in README

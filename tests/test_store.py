@@ -12,7 +12,8 @@ import pytest
 import mnistarena
 from mnistarena.errors import StoreError
 from mnistarena.report.view import build
-from mnistarena.store import LOG_BYTES, RunFolder, TrialFolder
+from mnistarena.store import RunFolder
+from mnistarena.trialfolder import LOG_BYTES, TrialFolder
 
 
 @pytest.fixture

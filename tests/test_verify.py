@@ -8,8 +8,8 @@ import shutil
 import numpy as np
 import pytest
 
-from mnistarena.components import Predictions
-from mnistarena.store import TrialFolder
+from mnistarena.plan import identify
+from mnistarena.trialfolder import TrialFolder
 
 
 @pytest.fixture
@@ -22,12 +22,11 @@ def contents(run):
 
 
 def forge(folder, change):
-    """Change stored predictions as somebody would who knows how digests work."""
+    """Change stored probabilities as somebody would who knows how digests work."""
     trial = TrialFolder(folder)
-    record, stored = trial.read(), trial.predictions()
-    probabilities = stored.probabilities.copy()
-    change(probabilities)
-    trial.write_predictions(Predictions(stored.labels, probabilities, stored.index))
+    record, arrays = trial.read(), dict(np.load(folder / "predictions.npz"))
+    change(arrays["probabilities"], arrays["labels"])
+    np.savez_compressed(folder / "predictions.npz", **arrays)
     trial.write(record)
 
 
@@ -54,51 +53,36 @@ def test_one_altered_probability_is_caught_by_its_digest(arena, run):
 
 
 def test_a_forged_digest_does_not_hide_an_altered_probability(arena, run):
-    def swap(probabilities):
-        probabilities[7] = np.roll(probabilities[7], 1)
+    def nudge(probabilities, labels):
+        probabilities[7, labels[7]] *= 0.999
 
-    forge(next(run.glob("trials/logistic*")), swap)
-    recomputed = arena("verify", run, "--sample", 0)
-    assert recomputed.status == 1
-    assert "log_loss is recorded as" in recomputed.out
-
-    def nudge(probabilities):
-        probabilities[7, 3] += 1e-4
-
-    # So small that no metric but log loss sees it: with that one forged too, only a second training tells.
-    folder = next(run.glob("trials/cnn*s1*"))
-    forge(folder, nudge)
-    trial = TrialFolder(folder)
-    record, stored = trial.read(), trial.predictions()
-    picked = stored.probabilities[np.arange(500), stored.labels]
-    record["metrics"] = {**record["metrics"], "log_loss": float(-np.log(picked).mean())}
-    trial.write(record)
-    again = arena("verify", run, "--sample", "all")
-    assert again.status == 1
-    assert "DIFFERENT  cnn on mnist, seed 1  run again: largest deviation of a probability" in again.out or (
-        "DIFFERENT  cnn on mnist, seed 1  log_loss is recorded as" in again.out
-    )
-    assert "identical  cnn on mnist, seed 0  run again" in again.out
+    forge(next(run.glob("trials/logistic*")), nudge)
+    result = arena("verify", run, "--sample", 0)
+    assert result.status == 1
+    assert "DIFFERENT  logistic-regression on mnist, seed 0  log_loss is recorded as" in result.out
 
 
-def test_a_second_training_catches_predictions_that_no_metric_can(arena, run):
-    folder = next(run.glob("trials/cnn*s1*"))
-    trial = TrialFolder(folder)
-    labels = trial.predictions().labels
+def test_a_second_training_catches_what_no_metric_can(arena, run):
+    def trade(probabilities, labels):
+        """Two wrong classes of an image change places: accuracy, F1 and log loss stay what they are, to the bit."""
+        for row, label in zip(probabilities, labels, strict=True):
+            first, second = [c for c in np.argsort(row) if c != label][:2]
+            traded = row.copy()
+            traded[[first, second]] = row[[second, first]]
+            if row[first] != row[second] and traded.astype(float).sum() == row.astype(float).sum():
+                row[:] = traded
+                return
+        raise AssertionError("no image will do")
 
-    def trade(probabilities):
-        # Two wrong classes of one image change places: accuracy, F1 and log loss stay what they are.
-        wrong = [c for c in np.argsort(probabilities[7]) if c != labels[7]][:2]
-        probabilities[7, wrong] = probabilities[7, wrong[::-1]]
-
-    forge(folder, trade)
+    forge(next(run.glob("trials/cnn*s1*")), trade)
     assert arena("verify", run, "--sample", 0).status == 0
     again = arena("verify", run, "--sample", "all")
     assert again.status == 1
     assert "DIFFERENT  cnn on mnist, seed 1  run again: largest deviation of a probability" in again.out
+    assert "identical  cnn on mnist, seed 0  run again" in again.out
 
 
-def test_a_trial_whose_code_has_changed_is_not_called_identical(arena, run):
+def test_a_record_of_another_trial_is_not_called_identical(arena, run):
     folder = next(run.glob("trials/cnn*s0*"))
     trial = TrialFolder(folder)
     record = trial.read()
@@ -107,6 +91,22 @@ def test_a_trial_whose_code_has_changed_is_not_called_identical(arena, run):
     result = arena("verify", run, "--sample", 0)
     assert result.status == 1
     assert "its identity does not hash to" in result.out
+
+
+def test_a_trial_whose_code_has_changed_cannot_be_run_again(arena, run):
+    folder = next(run.glob("trials/logistic*"))
+    trial = TrialFolder(folder)
+    record = trial.read()
+    source = next(iter(record["identity"]["sources"]))
+    record["identity"]["sources"][source] = "0" * 64
+    old, new = record["id"], identify(record["identity"])
+    trial.write({**record, "id": new})
+    folder.rename(folder.with_name(folder.name.replace(old, new)))
+    (run / "plan.json").write_text((run / "plan.json").read_text().replace(old, new))
+    result = arena("verify", run, "--sample", "all")
+    assert result.status == 1
+    assert f"cannot be run again: the code of {source} has changed since" in result.out
+    assert result.out.count("run again: predictions, history and weights bit-identical") == 2
 
 
 def test_unfinished_trials_are_named_as_left_out(arena, run):

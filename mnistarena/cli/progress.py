@@ -47,10 +47,11 @@ class TerminalObserver(Observer):
         """Say what will be done, where, and on what."""
         self.labels = {recipe.label for recipe in plan.recipes}
         self.total = len(waiting)
-        finished = len(plan.trials()) - len(waiting)
+        trials = len(plan.trials())
+        finished = trials - len(waiting)
         plural = "s" if conditions["threads"] > 1 else ""
         self.say(
-            f"[bold]{escape(plan.benchmark.name)}[/]  {len(plan.trials())} trials"
+            f"[bold]{escape(plan.benchmark.name)}[/]  {trials} trial{'' if trials == 1 else 's'}"
             + (f", {finished} finished before" if finished else "")
             + f" → {escape(str(folder))}"
         )

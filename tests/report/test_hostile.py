@@ -15,7 +15,8 @@ from mnistarena import files
 from mnistarena.errors import StoreError
 from mnistarena.files import to_json
 from mnistarena.report.view import build
-from mnistarena.store import RunFolder, TrialFolder
+from mnistarena.store import RunFolder
+from mnistarena.trialfolder import TrialFolder
 
 from .synthetic import FAILED, build_run
 

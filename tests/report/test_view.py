@@ -11,7 +11,7 @@ import pytest
 from mnistarena.errors import StoreError
 from mnistarena.report.view import View, build
 from mnistarena.results import load_run
-from mnistarena.store import TrialFolder
+from mnistarena.trialfolder import TrialFolder
 
 from .synthetic import MODELS, build_run
 
