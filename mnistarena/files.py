@@ -60,12 +60,14 @@ def write_atomically(path: Path, data: bytes | Callable[[IO[bytes]], object]) ->
 
 
 def _sync_folder(path: Path) -> None:
-    # The rename itself lasts only when the folder that holds the name is on the disk too.
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    # The rename itself lasts only when the folder that holds the name is on the disk too; some network
+    # file systems cannot say so of a folder, and lose nothing by it but that.
+    with suppress(OSError):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _remove(path: Path) -> None:

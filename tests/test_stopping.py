@@ -34,6 +34,11 @@ def bits(run):
     return np.load(folder / "predictions.npz")["probabilities"].tobytes(), history
 
 
+def report_of(arena, folder):
+    assert arena("report", "run", "--markdown").status == 0
+    return (folder / "run" / "report.md").read_text()
+
+
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory, tiny_text):
     folder = tmp_path_factory.mktemp("undisturbed")
@@ -67,6 +72,17 @@ def test_a_signal_saves_a_checkpoint_and_the_same_command_goes_on_to_the_same_bi
     assert done["measurements"]["wall_seconds"] > done["measurements"]["train_seconds"]
     assert bits(tmp_path / "run") == bits(undisturbed)
     assert not list(tmp_path.glob("run/trials/*/checkpoint*"))
+    assert "Interrupted and continued from a checkpoint: cnn." in report_of(arena, tmp_path)
+
+
+def test_a_training_that_reached_its_time_limit_goes_on_under_a_higher_one(arena, write_spec, tmp_path):
+    command = ("run", write_spec(), "--out", "run", *LONG, "--checkpoint-every", "0.2s", "--set", "training.epochs=60")
+    late = arena(*command, "--set", "training.time_limit='6s'")
+    assert late.status == 1
+    assert record(tmp_path / "run")["status"] == "timeout"
+    again = arena(*command, "--retry-failed", "--set", "training.time_limit='10m'")
+    assert again.status == 0
+    assert record(tmp_path / "run")["measurements"]["resumed_at_step"] > 0
 
 
 SLOW = '''

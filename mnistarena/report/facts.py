@@ -59,6 +59,12 @@ def caveats(run: Run) -> tuple[str, ...]:
             said[note if entry["label"] in note else f"{entry['label']}: {note}"] = None
     for kind, names in _shortcuts(entries).items():
         said[f"{kind}: {series(dict.fromkeys(names), 8)}."] = None
+    resumed = [trial.label for trial in run.trials if "resumed_at_step" in trial.measurements]
+    if resumed:
+        said[
+            f"Interrupted and continued from a checkpoint: {series(dict.fromkeys(resumed))}. The figures are those of "
+            "an undisturbed run; the times add up what each sitting took."
+        ] = None
     for trial in run.trials:
         for note in trial.notes:
             said.setdefault(note if trial.label in note else f"{trial.label}: {note}")
