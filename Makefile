@@ -28,7 +28,7 @@ demo: $(BIN)/arena
 	$(BIN)/arena report runs/quick --html --markdown
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
