@@ -13,41 +13,20 @@ from typing import Any
 
 from mnistarena import environment, shared
 from mnistarena.errors import ArenaError, StoreError
-from mnistarena.files import slug
+from mnistarena.files import slug, unique_slug
 from mnistarena.job import Job
-from mnistarena.plan import Data, Plan, Trial
+from mnistarena.observer import Observer
+from mnistarena.plan import Data, Plan, Trial, carry_over
 from mnistarena.registry import installed
 from mnistarena.resolve import resolve
 from mnistarena.results import Run, load_run
 from mnistarena.spec.load import load
 from mnistarena.store import RunFolder
 from mnistarena.supervise import Supervisor, Task
-from mnistarena.trialfolder import TrialFolder
+from mnistarena.trialfolder import ADVICE, TrialFolder
 from mnistarena.worker import Workers
 
 KEPT = "finished trials are kept; when that is mended, the same command continues"
-
-
-class Observer:
-    """Told what happens; the command line shows it, `mnistarena.run` stays silent."""
-
-    def planned(self, plan: Plan, waiting: list[Trial], folder: Path, conditions: dict[str, Any]) -> None:
-        """Before the first trial; `waiting` are those that will run."""
-
-    def started(self, trial: Trial) -> None:
-        """A worker has begun a trial."""
-
-    def event(self, trial: Trial, event: dict[str, Any]) -> None:
-        """News from a worker: `stage`, `step` or `row`."""
-
-    def ended(self, trial: Trial, record: dict[str, Any]) -> None:
-        """A trial's record is stored."""
-
-    def notice(self, sentence: str) -> None:
-        """Something that whoever runs this should know, such as a damaged file that is computed again."""
-
-    def stopping(self) -> None:
-        """A stop was asked for; running trials are writing their checkpoints."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +111,7 @@ class _Execution:
         if waiting:
             with self.folder.scratch() as scratch:
                 for entry in self.plan.datasets:
-                    shared.write(entry, scratch / slug(entry.label))
+                    shared.write(entry, scratch / "data" / unique_slug(entry.label))
                 self.work_off(waiting, scratch)
 
     def plan_before(self) -> dict[str, Any]:
@@ -153,18 +132,18 @@ class _Execution:
         record = self.sound_record(trial)
         if record is None or self.options.force:
             return True
-        if record["status"] == "done":
-            return not self.has_metrics(record)
-        return record["status"] == "interrupted" or self.options.retry_failed
+        if has_predictions(record) and not self.has_metrics(record):
+            return True
+        return record["status"] == "interrupted" or (record["status"] != "done" and self.options.retry_failed)
 
     def sound_record(self, trial: Trial) -> dict[str, Any] | None:
         """The trial's record. What was altered or truncated is moved aside, and the trial runs again."""
         folder = self.trial_folder(trial)
         try:
             record = folder.read()
-            damage = folder.damage() if record and has_predictions(record) else None
-        except StoreError:
-            record, damage = None, folder.damage()
+            damage = folder.damage(record) if record and has_predictions(record) else None
+        except StoreError as problem:
+            record, damage = None, str(problem).removesuffix(ADVICE)
         if damage is None:
             return record
         aside = self.folder.move_aside(folder.path)
@@ -172,7 +151,7 @@ class _Execution:
         return None
 
     def has_metrics(self, record: dict[str, Any]) -> bool:
-        """Whether the stored figures are the ones that this plan asks for."""
+        """Whether the metrics that were computed, or failed, are the ones that this plan asks for."""
         return bool(record.get("metric_definitions") == self.metrics)
 
     def choose(self, before: dict[str, Any], n_trials: int, idle: bool) -> dict[str, Any]:
@@ -256,7 +235,7 @@ class _Execution:
             identity=trial.identity,
             params=recipe.params.model_dump_json(),
             task=recipe.data.task,
-            data=scratch / slug(recipe.data.label),
+            data=scratch / "data" / unique_slug(recipe.data.label),
             metrics=tuple((m.label, m.component.name, m.params.model_dump_json()) for m in self.plan.metrics),
             conditions=self.conditions,
             keep_model=self.plan.benchmark.keep_models,
@@ -294,10 +273,9 @@ class _Execution:
             "finished": _now(),
             **result,
         }
-        if result["status"] == "done":
+        if has_predictions(record):
             record["metric_definitions"] = self.metrics
-        elif has_predictions(record):
-            record["measurements"] = self.measured.get(trial.id, {})
+            record.setdefault("measurements", self.measured.get(trial.id, {}))
         try:
             folder.write(record)
         except StoreError:
@@ -324,21 +302,3 @@ def _unique(trials: list[Trial]) -> list[Trial]:
 
 def _now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
-
-
-def carry_over(described: dict[str, Any], before: dict[str, Any], labels: tuple[str, ...]) -> dict[str, Any]:
-    """With --only, models of the spec that were left out keep what an earlier start planned for them."""
-    planned = {entry["label"] for entry in described["entries"]}
-    datasets = {entry["label"]: entry["fingerprint"] for entry in described["datasets"]}
-    same_data = {
-        entry["label"] for entry in before.get("datasets", []) if datasets.get(entry["label"]) == entry["fingerprint"]
-    }
-
-    def kept(entry: dict[str, Any]) -> bool:
-        return entry["label"] in labels and entry["label"] not in planned and entry["dataset"] in same_data
-
-    merged = dict(described)
-    for key in ("entries", "trials"):
-        together = described[key] + [entry for entry in before.get(key, []) if kept(entry)]
-        merged[key] = sorted(together, key=lambda entry: labels.index(entry["label"]))
-    return merged

@@ -20,13 +20,13 @@ class Job:
     `identity` is the trial's, `params` its model's as JSON; `task` is the dataset's, before transforms;
     `data` is a folder of .npy files; `metrics` are (label, name, params as JSON); `conditions` say device
     and threads; `temporary` is where the trial's temporary files go; `checkpoint_every` is in seconds.
-    With `train` false, only the metrics are computed again.
+    With `train` false, only the metrics are computed again, and no task is needed.
     """
 
     folder: Path
     identity: dict[str, Any]
     params: str
-    task: Task
+    task: Task | None
     data: Path
     metrics: tuple[tuple[str, str, str], ...]
     conditions: dict[str, Any]

@@ -207,3 +207,21 @@ class Plan:
 
 def _core() -> dict[str, str]:
     return {"mnistarena": __version__}
+
+
+def carry_over(described: dict[str, Any], before: dict[str, Any], labels: tuple[str, ...]) -> dict[str, Any]:
+    """With --only, models of the spec that were left out keep what an earlier start planned for them."""
+    planned = {entry["label"] for entry in described["entries"]}
+    datasets = {entry["label"]: entry["fingerprint"] for entry in described["datasets"]}
+    same_data = {
+        entry["label"] for entry in before.get("datasets", []) if datasets.get(entry["label"]) == entry["fingerprint"]
+    }
+
+    def kept(entry: dict[str, Any]) -> bool:
+        return entry["label"] in labels and entry["label"] not in planned and entry["dataset"] in same_data
+
+    merged = dict(described)
+    for key in ("entries", "trials"):
+        together = described[key] + [entry for entry in before.get(key, []) if kept(entry)]
+        merged[key] = sorted(together, key=lambda entry: labels.index(entry["label"]))
+    return merged

@@ -35,6 +35,7 @@ class TrialResult:
     notes: tuple[str, ...] = ()
     error: dict[str, str] | None = None
     folder: TrialFolder | None = None
+    files: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def done(self) -> bool:
@@ -46,14 +47,14 @@ class TrialResult:
         if self.folder is None:
             return []
         if self.done:
-            self.folder.check("history.jsonl")
+            self.folder.check("history.jsonl", self.files)
         return self.folder.history()
 
     def predictions(self) -> Predictions:
         """The stored predictions on the test split; raises `StoreError` where they were altered."""
         if self.folder is None or not self.done:
             raise StoreError(f"{self.label}, seed {self.seed}, on {self.dataset} is {self.status}: no predictions")
-        self.folder.check("predictions.npz")
+        self.folder.check("predictions.npz", self.files)
         return self.folder.predictions()
 
 
@@ -128,6 +129,7 @@ def load_run(path: str | os.PathLike[str]) -> Run:
                 notes=tuple(record.get("notes", ())),
                 error=record.get("error"),
                 folder=files,
+                files=record.get("files", {}),
             )
         )
     return Run(folder.path, plan, folder.environment(), folder.spec(), tuple(trials))

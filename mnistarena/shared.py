@@ -17,7 +17,7 @@ def write(entry: Data, folder: Path) -> None:
     assert entry.split is not None
     dataset, parts = entry.dataset, entry.split
     try:
-        folder.mkdir()
+        folder.mkdir(parents=True)
         for name, images, labels, rows in (
             ("train", dataset.train_images, dataset.train_labels, parts.train),
             ("validation", dataset.train_images, dataset.train_labels, parts.validation),

@@ -31,7 +31,7 @@ from mnistarena import records
 from mnistarena.errors import StoreError
 from mnistarena.files import pack, read_bytes, slug, to_json, unique_slug, unpack, write_atomically
 from mnistarena.text import all_visible, visible
-from mnistarena.trialfolder import AGAIN, FORMAT, TrialFolder, read_json, with_advice
+from mnistarena.trialfolder import ADVICE, FORMAT, TrialFolder, read_json, with_advice
 
 
 def _bytes(path: Path) -> int:
@@ -140,9 +140,9 @@ class RunFolder:
         for name, ndim, kinds in (("images", 4, "u"), ("labels", 1, "iu"), ("index", 1, "iu")):
             array = arrays.get(name)
             if array is None or array.ndim != ndim or array.dtype.kind not in kinds:
-                raise StoreError(f'{path} holds no array "{name}" of {ndim} dimensions; {AGAIN}')
+                raise StoreError(f'{path} holds no array "{name}" of {ndim} dimensions{ADVICE}')
         if len({len(array) for array in arrays.values()}) != 1:
-            raise StoreError(f"{path}: images, labels and index differ in length; {AGAIN}")
+            raise StoreError(f"{path}: images, labels and index differ in length{ADVICE}")
         return arrays
 
     def trial(self, label: str, dataset: str, seed: int, identity: str) -> TrialFolder:

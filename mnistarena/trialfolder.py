@@ -33,7 +33,7 @@ LOG_BYTES = 4 << 20
 RESULTS = ("history.jsonl", "predictions.npz")
 """What every figure of a trial comes from."""
 
-AGAIN = "run the spec again to compute it again"
+ADVICE = "; run the spec again to compute it again"
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def with_advice(read: Callable[[Path], T], path: Path) -> T:
     try:
         return read(path)
     except StoreError as problem:
-        raise StoreError(f"{problem}; {AGAIN}") from problem
+        raise StoreError(f"{problem}{ADVICE}") from problem
 
 
 def _self_digest(record: Mapping[str, Any]) -> str:
@@ -77,10 +77,10 @@ class TrialFolder:
             return None
         record = with_advice(read_json, path)
         if record.get("digest") != _self_digest(record):
-            raise StoreError(f"{path} was altered since it was written; {AGAIN}")
+            raise StoreError(f"{path} was altered since it was written{ADVICE}")
         wrong = records.problem("record", record)
         if wrong:
-            raise StoreError(f"{path} is not a trial's record: {wrong}; {AGAIN}")
+            raise StoreError(f"{path} is not a trial's record: {wrong}{ADVICE}")
         return dict(all_visible(record))
 
     def write(self, record: Mapping[str, Any]) -> None:
@@ -90,23 +90,20 @@ class TrialFolder:
         whole = from_json(to_json({**record, "files": files, "format": FORMAT}))
         write_atomically(self.path / "trial.json", to_json({**whole, "digest": _self_digest(whole)}))
 
-    def check(self, name: str) -> Path:
-        """The path of a file that is as it was when the record was written; raises `StoreError` otherwise."""
-        record = self.read()
-        expected = record["files"].get(name) if record else None
-        if expected is None:
-            raise StoreError(f"{self.path / 'trial.json'} holds no digest of {name}; {AGAIN}")
-        if with_advice(digest, self.path / name) != expected:
-            raise StoreError(f"{self.path / name} was altered or truncated since it was written; {AGAIN}")
-        return self.path / name
+    def check(self, name: str, digests: Mapping[str, str]) -> None:
+        """Raise `StoreError` unless a file is as it was when the record with these digests was written."""
+        if name not in digests:
+            raise StoreError(f"{self.path / 'trial.json'} holds no digest of {name}{ADVICE}")
+        if with_advice(digest, self.path / name) != digests[name]:
+            raise StoreError(f"{self.path / name} was altered or truncated since it was written{ADVICE}")
 
-    def damage(self) -> str | None:
-        """What is wrong with a finished trial's results; None where they are as they were written."""
+    def damage(self, record: Mapping[str, Any]) -> str | None:
+        """What is wrong with a finished trial's results; None where they are as the record says."""
         try:
             for name in RESULTS:
-                self.check(name)
+                self.check(name, record["files"])
         except StoreError as problem:
-            return str(problem).removesuffix(f"; {AGAIN}")
+            return str(problem).removesuffix(ADVICE)
         return None
 
     def prepare(self, *, keep_checkpoint: bool = False) -> None:
@@ -184,7 +181,7 @@ class TrialFolder:
         arrays = with_advice(unpack, path)
         wrong = _unlike_predictions(arrays)
         if wrong:
-            raise StoreError(f"{path} holds no predictions: {wrong}; {AGAIN}")
+            raise StoreError(f"{path} holds no predictions: {wrong}{ADVICE}")
         probabilities = arrays["probabilities"].astype(np.float64)
         probabilities /= probabilities.sum(axis=1, keepdims=True)
         extras = {name[6:]: array for name, array in arrays.items() if name.startswith("extra_")}

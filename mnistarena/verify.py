@@ -98,13 +98,13 @@ class _Verifier:
 
     def problem(self, trial: TrialResult) -> str | None:
         assert trial.folder is not None
-        if damage := trial.folder.damage():
-            return damage
-        identity = self.identity(trial)
-        if identify(identity) != trial.id:
+        if identify(self.identity(trial)) != trial.id:
             return f"its identity does not hash to {trial.id}"
         try:
+            trial.history()
             trial.predictions()
+            if trial.folder.digest_of_model() is not None:  # `arena clean` may have removed it
+                trial.folder.check("model.safetensors", trial.files)
         except StoreError as problem:
             return str(problem)
         return None
@@ -133,7 +133,7 @@ class _Verifier:
             folder=folder.path,
             identity=self.identity(trial),
             params=json.dumps(planned["params"]),
-            task=entry.task if entry else None,  # type: ignore[arg-type]
+            task=entry.task if entry else None,
             data=arrays,
             metrics=self.metrics(),
             conditions=trial.conditions,
@@ -220,7 +220,6 @@ class _Verifier:
             table = DatasetTable(name=planned["name"], **draw)
             task = data.task(loaded, parts)
             entry = Data(label, component, params, table, loaded, parts, fingerprint, task)
-            (self.folder / "data").mkdir(exist_ok=True)
             shared.write(entry, self.shared_folder(label))
             self.loaded[label] = entry
         return self.loaded[label]
@@ -260,8 +259,7 @@ def _unlike(trial: TrialResult, folder: TrialFolder) -> list[str]:
     histories = [[{k: v for k, v in row.items() if k not in CLOCK} for row in of.history()] for of in (trial, folder)]
     if histories[0] != histories[1]:
         unlike.append("another history")
-    assert trial.folder is not None
-    weights = (trial.folder.read() or {})["files"].get("model.safetensors")
+    weights = trial.files.get("model.safetensors")
     if weights is not None and folder.digest_of_model() != weights:
         unlike.append("other weights")
     return unlike

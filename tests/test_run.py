@@ -150,6 +150,28 @@ def test_an_output_that_cannot_be_written_is_named(arena, write_spec, tmp_path):
     assert "cannot make the run folder taken/run" in result.err
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "answer"),
+    [
+        ("--memory-limit", "lots", "is no size; write 500M"),
+        ("--checkpoint-every", "soon", "must be a number and a unit"),
+    ],
+)
+def test_a_size_or_a_time_that_is_none_is_refused(arena, write_spec, option, value, answer):
+    result = arena("run", write_spec(), option, value)
+    assert result.status == 2
+    assert answer in result.err
+
+
+def test_two_datasets_whose_labels_look_alike_as_file_names_are_kept_apart(arena, write_spec, tmp_path):
+    table = "[[dataset]]\nname = 'digits'\nlabel = '{}'\ntest_limit = {}\n"
+    tables = table.format("a/b", 100) + table.format("a-b", 200) + table.format("tmp", 50)
+    spec = write_spec("[benchmark]\nname = 'twins'\n" + tables + "[[model]]\nname = 'logistic-regression'\n")
+    assert arena("run", spec, "--out", "run").status == 0
+    sizes = {t.dataset: len(t.predictions().labels) for t in mnistarena.load_run(tmp_path / "run").trials}
+    assert sizes == {"a/b": 100, "a-b": 200, "tmp": 50}
+
+
 def test_a_device_that_is_not_there_is_refused(arena, write_spec):
     result = arena("run", write_spec(), "--device", "cuda:99")
     assert result.status == 2

@@ -52,6 +52,16 @@ def test_one_altered_probability_is_caught_by_its_digest(arena, run):
     assert "1 of these 3 checks found a difference" in result.out
 
 
+def test_altered_weights_are_caught(arena, run):
+    path = next(run.glob("trials/cnn*s0*/model.safetensors"))
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    result = arena("verify", run, "--sample", 0)
+    assert result.status == 1
+    assert "model.safetensors was altered" in result.out
+
+
 def test_a_forged_digest_does_not_hide_an_altered_probability(arena, run):
     def nudge(probabilities, labels):
         probabilities[7, labels[7]] *= 0.999

@@ -33,10 +33,12 @@ class Duration(click.ParamType):  # type: ignore[type-arg]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Text to seconds."""
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh])", str(value).strip())
-        if found is None:
-            self.fail(f"{value!r} is no duration; write 90s, 5m or 1.5h", param, ctx)
-        return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
+        from mnistarena.spec.schema import duration, seconds
+
+        try:
+            return seconds(duration(str(value)))
+        except ValueError as problem:
+            self.fail(f"{value!r} {problem}", param, ctx)
 
 
 def spec_options(command: F) -> F:

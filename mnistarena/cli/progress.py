@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
-from mnistarena.execute import Observer
+from mnistarena.observer import Observer
 from mnistarena.plan import Plan, Trial
 from mnistarena.text import visible
 

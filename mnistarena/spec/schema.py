@@ -14,7 +14,8 @@ class Table(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-def _duration(text: str) -> str:
+def duration(text: str) -> str:
+    """The text, if it is a duration; raises ValueError."""
     if not re.fullmatch(r"\d+(\.\d+)?\s*[smh]", text.strip()):
         raise ValueError('must be a number and a unit: "90s", "5m" or "1.5h"')
     return text
@@ -97,7 +98,7 @@ class Training(Table):
     gradient_clip: float | None = Field(None, gt=0, description="largest norm of all gradients together")
     precision: Literal["float32", "bf16", "auto"] = Field("float32", description="auto: bf16 where it pays (CUDA)")
     select: Literal["last", "best"] = Field("last", description="the epoch kept: the last, or best on validation")
-    time_limit: Annotated[str, AfterValidator(_duration)] | None = Field(
+    time_limit: Annotated[str, AfterValidator(duration)] | None = Field(
         None, description='a hard guard for the whole trial, such as "5m"; reaching it is a failure'
     )
 
