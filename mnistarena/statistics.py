@@ -1,4 +1,4 @@
-"""How sure may we be? Intervals, paired tests, verdicts and invariants over arrays of right and wrong.
+"""How sure may we be? Intervals, paired tests and verdicts over arrays of right and wrong.
 
 A recipe's evidence is its correctness matrix C, bool `(k, n)`: k seeds by n test images, the same images in
 the same order for every recipe that is compared. Pure functions: numpy and scipy, no files.
@@ -7,13 +7,13 @@ the same order for every recipe that is compared. Pure functions: numpy and scip
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 Correct = NDArray[np.bool_]
 Verdict = Literal["better", "worse", "equal", "undecided"]
@@ -21,6 +21,9 @@ Verdict = Literal["better", "worse", "equal", "undecided"]
 ALPHA = 0.05
 MARGIN = 0.001
 """Differences of accuracy within ± this (0.1 percentage points) do not matter in practice."""
+POWER = 0.8
+"""How likely a benchmark of the size that `need` names decides, if the truth is what was estimated."""
+MOST_SEEDS = 1000
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,29 @@ class Interval:
     estimate: float
     low: float
     high: float
+
+
+@dataclass(frozen=True)
+class Component:
+    """What one recipe's seeds contribute: `square` their accuracies' variance s², `interaction` MSI/n.
+
+    MSI is the mean square of the seed × image interaction in a two-way layout without replication (Searle,
+    Casella & McCulloch, Variance Components, 1992, chapter 4). A deterministic recipe contributes nothing.
+    """
+
+    seeds: int
+    square: float = 0.0
+    interaction: float = 0.0
+
+    @property
+    def between(self) -> float:
+        """Variance of the seed mean beyond what the images' part already counts: max(0, s² − MSI/n)/k."""
+        return max(0.0, self.square - self.interaction) / self.seeds
+
+    @property
+    def uncertain(self) -> float:
+        """The mean square whose degrees of freedom the variance `between` has: s²/k, where it counts at all."""
+        return self.square / self.seeds if self.square > self.interaction else 0.0
 
 
 @dataclass(frozen=True)
@@ -46,6 +72,8 @@ class Difference:
     image_variance: float
     seed_variance: float
     df: float
+    images: int = 0
+    components: tuple[Component, ...] = ()
 
     @property
     def standard_error(self) -> float:
@@ -65,6 +93,10 @@ class Difference:
         """The smaller of the two one-sided p values against no difference."""
         return min(self.p_above(0.0), self.p_below(0.0))
 
+    def turned(self) -> Difference:
+        """Recipe B minus recipe A."""
+        return replace(self, estimate=-self.estimate, low=-self.high, high=-self.low)
+
 
 @dataclass(frozen=True)
 class McNemar:
@@ -83,11 +115,125 @@ class McNemar:
         """Accuracy of the first minus the second."""
         return (self.only_first - self.only_second) / self.n
 
+    def turned(self) -> McNemar:
+        """The second against the first."""
+        return replace(self, only_first=self.only_second, only_second=self.only_first)
+
+
+@dataclass(frozen=True)
+class Need:
+    """What would decide an undecided pair, if the truth is what was estimated.
+
+    `goal`: to show a difference, or practical equality. `seeds` of each recipe on these test images; None where
+    no number is enough, and then `images` is about how many test images would be (None: no number either).
+    """
+
+    goal: Literal["difference", "equality"]
+    seeds: int | None
+    images: int | None = None
+
+
+class Crossed:
+    """Recipes on the same test images, seeds crossed with images: every figure from one matrix product.
+
+    `recipes` are bool `(k_m, n)`; `deterministic` says of which one seed is enough. The product holds, for every
+    two trained models, on how many images both are right; it is exact, being whole numbers below 2⁵³.
+    Raises ValueError where the recipes have another number of images.
+    """
+
+    def __init__(self, recipes: Sequence[Correct], deterministic: Sequence[bool] | None = None) -> None:
+        if len({correct.shape[1] for correct in recipes}) != 1:
+            raise ValueError("recipes are compared on the same test images")
+        rows = np.concatenate(recipes).astype(np.float64)
+        self.n = int(rows.shape[1])
+        self.seeds = [len(correct) for correct in recipes]
+        self.deterministic = list(deterministic or [False] * len(recipes))
+        self._ends = np.concatenate([[0], np.cumsum(self.seeds)])
+        self._right = rows.sum(axis=1)
+        self._both = rows @ rows.T
+        sums = np.add.reduceat(np.add.reduceat(self._both, self._ends[:-1], axis=0), self._ends[:-1], axis=1)
+        self._products = sums / np.outer(self.seeds, self.seeds)  # Σ_i of two recipes' seed means at image i
+
+    def accuracies(self, m: int) -> NDArray[np.float64]:
+        """The accuracies of recipe m's seeds, `(k,)`."""
+        found: NDArray[np.float64] = self._right[self._ends[m] : self._ends[m + 1]] / self.n
+        return found
+
+    def component(self, m: int) -> Component | None:
+        """What recipe m's seeds contribute; None with one seed, unless it is deterministic."""
+        k, n = self.seeds[m], self.n
+        if k < 2:
+            return Component(k) if self.deterministic[m] else None
+        seeds = self.accuracies(m)
+        grand = float(seeds.mean())
+        squares = self._right[self._ends[m] : self._ends[m + 1]].sum()  # of zeros and ones: their sum
+        residual = squares - n * (seeds**2).sum() - k * self._products[m, m] + k * n * grand**2
+        return Component(k, float(seeds.var(ddof=1)), max(0.0, float(residual)) / ((k - 1) * max(n - 1, 1)) / n)
+
+    def mean(self, m: int, confidence: float = 1 - ALPHA) -> Interval | None:
+        """Interval of recipe m's accuracy over seeds and images; None with one seed that is not all there is."""
+        part = self.component(m)
+        if part is None:
+            return None
+        estimate = float(self.accuracies(m).mean())
+        found = self._judge(estimate, self._products[m, m], (part,), confidence)
+        return Interval(estimate, max(0.0, found.low), min(1.0, found.high))
+
+    def difference(self, a: int, b: int, confidence: float = 1 - ALPHA) -> Difference | None:
+        """Recipe a against recipe b; None where one that depends on its seed has only one.
+
+        SE² = Var_i(d̄_i)/n + Σ_m max(0, s²_m − MSI_m/n)/k_m with d̄_i the difference of the seed means at image
+        i; t interval with Satterthwaite's degrees of freedom, of the mean squares s²_m: their difference from
+        MSI_m/n is as uncertain as they are, however small it is. (With the difference itself in that formula, a
+        real recipe was told from itself in more than the promised share of draws; see benchmarks/verdicts.py.)
+        """
+        parts = (self.component(a), self.component(b))
+        if parts[0] is None or parts[1] is None:
+            return None
+        estimate = float(self.accuracies(a).mean() - self.accuracies(b).mean())
+        squares = self._products[a, a] + self._products[b, b] - 2 * self._products[a, b]
+        return self._judge(estimate, squares, (parts[0], parts[1]), confidence)
+
+    def mcnemar(self, a: int, b: int) -> McNemar:
+        """McNemar's exact test (Dietterich 1998) of the first trained model of recipe a against that of b."""
+        i, j = self._ends[a], self._ends[b]
+        both = self._both[i, j]
+        return _mcnemar(int(self._right[i] - both), int(self._right[j] - both), self.n)
+
+    def superiority(self, a: int, b: int) -> float:
+        """P(A > B): how often a seed of a beats one of b, ties half; Mann & Whitney's U/(k_a k_b)."""
+        first, second = self.accuracies(a)[:, None], self.accuracies(b)[None, :]
+        return float(((first > second) + 0.5 * (first == second)).mean())
+
+    def _judge(
+        self, estimate: float, squares: float, components: tuple[Component, ...], confidence: float
+    ) -> Difference:
+        n = self.n
+        images = max(0.0, squares - n * estimate**2) / (n - 1) / n if n > 1 else math.inf
+        total = images + sum(part.between for part in components)
+        means = [(images, n - 1), *((part.uncertain, part.seeds - 1) for part in components)]
+        df = _satterthwaite(total, means) if math.isfinite(total) else 1.0
+        half = float(special.stdtrit(df, 0.5 + confidence / 2)) * math.sqrt(total)
+        return Difference(estimate, estimate - half, estimate + half, images, total - images, df, n, components)
+
+
+def _satterthwaite(total: float, squares: Sequence[tuple[float, float]]) -> float:
+    """Degrees of freedom of a total of mean squares (value, df), moment-matched (Satterthwaite 1946); at least 1."""
+    weight = sum(value**2 / df for value, df in squares if value > 0 and df > 0)
+    return max(total**2 / weight, 1.0) if weight > 0 else float(max(squares[0][1], 1))
+
 
 def _tail(distance: float, standard_error: float, df: float) -> float:
     if standard_error == 0.0:
         return 0.5 if distance == 0.0 else float(distance < 0.0)
-    return float(stats.t.sf(distance / standard_error, df))
+    if math.isinf(standard_error):
+        return 0.5
+    return float(special.stdtr(df, -distance / standard_error))
+
+
+def _mcnemar(first: int, second: int, n: int) -> McNemar:
+    p = min(1.0, 2 * float(special.bdtr(min(first, second), first + second, 0.5))) if first + second else 1.0
+    return McNemar(first, second, n, p)
 
 
 def wilson(right: int, n: int, confidence: float = 1 - ALPHA) -> Interval:
@@ -97,7 +243,7 @@ def wilson(right: int, n: int, confidence: float = 1 - ALPHA) -> Interval:
     """
     if n == 0:
         return Interval(math.nan, 0.0, 1.0)
-    z = float(stats.norm.ppf(0.5 + confidence / 2))
+    z = float(special.ndtri(0.5 + confidence / 2))
     p = right / n
     centre = p + z * z / (2 * n)
     spread = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
@@ -108,77 +254,21 @@ def wilson(right: int, n: int, confidence: float = 1 - ALPHA) -> Interval:
     return Interval(p, low, high)
 
 
-def seed_variance(correct: Correct) -> float:
-    """Variance of a recipe's mean accuracy that is due to its seeds; C is `(k, n)`, k ≥ 2.
-
-    max(0, s² − MSI/n)/k: the variance s² of the seeds' accuracies holds the seed × image interaction too,
-    which the images' part already counts. MSI is the interaction's mean square in a two-way layout without
-    replication (Searle, Casella & McCulloch, Variance Components, 1992, chapter 4).
-    """
-    values = correct.astype(np.float64)
-    k, n = values.shape
-    seeds = values.mean(axis=1)
-    residual = values - seeds[:, None] - values.mean(axis=0) + values.mean()
-    interaction = float((residual**2).sum()) / ((k - 1) * max(n - 1, 1))
-    return float(max(0.0, float(seeds.var(ddof=1)) - interaction / n) / k)
-
-
-def _combine(image_means: NDArray[np.float64], seeds: list[tuple[float, int]], confidence: float) -> Difference:
-    """Crossed random effects: images × seeds; `seeds` holds (variance, number of seeds) of each recipe."""
-    n = image_means.size
-    images = float(image_means.var(ddof=1)) / n if n > 1 else math.inf
-    parts = [(images, n - 1), *((variance, k - 1) for variance, k in seeds)]
-    total = sum(variance for variance, _ in parts)
-    # Satterthwaite (1946): a sum of variances has the degrees of freedom of a moment-matched chi-square.
-    weight = sum(variance**2 / df for variance, df in parts if variance > 0 and df > 0)
-    df = total**2 / weight if weight > 0 and math.isfinite(total) else float(max(n - 1, 1))
-    estimate = float(image_means.mean())
-    half = float(stats.t.ppf(0.5 + confidence / 2, df)) * math.sqrt(total)
-    return Difference(estimate, estimate - half, estimate + half, images, total - images, df)
-
-
 def seed_mean(correct: Correct, *, deterministic: bool = False, confidence: float = 1 - ALPHA) -> Interval | None:
-    """Interval of a recipe's accuracy over seeds and images; C is `(k, n)`.
-
-    None with one seed, from which nothing about the recipe follows, unless it is `deterministic`.
-    The crossed random effects formula of `difference`, with one recipe.
-    """
-    if len(correct) < 2 and not deterministic:
-        return None
-    seeds = [(seed_variance(correct), len(correct))] if len(correct) > 1 else []
-    found = _combine(correct.mean(axis=0), seeds, confidence)
-    return Interval(found.estimate, max(0.0, found.low), min(1.0, found.high))
+    """Interval of one recipe's accuracy over seeds and images; C is `(k, n)`. See `Crossed.mean`."""
+    return Crossed([correct], [deterministic]).mean(0, confidence)
 
 
 def difference(
-    a: Correct,
-    b: Correct,
-    *,
-    deterministic: tuple[bool, bool] = (False, False),
-    confidence: float = 1 - ALPHA,
+    a: Correct, b: Correct, *, deterministic: tuple[bool, bool] = (False, False), confidence: float = 1 - ALPHA
 ) -> Difference | None:
-    """Recipe A against recipe B; `a` is `(k_a, n)`, `b` `(k_b, n)`, columns the same images.
-
-    SE² = Var_i(d̄_i)/n + Σ_m max(0, s²_m − MSI_m/n)/k_m with d̄_i the difference of the seed means at image
-    i; t interval with Satterthwaite's degrees of freedom. None where a recipe that depends on its seed has
-    only one: then only the two trained models can be compared (`mcnemar`).
-    """
-    if a.shape[1] != b.shape[1]:
-        raise ValueError("two recipes are compared on the same test images")
-    seeds = []
-    for correct, fixed in zip((a, b), deterministic, strict=True):
-        if len(correct) > 1:
-            seeds.append((seed_variance(correct), len(correct)))
-        elif not fixed:
-            return None
-    return _combine(a.mean(axis=0) - b.mean(axis=0), seeds, confidence)
+    """Recipe A, bool `(k_a, n)`, against recipe B, `(k_b, n)`. See `Crossed.difference`."""
+    return Crossed([a, b], deterministic).difference(0, 1, confidence)
 
 
 def mcnemar(a: Correct, b: Correct) -> McNemar:
     """McNemar's exact test of one trained model against another (Dietterich 1998); `a` and `b` are `(n,)`."""
-    first, second = int((a & ~b).sum()), int((b & ~a).sum())
-    p = 1.0 if first + second == 0 else float(stats.binomtest(first, first + second).pvalue)
-    return McNemar(first, second, int(a.size), p)
+    return _mcnemar(int((a & ~b).sum()), int((b & ~a).sum()), int(a.size))
 
 
 def holm(p: Sequence[float]) -> list[float]:
@@ -208,44 +298,38 @@ def verdicts(differences: Sequence[Difference], *, margin: float = MARGIN, alpha
     return found
 
 
-def confusion(labels: NDArray[Any], predicted: NDArray[Any], n_classes: int) -> NDArray[np.int64]:
-    """Counts `(n_classes, n_classes)`: rows are true classes, columns predicted ones."""
-    cells = labels.astype(np.int64) * n_classes + predicted.astype(np.int64)
-    return np.bincount(cells, minlength=n_classes**2).reshape(n_classes, n_classes).astype(np.int64)
+def need(pair: Difference, *, family: int = 1, margin: float = MARGIN, alpha: float = ALPHA) -> Need:
+    """How many seeds of each recipe, or test images, would decide a pair with probability `POWER`.
 
-
-def weighted_f1_gap(matrix: NDArray[np.int64]) -> float:
-    """Weighted F1 minus accuracy, exactly: (1/2N) Σ_c (FP_c² − FN_c²)/(n_c + p_c); `matrix` as `confusion`.
-
-    Follows from F1_c = 2 TP_c/(n_c + p_c), n_c true and p_c predicted images of class c, n_c − p_c = FN_c − FP_c.
+    Of the images' part, Σ_m MSI_m/(n k_m) shrinks with more seeds; what then remains does not. A difference
+    is tested at α/2 over the size of the Holm family, its strictest step.
     """
-    true, predicted, hit = matrix.sum(axis=1), matrix.sum(axis=0), np.diag(matrix)
-    both = np.maximum(true + predicted, 1)
-    return float((((predicted - hit) ** 2 - (true - hit) ** 2) / both).sum() / (2 * matrix.sum()))
+    apart = abs(pair.estimate) > margin
+    goal: Literal["difference", "equality"] = "difference" if apart else "equality"
+    distance = abs(pair.estimate) if apart else margin - abs(pair.estimate)
+    level = alpha / 2 / max(family, 1) if apart else alpha
+    # For equality both sides must be shown, so each may fail half as often.
+    chance = POWER if apart else (1 + POWER) / 2
+    per_seed = [max(part.square, part.interaction) if part.seeds > 1 else 0.0 for part in pair.components]
+    lasting = max(0.0, pair.image_variance - sum(part.interaction / part.seeds for part in pair.components))
+    counts = np.arange(2, MOST_SEEDS + 1, dtype=np.float64)
+    variance = lasting + sum(per_seed) / counts
+    weight = lasting**2 / max(pair.images - 1, 1) + sum(v**2 for v in per_seed) / counts**2 / (counts - 1)
+    df = np.maximum(variance**2 / np.maximum(weight, 1e-300), 1.0)
+    reach = (special.stdtrit(df, 1 - level) + special.stdtrit(df, chance)) * np.sqrt(variance)
+    enough = counts[reach <= distance]
+    if enough.size:
+        present = max((part.seeds for part in pair.components if part.seeds > 1), default=1)
+        return Need(goal, max(int(enough[0]), present + 1))
+    z = float(special.ndtri(1 - level) + special.ndtri(chance))
+    images = lasting * pair.images * z**2 / distance**2 if distance > 0 else math.inf
+    return Need(goal, None, math.ceil(images) if images > pair.images and math.isfinite(images) else None)
 
 
-def weighted_f1_bound(errors: float, n: int, smallest_class: int) -> float:
-    """The most that weighted F1 can differ from accuracy: e²/(2N(2 n_min − e)) for e errors, e ≤ n_min.
+def places(count: int, better: Collection[tuple[int, int]]) -> list[int]:
+    """Each recipe's place: one more than the number of recipes that are better; `better` holds (winner, loser).
 
-    Infinite beyond e = n_min, where the bound says nothing. The worst case has all errors in the smallest class.
+    Recipes that nothing is better than are first together. Undecided and equal pairs give no order.
     """
-    if errors > smallest_class:
-        return math.inf
-    return errors**2 / (2 * n * (2 * smallest_class - errors)) if errors else 0.0
-
-
-def contradiction(accuracy: float, weighted_f1: float, n: int, smallest_class: int) -> str | None:
-    """Why these two figures cannot come from one model on one test set, or None where they can.
-
-    Half a unit of the fourth decimal is allowed to each figure for rounding.
-    """
-    errors = (1 - accuracy) * n
-    bound = weighted_f1_bound(errors, n, smallest_class)
-    gap = abs(accuracy - weighted_f1)
-    if gap <= bound + 1e-4:
-        return None
-    return (
-        f"accuracy {accuracy:.4f} and weighted F1 {weighted_f1:.4f} differ by {100 * gap:.2f} pp; "
-        f"with {errors:.0f} errors in {n:,} images they can differ by {100 * bound:.3f} pp at most, "
-        "so they do not come from one model on one test set"
-    )
+    losers = [loser for _, loser in better]
+    return [1 + losers.count(m) for m in range(count)]

@@ -10,8 +10,11 @@ import sys
 import numpy as np
 import pytest
 from scipy import stats
+from statsmodels.stats import contingency_tables
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
 
-from mnistarena import statistics
+from mnistarena import invariants, statistics
 
 
 def draw(k: int, n: int, accuracy: float, seed: int) -> statistics.Correct:
@@ -32,6 +35,31 @@ def test_wilson_agrees_with_scipy(right: int) -> None:
     found = statistics.wilson(right, 50)
     expected = stats.binomtest(right, 50).proportion_ci(method="wilson")
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+@pytest.mark.parametrize(("right", "n"), [(1, 50), (9911, 10_000), (50, 50), (5, 7)])
+@pytest.mark.parametrize("confidence", [0.9, 0.95, 0.99])
+def test_wilson_agrees_with_statsmodels(right: int, n: int, confidence: float) -> None:
+    found = statistics.wilson(right, n, confidence)
+    expected = proportion_confint(right, n, alpha=1 - confidence, method="wilson")
+    assert (found.low, found.high) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(("first", "second"), [(0, 0), (0, 5), (3, 9), (41, 60), (200, 200), (350, 120)])
+def test_mcnemar_agrees_with_statsmodels(first: int, second: int) -> None:
+    a = np.repeat([True, False, True], [first, second, 100])
+    b = np.repeat([False, True, True], [first, second, 100])
+    found = statistics.mcnemar(a, b)
+    expected = contingency_tables.mcnemar([[100, first], [second, 0]], exact=True).pvalue
+    assert found.p == pytest.approx(min(1.0, expected), abs=1e-12)
+    assert found == statistics.Crossed([a[None], b[None]]).mcnemar(0, 1)
+
+
+def test_holm_agrees_with_statsmodels() -> None:
+    rng = np.random.default_rng(0)
+    for size in (1, 2, 10, 45):
+        p = rng.random(size) ** 3
+        assert statistics.holm(p) == pytest.approx(list(multipletests(p, method="holm")[1]), abs=1e-12)
 
 
 def test_wilson_of_no_images_knows_nothing() -> None:
@@ -57,7 +85,9 @@ def test_one_seed_of_a_deterministic_recipe_is_enough() -> None:
 
 def test_seeds_that_differ_by_nothing_but_their_images_add_no_variance() -> None:
     same = np.repeat(draw(1, 400, 0.9, 3), 4, axis=0)
-    assert statistics.seed_variance(same) == 0.0
+    part = statistics.Crossed([same]).component(0)
+    assert part is not None
+    assert part.between == pytest.approx(0.0, abs=1e-15)
 
 
 def test_the_seed_variance_is_the_anova_estimate() -> None:
@@ -69,7 +99,9 @@ def test_the_seed_variance_is_the_anova_estimate() -> None:
     seeds = n * ((rows - grand) ** 2).sum() / (k - 1)
     rest = sum((values[s, i] - rows[s] - columns[i] + grand) ** 2 for s, i in itertools.product(range(k), range(n)))
     expected = max(0.0, (seeds - rest / ((k - 1) * (n - 1))) / n) / k
-    assert statistics.seed_variance(correct) == pytest.approx(expected, rel=1e-9)
+    part = statistics.Crossed([correct]).component(0)
+    assert part is not None
+    assert part.between == pytest.approx(expected, rel=1e-9)
 
 
 def test_the_difference_turns_with_its_sides() -> None:
@@ -80,6 +112,100 @@ def test_the_difference_turns_with_its_sides() -> None:
     assert there.estimate == pytest.approx(-back.estimate)
     assert (there.low, there.high) == pytest.approx((-back.high, -back.low))
     assert there.p_above(0) == pytest.approx(back.p_below(0))
+
+
+def test_the_difference_follows_its_formula() -> None:
+    a, b = draw(3, 700, 0.9, 1), draw(5, 700, 0.85, 2)
+    a[0] |= draw(1, 700, 0.7, 9)[0]
+    found = statistics.difference(a, b)
+    assert found is not None
+    means = a.mean(axis=0) - b.mean(axis=0)
+    images, total, weight = means.var(ddof=1) / 700, means.var(ddof=1) / 700, 0.0
+    weight += images**2 / 699
+    for correct in (a, b):
+        k = len(correct)
+        rest = correct - correct.mean(1, keepdims=True) - correct.mean(0) + correct.mean()
+        interaction = (rest**2).sum() / ((k - 1) * 699) / 700
+        square = correct.mean(1).var(ddof=1)
+        if square > interaction:
+            total += (square - interaction) / k
+            weight += (square / k) ** 2 / (k - 1)
+    df = total**2 / weight
+    assert found.estimate == pytest.approx(means.mean())
+    assert found.image_variance == pytest.approx(images)
+    assert found.standard_error == pytest.approx(math.sqrt(total))
+    assert found.df == pytest.approx(df)
+    assert found.high == pytest.approx(means.mean() + stats.t.ppf(0.975, df) * math.sqrt(total))
+    assert found.p_above(0.01) == pytest.approx(stats.t.sf((means.mean() - 0.01) / math.sqrt(total), df))
+
+
+def test_all_pairs_at_once_are_the_pairs_one_by_one() -> None:
+    recipes = [draw(k, 300, 0.9, k) for k in (2, 3, 1, 5)]
+    crossed = statistics.Crossed(recipes)
+    for a, b in itertools.combinations(range(4), 2):
+        one, many = statistics.difference(recipes[a], recipes[b]), crossed.difference(a, b)
+        assert (one is None) == (many is None) == (2 in (a, b))
+        if one and many:
+            assert (many.estimate, many.low, many.df) == pytest.approx((one.estimate, one.low, one.df))
+        assert crossed.mcnemar(a, b) == statistics.mcnemar(recipes[a][0], recipes[b][0])
+
+
+def test_the_chance_that_one_seed_beats_another_counts_ties_half() -> None:
+    a = np.array([[1, 1, 1, 0], [1, 1, 0, 0]], bool)
+    b = np.array([[1, 1, 0, 0], [1, 0, 0, 0]], bool)
+    u = stats.mannwhitneyu(a.mean(1), b.mean(1)).statistic
+    assert statistics.Crossed([a, b]).superiority(0, 1) == pytest.approx(u / 4) == pytest.approx(0.875)
+
+
+def test_more_seeds_are_named_where_they_would_decide() -> None:
+    rng = np.random.default_rng(3)
+    steady = rng.random((3, 10_000)) < 0.99
+    unsteady = np.array([rng.random(10_000) < accuracy for accuracy in (0.975, 0.983, 0.989)])
+    found = statistics.difference(steady, unsteady)
+    assert found is not None
+    assert statistics.verdicts([found]) == ["undecided"]
+    wanted = statistics.need(found)
+    assert wanted.goal == "difference"
+    assert wanted.images is None
+    assert wanted.seeds is not None
+    assert 4 <= wanted.seeds <= 20
+    more = statistics.need(found, family=45)
+    assert more.seeds is not None
+    assert more.seeds > wanted.seeds
+
+
+def test_that_many_seeds_do_decide_about_as_often_as_promised() -> None:
+    rng = np.random.default_rng(4)
+
+    def benchmark(k: int) -> statistics.Difference:
+        sides = [rng.random((k, 2000)) < rng.normal(mean, 0.01, (k, 1)) for mean in (0.96, 0.94)]
+        found = statistics.difference(*sides)
+        assert found is not None
+        return found
+
+    seeds = [statistics.need(benchmark(20)).seeds or 0 for _ in range(20)]
+    typical = sorted(seeds)[10]
+    assert 4 <= typical <= 30
+    decided = sum(statistics.verdicts([benchmark(8)]) == ["better"] for _ in range(100))
+    assert decided >= 80
+
+
+def test_a_test_set_can_be_too_small_for_any_number_of_seeds() -> None:
+    rng = np.random.default_rng(5)
+    hard = rng.random((2, 1000)) < 0.95  # which images a recipe gets right, whatever the seed
+    found = statistics.difference(np.repeat(hard[:1], 3, axis=0), np.repeat(hard[1:], 3, axis=0))
+    assert found is not None
+    if abs(found.estimate) <= 0.001:
+        pytest.fail("the example is to differ by more than the margin")
+    wanted = statistics.need(found)
+    assert wanted.seeds is None
+    assert wanted.images is not None
+    assert wanted.images > 1000
+
+
+def test_recipes_that_nothing_beats_share_the_first_place() -> None:
+    assert statistics.places(4, {(0, 2), (0, 3), (1, 3)}) == [1, 1, 2, 3]
+    assert statistics.places(3, set()) == [1, 1, 1]
 
 
 def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
@@ -155,31 +281,31 @@ def test_weighted_f1_differs_from_accuracy_by_exactly_this() -> None:
 
     rng = np.random.default_rng(0)
     labels, predicted = rng.integers(0, 5, 300), rng.integers(0, 5, 300)
-    matrix = statistics.confusion(labels, predicted, 5)
+    matrix = invariants.confusion(labels, predicted, 5)
     assert (matrix == confusion_matrix(labels, predicted)).all()
     expected = f1_score(labels, predicted, average="weighted") - accuracy_score(labels, predicted)
-    assert statistics.weighted_f1_gap(matrix) == pytest.approx(expected, abs=1e-12)
+    assert invariants.weighted_f1_gap(matrix) == pytest.approx(expected, abs=1e-12)
 
 
 def test_the_bound_on_weighted_f1_holds_and_is_reached() -> None:
     rng = np.random.default_rng(1)
     labels = np.repeat(np.arange(4), [30, 40, 50, 60])
     for errors in (1, 7, 29):
-        bound = statistics.weighted_f1_bound(errors, labels.size, 30)
+        bound = invariants.weighted_f1_bound(errors, labels.size, 30)
         for _ in range(50):
             predicted = labels.copy()
             wrong = rng.choice(labels.size, errors, replace=False)
             predicted[wrong] = (labels[wrong] + rng.integers(1, 4, errors)) % 4
-            assert abs(statistics.weighted_f1_gap(statistics.confusion(labels, predicted, 4))) <= bound + 1e-12
-    assert statistics.weighted_f1_bound(50, labels.size, 30) == math.inf
+            assert abs(invariants.weighted_f1_gap(invariants.confusion(labels, predicted, 4))) <= bound + 1e-12
+    assert invariants.weighted_f1_bound(50, labels.size, 30) == math.inf
 
 
 def test_the_notebooks_published_figures_contradict_each_other() -> None:
-    reason = statistics.contradiction(0.9911, 0.9887, 10_000, 892)
+    reason = invariants.contradiction(0.9911, 0.9887, 10_000, 892)
     assert reason is not None
     assert "0.24 pp" in reason
     assert "0.023 pp" in reason
-    assert statistics.contradiction(0.9911, 0.9911, 10_000, 892) is None
+    assert invariants.contradiction(0.9911, 0.9911, 10_000, 892) is None
 
 
 def test_statistics_imports_no_torch_and_no_pandas() -> None:

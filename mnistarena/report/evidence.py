@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistarena import statistics
+from mnistarena import invariants, statistics
 from mnistarena.errors import StoreError
 from mnistarena.results import Run, TrialResult
 from mnistarena.statistics import Difference, Interval, McNemar, Verdict
@@ -136,7 +136,7 @@ def _recipe(run: Run, entry: dict[str, Any], n_classes: int, names: dict[str, st
         if predictions.probabilities.shape[1] != n_classes:
             raise StoreError(f"{trial.label}, seed {trial.seed}: its predictions are not on {n_classes} classes")
         predicted = predictions.predicted
-        matrix = statistics.confusion(predictions.labels, predicted, n_classes)
+        matrix = invariants.confusion(predictions.labels, predicted, n_classes)
         right = predictions.labels == predicted
         if rows and not np.array_equal(index, predictions.index):
             contradictions.append(f"{trial.label}, seed {trial.seed}, predicted other test images; left out")
@@ -158,7 +158,7 @@ def _recipe(run: Run, entry: dict[str, Any], n_classes: int, names: dict[str, st
 
 def _contradictions(trial: TrialResult, names: dict[str, str], accuracy: float, matrix: NDArray[np.int64]) -> list[str]:
     """Stored figures that the stored predictions do not give."""
-    expected = {"accuracy": accuracy, "f1_weighted": accuracy + statistics.weighted_f1_gap(matrix)}
+    expected = {"accuracy": accuracy, "f1_weighted": accuracy + invariants.weighted_f1_gap(matrix)}
     return [
         f"{trial.label}, seed {trial.seed}: {label} is stored as {value:.6f}, "
         f"but its predictions give {expected[names[label]]:.6f}"

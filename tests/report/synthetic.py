@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mnistarena import statistics
+from mnistarena import invariants
 from mnistarena.components import Predictions
 from mnistarena.store import RunFolder
 
@@ -196,7 +196,7 @@ def done(
     model: dict[str, Any], predictions: Predictions, last: dict[str, Any], rng: np.random.Generator, classes: int
 ) -> dict[str, Any]:
     right = predictions.labels == predictions.predicted
-    matrix = statistics.confusion(predictions.labels, predictions.predicted, classes)
+    matrix = invariants.confusion(predictions.labels, predictions.predicted, classes)
     accuracy = float(right.mean())
     given = predictions.probabilities[np.arange(right.size), predictions.labels]
     seconds = model["seconds"] * float(rng.uniform(0.96, 1.04))
@@ -205,7 +205,7 @@ def done(
         "status": "done",
         "metrics": {
             "accuracy": accuracy,
-            "f1_weighted": accuracy + statistics.weighted_f1_gap(matrix),
+            "f1_weighted": accuracy + invariants.weighted_f1_gap(matrix),
             "log_loss": float(-np.log(np.maximum(given, 1e-7)).mean()),
         },
         "measurements": {
