@@ -1,4 +1,4 @@
-"""What figures of one model on one test set must obey: identities and bounds that expose two that do not belong together.
+"""What figures of one model on one test set must obey: identities and bounds that expose two that cannot both be true.
 
 Pure functions: numpy only, no files.
 """

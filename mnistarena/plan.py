@@ -181,6 +181,7 @@ class Plan:
             "spec_file": Path(self.spec.source.name).name,
             "engine": ENGINE,
             "baseline": self.benchmark.baseline,
+            "margin": schema.share(self.benchmark.margin),
             "metrics": [
                 {
                     "label": m.label,

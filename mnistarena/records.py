@@ -71,6 +71,7 @@ class _Planned(_Loose):
 class _Plan(_Loose):
     name: Text
     baseline: Label | None = None
+    margin: Annotated[float, Field(gt=0, le=0.5)] = 0.001
     metrics: list[_Metric] = []
     datasets: list[_Dataset]
     entries: list[_Entry]

@@ -8,7 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from mnistarena.cli.progress import duration
-from mnistarena.report.view import Comparison, Row, View, build
+from mnistarena.report.parts import Row
+from mnistarena.report.view import Comparison, View, build
 from mnistarena.results import Run
 
 ONE_MODEL = "one trained model"

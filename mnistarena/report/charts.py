@@ -14,8 +14,9 @@ from mnistarena.files import slug, unique_slug
 from mnistarena.report import format as text
 from mnistarena.report.drawing import TIMES, Figure, accuracy_axis, error_of, finish, look, loss_axis, short, spread
 from mnistarena.report.evidence import CurvePoint
+from mnistarena.report.parts import Matrix
 from mnistarena.report.style import ACCENT, INK, PAPER, RULE
-from mnistarena.report.view import Comparison, Matrix, View
+from mnistarena.report.view import Comparison, View
 
 ROOM = 16
 """As many labels as can stand beside points without hiding each other."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistarena import invariants, statistics
+from mnistarena import calibration, invariants, statistics
 from mnistarena.errors import StoreError
 from mnistarena.results import Run, TrialResult
-from mnistarena.statistics import Difference, Interval, McNemar, Verdict
+from mnistarena.statistics import Correct, Crossed, Difference, Interval, McNemar, Verdict
 
 
 @dataclass(frozen=True)
@@ -29,15 +29,20 @@ class CurvePoint:
 class Recipe:
     """A recipe on one dataset: its plan entry, its trials, and what its finished trials got right.
 
-    `correct` is bool `(k, n)` over the k finished seeds; `confusion` `(classes, classes)` is summed over them.
+    `correct` is bool `(k, n)` over the k finished seeds, as are `predicted` (class) and `confidence` (its
+    probability); `labels` and `index` are `(n,)`; `confusion` `(classes, classes)` is summed over the seeds.
     `interval` is the seed mean's, or Wilson's for `interval_of` "one trained model"; None: nothing finished.
     """
 
     label: str
     entry: dict[str, Any]
     trials: tuple[TrialResult, ...]
-    correct: NDArray[np.bool_]
+    correct: Correct
+    predicted: NDArray[np.int32]
+    confidence: NDArray[np.float32]
+    labels: NDArray[np.int64]
     index: NDArray[np.int64]
+    scores: tuple[dict[str, float], ...]
     confusion: NDArray[np.int64]
     interval: Interval | None
     interval_of: Literal["seeds", "one trained model", "images", "nothing"]
@@ -89,6 +94,7 @@ class Pair:
     """Recipe `a` against recipe `b`, with the verdict on `a` and why it is not more.
 
     `difference` speaks of the recipes, `mcnemar` of their first trained models where recipes cannot be compared.
+    `superiority` is P(a > b) over seeds. `p_adjusted` is two-sided.
     """
 
     a: str
@@ -97,6 +103,7 @@ class Pair:
     difference: Difference | None = None
     mcnemar: McNemar | None = None
     p_adjusted: float | None = None
+    superiority: float | None = None
     reason: str = ""
 
     def seen_from(self, label: str) -> Pair:
@@ -104,14 +111,14 @@ class Pair:
         if label == self.a:
             return self
         turned: dict[Verdict, Verdict] = {"better": "worse", "worse": "better"}
-        d, m = self.difference, self.mcnemar
         return Pair(
             self.b,
             self.a,
             turned.get(self.verdict, self.verdict),
-            d and Difference(-d.estimate, -d.high, -d.low, d.image_variance, d.seed_variance, d.df),
-            m and McNemar(m.only_second, m.only_first, m.n, m.p),
+            self.difference and self.difference.turned(),
+            self.mcnemar and self.mcnemar.turned(),
             self.p_adjusted,
+            None if self.superiority is None else 1 - self.superiority,
             self.reason,
         )
 
@@ -126,8 +133,11 @@ def gather(run: Run, dataset: dict[str, Any]) -> list[Recipe]:
 def _recipe(run: Run, entry: dict[str, Any], n_classes: int, names: dict[str, str]) -> Recipe:
     trials = tuple(sorted(run.of(entry["label"], entry["dataset"]), key=lambda trial: trial.seed))
     rows: list[NDArray[np.bool_]] = []
+    said: list[NDArray[np.int32]] = []
+    sure: list[NDArray[np.float32]] = []
+    scores: list[dict[str, float]] = []
     contradictions: list[str] = []
-    index = np.zeros(0, np.int64)
+    labels = index = np.zeros(0, np.int64)
     total = np.zeros((n_classes, n_classes), np.int64)
     for trial in trials:
         if not trial.done:
@@ -143,7 +153,11 @@ def _recipe(run: Run, entry: dict[str, Any], n_classes: int, names: dict[str, st
             continue
         contradictions += _contradictions(trial, names, float(right.mean()), matrix)
         rows.append(right)
-        index = predictions.index
+        said.append(predicted.astype(np.int32))
+        confidence = predictions.probabilities.max(axis=1)
+        sure.append(confidence.astype(np.float32))
+        scores.append(_scores(predictions.probabilities, predictions.labels, confidence, right))
+        labels, index = predictions.labels, predictions.index
         total += matrix
     correct = np.array(rows) if rows else np.zeros((0, 0), np.bool_)
     interval = statistics.seed_mean(correct, deterministic=bool(entry.get("deterministic"))) if rows else None
@@ -153,7 +167,34 @@ def _recipe(run: Run, entry: dict[str, Any], n_classes: int, names: dict[str, st
     if rows and len(correct) == 1:
         interval = statistics.wilson(int(correct.sum()), correct.size)
         kind = "images" if entry.get("deterministic") else "one trained model"
-    return Recipe(entry["label"], entry, trials, correct, index, total, interval, kind, tuple(contradictions))
+    none = np.zeros((0, 0))
+    return Recipe(
+        entry["label"],
+        entry,
+        trials,
+        correct,
+        np.array(said) if said else none.astype(np.int32),
+        np.array(sure) if sure else none.astype(np.float32),
+        labels,
+        index,
+        tuple(scores),
+        total,
+        interval,
+        kind,
+        tuple(contradictions),
+    )
+
+
+def _scores(
+    probabilities: NDArray[np.float64], labels: NDArray[np.int64], confidence: NDArray[np.float64], right: Correct
+) -> dict[str, float]:
+    return {
+        "log_loss": calibration.log_loss(probabilities, labels),
+        "brier": calibration.brier(probabilities, labels),
+        "ece": calibration.expected_calibration_error(confidence, right),
+        "confidence": float(confidence.mean()),
+        "accuracy": float(right.mean()),
+    }
 
 
 def _contradictions(trial: TrialResult, names: dict[str, str], accuracy: float, matrix: NDArray[np.int64]) -> list[str]:
@@ -167,36 +208,60 @@ def _contradictions(trial: TrialResult, names: dict[str, str], accuracy: float, 
     ]
 
 
-def compare(recipes: list[Recipe], baseline: str | None) -> list[Pair]:
-    """Every pair of the Holm family with its verdict: the pairs with the baseline, or else all pairs."""
+def compare(recipes: list[Recipe], baseline: str | None, margin: float) -> list[Pair]:
+    """Every pair of a Holm family with its verdict: the pairs with the baseline, or all pairs where it is None."""
     ready = [recipe for recipe in recipes if len(recipe.correct)]
-    couples = [(a, b) for i, a in enumerate(ready) for b in ready[i + 1 :]]
-    if baseline in {recipe.label for recipe in ready}:
-        couples = [couple for couple in couples if baseline in (couple[0].label, couple[1].label)]
+    if not ready:
+        return []
+    # Recipes that predicted other images than the first one are not paired with it; they pair with one another.
+    groups: list[list[Recipe]] = []
+    for recipe in ready:
+        alike = next((group for group in groups if np.array_equal(group[0].index, recipe.index)), None)
+        if alike is None:
+            groups.append([recipe])
+        else:
+            alike.append(recipe)
+    pairs: list[Pair] = []
     judged: list[tuple[int, Difference]] = []
     tested: list[tuple[int, McNemar]] = []
-    pairs: list[Pair] = []
-    for a, b in couples:
-        if not np.array_equal(a.index, b.index):
-            pairs.append(Pair(a.label, b.label, "undecided", reason="they predicted different test images"))
-            continue
-        found = None
-        if a.comparable and b.comparable:
-            fixed = (a.deterministic, b.deterministic)
-            found = statistics.difference(a.correct, b.correct, deterministic=fixed)
-        if found is not None:
-            judged.append((len(pairs), found))
-            pairs.append(Pair(a.label, b.label, "undecided", found))
-        else:
-            tested.append((len(pairs), statistics.mcnemar(a.correct[0], b.correct[0])))
-            pairs.append(Pair(a.label, b.label, "undecided", None, tested[-1][1], reason=_reason(a, b)))
+    place = {recipe.label: (g, at) for g, group in enumerate(groups) for at, recipe in enumerate(group)}
+    crossed = [Crossed([r.correct for r in group], [r.deterministic for r in group]) for group in groups]
+    for number, a in enumerate(ready):
+        for b in ready[number + 1 :]:
+            if baseline is not None and baseline not in (a.label, b.label):
+                continue
+            (group, i), (other, j) = place[a.label], place[b.label]
+            if group != other:
+                pairs.append(Pair(a.label, b.label, "undecided", reason="they predicted different test images"))
+                continue
+            found = crossed[group].difference(i, j) if a.comparable and b.comparable else None
+            if found is not None:
+                judged.append((len(pairs), found))
+                chance = crossed[group].superiority(i, j)
+                pairs.append(Pair(a.label, b.label, "undecided", found, superiority=chance))
+            else:
+                tested.append((len(pairs), crossed[group].mcnemar(i, j)))
+                pairs.append(Pair(a.label, b.label, "undecided", None, tested[-1][1], reason=_reason(a, b)))
     differences = [difference for _, difference in judged]
     adjusted = statistics.holm([difference.p_one_sided for difference in differences])
-    for (at, found), verdict, p in zip(judged, statistics.verdicts(differences), adjusted, strict=True):
-        pairs[at] = Pair(pairs[at].a, pairs[at].b, verdict, found, None, min(1.0, 2 * p))
-    for (at, test), p in zip(tested, statistics.holm([test.p for _, test in tested]), strict=True):
-        pairs[at] = Pair(pairs[at].a, pairs[at].b, "undecided", None, test, p, pairs[at].reason)
+    decided = statistics.verdicts(differences, margin=margin)
+    for (at, _), verdict, p in zip(judged, decided, adjusted, strict=True):
+        pairs[at] = replace(pairs[at], verdict=verdict, p_adjusted=min(1.0, 2 * p))
+    for (at, _), p in zip(tested, statistics.holm([test.p for _, test in tested]), strict=True):
+        pairs[at] = replace(pairs[at], p_adjusted=p)
     return pairs
+
+
+def places(recipes: list[Recipe], pairs: list[Pair]) -> dict[str, int]:
+    """The place of every recipe that can be compared: one more than the number of those that are better."""
+    ready = [recipe.label for recipe in recipes if recipe.comparable]
+    at = {label: number for number, label in enumerate(ready)}
+    better = set()
+    for pair in pairs:
+        if pair.verdict in ("better", "worse"):
+            winner, loser = (pair.a, pair.b) if pair.verdict == "better" else (pair.b, pair.a)
+            better.add((at[winner], at[loser]))
+    return dict(zip(ready, statistics.places(len(ready), better), strict=True))
 
 
 def _reason(a: Recipe, b: Recipe) -> str:

@@ -18,8 +18,9 @@ from markupsafe import Markup
 from mnistarena.errors import StoreError
 from mnistarena.report import format as text
 from mnistarena.report.drawing import Figure
+from mnistarena.report.parts import Row
 from mnistarena.report.style import DARK, Style
-from mnistarena.report.view import Row, View
+from mnistarena.report.view import View
 from mnistarena.resources import resource
 from mnistarena.statistics import Interval
 

@@ -5,97 +5,25 @@ No chart library and no template here. `build(run)` computes; the dataclasses sa
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-import numpy as np
-
-from mnistarena.report import facts, words
-from mnistarena.report.evidence import CurvePoint, Pair, Recipe, compare, gather
+from mnistarena.report import facts, parts, words
+from mnistarena.report.evidence import CurvePoint, Pair, Recipe, compare, gather, places
+from mnistarena.report.images import LabelErrors, Tile, gallery, label_errors
+from mnistarena.report.parts import Cost, Failure, Matrix, Reliability, Row, TimePoint
 from mnistarena.report.style import Style, styles
-from mnistarena.results import Run, TrialResult
-from mnistarena.statistics import Interval
-
-CURVES = ("validation_accuracy", "validation_loss", "train_loss")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the leaderboard. Times (s) and `metrics` are means over the finished seeds.
-
-    `interval_of`: "seeds" and "images" speak of the recipe, "one trained model" of that model only.
-    `verdict` is on this recipe against the reference; None for the reference itself.
-    """
-
-    label: str
-    model: str
-    style: Style
-    seeds: int
-    finished: int
-    accuracy: Interval | None
-    interval_of: str
-    seed_accuracies: tuple[float, ...]
-    metrics: tuple[float | None, ...]
-    train_seconds: float | None
-    wall_seconds: float | None
-    parameters: float | None
-    against: Pair | None
-    verdict: str | None
-
-
-@dataclass(frozen=True)
-class TimePoint:
-    """A recipe's place between training time (s: mean, least, most) and accuracy; `front`: Pareto-best."""
-
-    label: str
-    seconds: float
-    fastest: float
-    slowest: float
-    accuracy: Interval
-    front: bool
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """A recipe's confusions, summed over its finished seeds; `top`: (true, predicted, count), worst first."""
-
-    label: str
-    seeds: int
-    counts: tuple[tuple[int, ...], ...]
-    top: tuple[tuple[str, str, int], ...]
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a recipe costs, means over its finished seeds; `latency` maps a batch size to (p50, p95) in ms."""
-
-    label: str
-    parameters: float | None
-    trainable: float | None
-    flops: float | None
-    latency: dict[str, tuple[float | None, float | None]]
-    memory: float | None
-    gpu_memory: float | None
-    images_per_second: float | None
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A trial that has no result, and why."""
-
-    label: str
-    dataset: str
-    seed: int
-    status: str
-    type: str
-    message: str
-    traceback: str
+from mnistarena.results import Run
+from mnistarena.statistics import MARGIN
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """All recipes on one dataset. `answers` maps a section to the sentence it opens with."""
+    """All recipes on one dataset. `answers` maps a section to the sentence it opens with.
+
+    `rows` are judged against the reference within `family`; `pairs` are all pairs, a Holm family of their own.
+    """
 
     dataset: dict[str, Any]
     n_test: int
@@ -104,10 +32,15 @@ class Comparison:
     rows: tuple[Row, ...]
     reference: str | None
     family: str
+    pairs: tuple[Pair, ...]
+    pairs_family: str
     curves: dict[str, tuple[CurvePoint, ...]]
     times: tuple[TimePoint, ...]
     times_comparable: bool
     matrices: tuple[Matrix, ...]
+    tiles: tuple[Tile, ...]
+    label_errors: tuple[LabelErrors, ...]
+    reliabilities: tuple[Reliability, ...]
     costs: tuple[Cost, ...]
     answers: dict[str, str]
 
@@ -116,12 +49,21 @@ class Comparison:
         """The dataset's label."""
         return str(self.dataset["label"])
 
+    def pair(self, a: str, b: str) -> Pair | None:
+        """Recipe a against recipe b, among all pairs."""
+        return self._by_names.get((a, b))
+
+    @cached_property
+    def _by_names(self) -> dict[tuple[str, str], Pair]:
+        return {(one.a, one.b): one for pair in self.pairs for one in (pair, pair.seen_from(pair.b))}
+
 
 @dataclass(frozen=True)
 class View:
     """A whole report. `mixed` says which conditions differ between trials; empty where none does."""
 
     name: str
+    margin: float
     plan: dict[str, Any]
     spec: str
     comparisons: tuple[Comparison, ...]
@@ -155,11 +97,12 @@ def build(run: Run) -> View:
     for dataset in plan["datasets"]:
         recipes = gather(run, dataset)
         if recipes:
-            comparisons.append(_comparison(dataset, recipes, plan, metrics, looks, mixed))
+            comparisons.append(_comparison(run, dataset, recipes, metrics, looks, mixed))
             contradictions += [text for recipe in recipes for text in recipe.contradictions]
-    failures = tuple(_failure(trial) for trial in run.trials if not trial.done)
+    failures = tuple(parts.failure(trial) for trial in run.trials if not trial.done)
     return View(
         name=run.name,
+        margin=float(plan.get("margin", MARGIN)),
         plan=plan,
         spec=run.spec,
         comparisons=tuple(comparisons),
@@ -179,146 +122,59 @@ def build(run: Run) -> View:
 
 
 def _comparison(
+    run: Run,
     dataset: dict[str, Any],
     recipes: list[Recipe],
-    plan: dict[str, Any],
     metrics: tuple[dict[str, Any], ...],
     looks: dict[str, Style],
     mixed: tuple[str, ...],
 ) -> Comparison:
     ranked = sorted(recipes, key=lambda recipe: -recipe.accuracy if len(recipe.correct) else 1.0)
-    pairs = compare(recipes, plan.get("baseline"))
-    reference = words.reference(ranked, plan.get("baseline"))
-    family = words.family(pairs, reference, plan.get("baseline"))
-    curves = {name: _curve(recipes, name) for name in CURVES}
-    times = _times(recipes)
+    baseline, margin = run.plan.get("baseline"), float(run.plan.get("margin", MARGIN))
+    reference = words.reference(ranked, baseline)
+    every = compare(recipes, None, margin)
+    # With a baseline the family is its pairs; all pairs are a larger family, judged more strictly.
+    pairs = compare(recipes, baseline, margin) if baseline == reference and baseline else every
+    family = words.family(pairs, reference, baseline)
+    ranks = places(recipes, every)
+    found = parts.curves(recipes)
+    times = parts.times(recipes)
     class_names = [str(name) for name in dataset["class_names"]]
-    matrices = tuple(_matrix(recipe, class_names) for recipe in ranked if len(recipe.correct))
-    costs = tuple(_cost(recipe) for recipe in ranked)
+    matrices = tuple(parts.matrix(recipe, class_names) for recipe in ranked if len(recipe.correct))
+    costs = tuple(parts.cost(recipe) for recipe in ranked)
+    reliabilities = tuple(parts.reliability(recipe) for recipe in ranked if len(recipe.correct))
+    split = run.test_split(dataset["label"]) if matrices else None
+    tiles = gallery(ranked, split, dataset) if split else ()
+    errors = label_errors(ranked, dataset)
     n_test = max((recipe.index.size for recipe in recipes), default=0) or int(dataset["n_test"])
     return Comparison(
         dataset=dataset,
         n_test=n_test,
-        headline=words.headline(ranked, pairs, plan.get("baseline")),
-        findings=words.findings(ranked, pairs, reference),
-        rows=tuple(_row(recipe, pairs, reference, metrics, looks) for recipe in ranked),
+        headline=words.headline(ranked, every),
+        findings=words.findings(ranked, pairs, reference, margin),
+        rows=tuple(parts.row(recipe, pairs, reference, metrics, looks, ranks) for recipe in ranked),
         reference=reference,
         family=family,
-        curves=curves,
+        pairs=tuple(every),
+        pairs_family=words.family(every, None, None),
+        curves=found,
         times=times,
         times_comparable=not mixed,
         matrices=matrices,
+        tiles=tiles,
+        label_errors=errors,
+        reliabilities=reliabilities,
         costs=costs,
         answers={
             "certainty": words.certainty(ranked, pairs, reference, family),
             "ranking": words.ranking(ranked),
-            "learning": words.learning(curves),
+            "pairs": words.pairs(every, words.family(every, None, None)),
+            "learning": words.learning(found),
             "time": words.time([(t.label, t.seconds) for t in times if t.front], len(times), mixed),
             "confusion": words.confusion(recipes, class_names),
+            "gallery": words.gallery(tiles, sum(len(recipe.correct) > 0 for recipe in recipes)),
+            "label_errors": words.label_errors(errors),
+            "calibration": words.calibration(reliabilities),
             "cost": words.cost([(c.label, c.parameters, c.latency.get("1", (None,))[0]) for c in costs], mixed),
         },
-    )
-
-
-def _row(
-    recipe: Recipe,
-    pairs: list[Pair],
-    reference: str | None,
-    metrics: tuple[dict[str, Any], ...],
-    looks: dict[str, Style],
-) -> Row:
-    against = next((p.seen_from(recipe.label) for p in pairs if {p.a, p.b} == {recipe.label, reference}), None)
-    verdict = against.verdict if against else ("reference" if recipe.label == reference else None)
-    return Row(
-        label=recipe.label,
-        model=str(recipe.entry.get("model", recipe.label)),
-        style=looks[recipe.label],
-        seeds=len(recipe.trials),
-        finished=len(recipe.done),
-        accuracy=recipe.interval,
-        interval_of=recipe.interval_of,
-        seed_accuracies=tuple(float(value) for value in recipe.correct.mean(axis=1)) if recipe.correct.size else (),
-        metrics=tuple(recipe.metric(metric["label"]) for metric in metrics),
-        train_seconds=recipe.mean("train_seconds"),
-        wall_seconds=recipe.mean("wall_seconds"),
-        parameters=recipe.mean("parameters"),
-        against=against,
-        verdict=verdict,
-    )
-
-
-def _curve(recipes: list[Recipe], name: str) -> tuple[CurvePoint, ...]:
-    found = []
-    for recipe in recipes:
-        epochs: dict[float, list[float]] = defaultdict(list)
-        for trial in recipe.done:
-            for line in trial.history():
-                value = line.get(name)
-                if value is not None and np.isfinite(value):
-                    epochs[line["epoch"]].append(float(value))
-        for epoch, values in sorted(epochs.items()):
-            mean = sum(values) / len(values)
-            found.append(CurvePoint(recipe.label, epoch, mean, min(values), max(values)))
-    return tuple(found)
-
-
-def _times(recipes: list[Recipe]) -> tuple[TimePoint, ...]:
-    timed = [(recipe, recipe.values("train_seconds")) for recipe in recipes if recipe.interval]
-    timed = [(recipe, values) for recipe, values in timed if values and min(values) > 0]
-    places = [(recipe.accuracy, sum(values) / len(values)) for recipe, values in timed]
-    return tuple(
-        TimePoint(
-            recipe.label,
-            seconds,
-            min(values),
-            max(values),
-            recipe.interval,
-            not any(a >= accuracy and s <= seconds and (a, s) != (accuracy, seconds) for a, s in places),
-        )
-        for (recipe, values), (accuracy, seconds) in zip(timed, places, strict=True)
-        if recipe.interval
-    )
-
-
-def _matrix(recipe: Recipe, class_names: list[str]) -> Matrix:
-    counts = recipe.confusion
-    wrong = counts - np.diag(np.diag(counts))
-    order = np.argsort(-wrong, axis=None, kind="stable")[:5]
-    cells = [(int(at) // len(counts), int(at) % len(counts)) for at in order]
-    top = tuple((class_names[t], class_names[p], int(wrong[t, p])) for t, p in cells if wrong[t, p] > 0)
-    return Matrix(recipe.label, len(recipe.correct), tuple(tuple(map(int, row)) for row in counts), top)
-
-
-def _cost(recipe: Recipe) -> Cost:
-    latency: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for trial in recipe.done:
-        for batch, figures in (trial.measurements.get("latency_ms") or {}).items():
-            latency[batch].append(figures or {})
-
-    def mean(figures: list[dict[str, Any]], key: str) -> float | None:
-        values = [f[key] for f in figures if f.get(key) is not None]
-        return sum(values) / len(values) if values else None
-
-    return Cost(
-        recipe.label,
-        recipe.mean("parameters"),
-        recipe.mean("trainable_parameters"),
-        recipe.mean("flops_per_image"),
-        {batch: (mean(figures, "p50"), mean(figures, "p95")) for batch, figures in latency.items()},
-        recipe.mean("peak_memory_bytes"),
-        recipe.mean("peak_gpu_memory_bytes"),
-        recipe.mean("images_per_second"),
-    )
-
-
-def _failure(trial: TrialResult) -> Failure:
-    error = trial.error or {}
-    return Failure(
-        trial.label,
-        trial.dataset,
-        trial.seed,
-        trial.status,
-        str(error.get("type") or ""),
-        str(error.get("message") or ""),
-        str(error.get("traceback") or "").strip(),
     )

@@ -8,9 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mnistarena import statistics
 from mnistarena.report.evidence import CurvePoint, Pair, Recipe
 from mnistarena.report.format import p_value, percent, plural, points, scaled, seconds, series
+from mnistarena.report.images import LabelErrors, Tile
+from mnistarena.report.parts import Reliability
 from mnistarena.results import TrialResult
+from mnistarena.statistics import ALPHA
+
+SURE = 0.005
+"""Confidence and accuracy that differ by more in the mean are said to."""
 
 
 @dataclass(frozen=True)
@@ -45,32 +52,28 @@ def _delta(pair: Pair) -> str:
     return f"{points(d.estimate)} (95 % interval {points(d.low)} to {points(d.high)}{p})"
 
 
-def headline(ranked: list[Recipe], pairs: list[Pair], baseline: str | None) -> str:
-    """The verdict in a sentence: the leader, or the group that cannot be told apart, and by which right."""
+def headline(ranked: list[Recipe], pairs: list[Pair]) -> str:
+    """The verdict in a sentence: the leader, or the group that cannot be told apart, over all pairs."""
     ready = [recipe for recipe in ranked if len(recipe.correct)]
     if not ready:
         return "No trial has finished yet, so there is nothing to compare."
     best, score = ready[0], percent(ready[0].accuracy)
     if len(ready) == 1:
         return f"{best.label} classifies {score} of the test images correctly; there is nothing to compare it with."
+    found = {other.label: pair for other in ready[1:] if (pair := _with(best, pairs, other.label))}
     if not any(recipe.comparable for recipe in ready):
+        close = [label for label, pair in found.items() if pair.p_adjusted is None or pair.p_adjusted >= ALPHA]
+        apart = f", though not by enough to tell it from {series(close)}" if close else ""
         return (
-            f"Of these {len(ready)} trained models, {best.label} is right most often ({score}); "
+            f"Of these {len(ready)} trained models, {best.label} is right most often ({score}){apart}; "
             "one seed each says nothing about the recipes behind them."
         )
-    found = {other.label: _with(best, pairs, other.label) for other in ready[1:]}
     kinds: dict[str, list[str]] = defaultdict(list)
     for label, pair in found.items():
-        kinds[pair.verdict if pair else "not compared"].append(label)
+        kinds[pair.verdict].append(label)
     if len(kinds["better"]) == len(ready) - 1:
         rest = f"each of the {len(ready) - 1} others" if len(ready) > 2 else ready[1].label
         return f"{best.label} is the most accurate, at {score}: better than {rest}."
-    if kinds["not compared"] and baseline:
-        pair = found.get(baseline)
-        judged = f"and is {_VERB[pair.verdict]} the baseline {baseline}" if pair else "and is compared with no other"
-        if pair and pair.verdict == "undecided":
-            judged = f"but cannot be told apart from the baseline {baseline} on this evidence"
-        return f"{best.label} has the highest mean accuracy, {score}, {judged}."
     tied = [label for label in found if label in (*kinds["equal"], *kinds["undecided"])]
     if kinds["undecided"]:
         return (
@@ -91,14 +94,15 @@ _MANY = 8
 """Findings of one kind beyond this many become one sentence; the leaderboard has them all."""
 
 
-def findings(ranked: list[Recipe], pairs: list[Pair], against: str | None) -> tuple[Finding, ...]:
-    """What is known of every recipe against the reference, and what one or two seeds permit."""
+def findings(ranked: list[Recipe], pairs: list[Pair], against: str | None, margin: float) -> tuple[Finding, ...]:
+    """What is known of every recipe against the reference, what one or two seeds permit, what would decide."""
+    family_size = sum(pair.difference is not None for pair in pairs)
     ready = [recipe for recipe in ranked if len(recipe.correct) and recipe.label != against]
     found: list[tuple[str, Finding]] = []
     for recipe in ready:
         pair = _with(recipe, pairs, against or "")
         if pair is not None:
-            found.append((recipe.label, _finding(pair)))
+            found.append((recipe.label, _finding(pair, family_size, margin)))
     said = []
     for kind in dict.fromkeys(finding.kind for _, finding in found):
         group = [(label, finding) for label, finding in found if finding.kind == kind]
@@ -113,9 +117,12 @@ def findings(ranked: list[Recipe], pairs: list[Pair], against: str | None) -> tu
     return tuple(said)
 
 
-def _finding(pair: Pair) -> Finding:
+def _finding(pair: Pair, family_size: int, margin: float) -> Finding:
     if pair.difference is not None:
-        return Finding(pair.verdict, f"{pair.a} is {_VERB[pair.verdict]} {pair.b}: {_delta(pair)}.")
+        more = ""
+        if pair.verdict == "undecided":
+            more = f" {needed(statistics.need(pair.difference, family=family_size, margin=margin), margin)}"
+        return Finding(pair.verdict, f"{pair.a} is {_VERB[pair.verdict]} {pair.b}: {_delta(pair)}.{more}")
     m = pair.mcnemar
     if m is None:
         return Finding("undecided", f"{pair.a} and {pair.b} cannot be paired: {pair.reason}.")
@@ -124,6 +131,86 @@ def _finding(pair: Pair) -> Finding:
     if "did not finish" in pair.reason:
         return Finding("undecided", f"{pair.a} against {pair.b}: {pair.reason}. Of their first models, {alone}")
     return Finding("checkpoint", alone)
+
+
+def needed(need: statistics.Need, margin: float) -> str:
+    """What would decide an undecided pair."""
+    if need.goal == "equality":
+        what, small = f"To show that they are within {_within(margin)} of each other", f"to show ±{_within(margin)}"
+    else:
+        what, small = "To show a difference of this size", "for a difference of this size"
+    if need.seeds is not None:
+        return f"{what} would take about {need.seeds} seeds of each."
+    said = f"No number of seeds would decide it: the test set is too small {small}"
+    if need.images is None:
+        return f"{said}."
+    digits = 10 ** max(len(str(need.images)) - 2, 0)
+    return f"{said}; about {-(-need.images // digits) * digits:,} test images would be needed."
+
+
+def _within(margin: float) -> str:
+    return f"{100 * margin:g}\u202fpp"
+
+
+def pairs(found: Sequence[Pair], family_name: str) -> str:
+    """How many of all pairs were decided."""
+    judged = [pair for pair in found if pair.difference is not None]
+    if not found:
+        return "There is no pair to compare."
+    if not judged:
+        return "No two recipes can be compared: that takes two seeds of each, all of them finished."
+    counts = {kind: sum(pair.verdict == kind for pair in judged) for kind in ("better", "worse", "equal")}
+    said = f"{counts['better'] + counts['worse']} of {plural(len(judged), 'pair')} show a difference"
+    if counts["equal"]:
+        said += f", {counts['equal']} {'is' if counts['equal'] == 1 else 'are'} practically equal"
+    open_ = len(judged) - sum(counts.values())
+    said += f", {open_} {'is' if open_ == 1 else 'are'} undecided" if open_ else ""
+    return said + f" (Holm's correction over {family_name})."
+
+
+def gallery(tiles: Sequence[Tile], models: int) -> str:
+    """How many errors are everybody's."""
+    if not tiles:
+        return "No test image is got wrong by most seeds of any model."
+    known = sum(tile.known_error for tile in tiles)
+    all_wrong = sum(tile.right == 0 for tile in tiles)
+    if models == 1:
+        said = f"{plural(len(tiles), 'image')} that most seeds get wrong"
+    elif all_wrong:
+        said = f"{plural(all_wrong, 'image')} of those below {'is' if all_wrong == 1 else 'are'} wrong for every model"
+    else:
+        said = "No image is wrong for every model; these are wrong for most"
+    if known:
+        said += f"; {known} of those shown {'is' if known == 1 else 'are'} known to be labelled wrongly"
+    return said + "."
+
+
+def label_errors(found: Sequence[LabelErrors]) -> str:
+    """What the known label errors cost the best model."""
+    if not found:
+        return ""
+    best = found[0]
+    return (
+        f"{best.errors} test images are known to be labelled wrongly. Without them {best.label} has "
+        f"{percent(best.without)} instead of {percent(best.accuracy)}."
+    )
+
+
+def calibration(found: Sequence[Reliability]) -> str:
+    """Whose probabilities are nearest to the truth, and who is too sure."""
+    if not found:
+        return "No trial has finished."
+    best = min(found, key=lambda one: one.log_loss)
+    said = (
+        f"{best.label} has the lowest log loss, {best.log_loss:.4f}"
+        if len(found) > 1
+        else (f"{best.label} has a log loss of {best.log_loss:.4f}")
+    )
+    over = [one.label for one in found if one.gap > SURE]
+    under = [one.label for one in found if one.gap < -SURE]
+    parts = [f"surer than {'they are' if len(over) > 1 else 'it is'} right: {series(over)}"] if over else []
+    parts += [f"less sure than {'they could' if len(under) > 1 else 'it could'} be: {series(under)}"] if under else []
+    return "; ".join([said, *parts]) + "."
 
 
 def certainty(ranked: list[Recipe], pairs: list[Pair], against: str | None, family_name: str) -> str:
