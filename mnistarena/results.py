@@ -42,6 +42,18 @@ class TrialResult:
         """Whether the trial has results."""
         return self.status == "done"
 
+    def row(self) -> dict[str, Any]:
+        """The trial as one flat row: id, label, dataset, seed, status, then metrics and scalar measurements."""
+        return {
+            "id": self.id,
+            "label": self.label,
+            "dataset": self.dataset,
+            "seed": self.seed,
+            "status": self.status,
+            **self.metrics,
+            **{k: v for k, v in self.measurements.items() if isinstance(v, (int, float))},
+        }
+
     def history(self) -> list[dict[str, Any]]:
         """A row an epoch: epoch, step, train_loss, validation_loss, validation_accuracy, train_seconds …"""
         if self.folder is None:
@@ -90,18 +102,7 @@ class Run:
         """A row a trial: id, label, dataset, seed, status, then every metric and scalar measurement."""
         import pandas as pd
 
-        return pd.DataFrame(
-            {
-                "id": trial.id,
-                "label": trial.label,
-                "dataset": trial.dataset,
-                "seed": trial.seed,
-                "status": trial.status,
-                **trial.metrics,
-                **{k: v for k, v in trial.measurements.items() if isinstance(v, (int, float))},
-            }
-            for trial in self.trials
-        )
+        return pd.DataFrame(trial.row() for trial in self.trials)
 
 
 def load_run(path: str | os.PathLike[str]) -> Run:

@@ -201,7 +201,7 @@ class RunFolder:
         finally:
             shutil.rmtree(path, ignore_errors=True)
 
-    def write_report(self, name: str, data: str) -> Path:
+    def write_report(self, name: str, data: str | bytes) -> Path:
         """Write a report file, such as report.html or figures/accuracy.svg, and return its path."""
         self.refuse_links()
         path = self.path / name
@@ -209,7 +209,7 @@ class RunFolder:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as problem:
             raise StoreError(f"cannot write {path}: {problem.strerror}") from problem
-        write_atomically(path, data.encode())
+        write_atomically(path, data.encode() if isinstance(data, str) else data)
         return path
 
 

@@ -1,5 +1,5 @@
 "use strict";
-/* Sorting, the confusion picker and interactive charts. Without this script the page still says everything. */
+/* Sorting, filters, pickers and interactive charts. Without this script the page still says everything. */
 (() => {
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 
@@ -54,7 +54,32 @@
   }, { rootMargin: "400px" });
   all(".chart[data-spec]").forEach((place) => seen.observe(place));
 
-  for (const picker of all(".picker")) {
+  for (const input of all("input[data-filter]")) {
+    const picker = input.closest(".picker");
+    const rows = all("tbody tr", picker.nextElementSibling);
+    const count = picker.querySelector(".count");
+    input.addEventListener("input", () => {
+      const wanted = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+      for (const row of rows) row.hidden = !wanted.every((word) => row.dataset.words.toLowerCase().includes(word));
+      count.textContent = wanted.length ? `${rows.filter((row) => !row.hidden).length} of ${rows.length}` : "";
+    });
+    picker.hidden = false;
+  }
+
+  for (const select of all("select[data-gallery]")) {
+    const picker = select.closest(".picker");
+    const tiles = [...document.getElementById(select.dataset.gallery).children];
+    const count = picker.querySelector(".count");
+    const show = () => {
+      for (const tile of tiles) tile.hidden = select.value !== "" && !tile.dataset.wrong.split(" ").includes(select.value);
+      count.textContent = `${tiles.filter((tile) => !tile.hidden).length} images`;
+    };
+    select.addEventListener("change", show);
+    picker.hidden = false;
+    show();
+  }
+
+  for (const picker of all("label.picker")) {
     const matrices = all(".matrix", picker.parentElement);
     const select = picker.querySelector("select");
     const show = () => matrices.forEach((one) => { one.hidden = one.id !== select.value; });

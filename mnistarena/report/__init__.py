@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from pathlib import Path
 
@@ -19,6 +20,7 @@ def write_report(
     The same store gives the same bytes. Raises `StoreError` where the folder is no run or is damaged.
     """
     from mnistarena.report.charts import figures
+    from mnistarena.report.images import MARKDOWN_TILES, picture
     from mnistarena.report.render import render_html, render_markdown
     from mnistarena.report.view import build
     from mnistarena.results import load_run
@@ -34,5 +36,8 @@ def write_report(
     if markdown:
         for figure in drawn:
             folder.write_report(f"figures/{figure.file}", figure.svg)
+        for comparison in view.comparisons:
+            for tile in comparison.tiles[:MARKDOWN_TILES]:
+                folder.write_report(f"figures/{picture(tile, comparison.label)}", base64.b64decode(tile.png))
         written.append(folder.write_report("report.md", render_markdown(view, drawn, template)))
     return written

@@ -12,9 +12,22 @@ from typing import Any
 
 from mnistarena.files import slug, unique_slug
 from mnistarena.report import format as text
-from mnistarena.report.drawing import TIMES, Figure, accuracy_axis, error_of, finish, look, loss_axis, short, spread
+from mnistarena.report.drawing import (
+    TIMES,
+    Figure,
+    accuracy_axis,
+    end_layers,
+    end_names,
+    error_of,
+    finish,
+    look,
+    loss_axis,
+    short,
+    spread,
+)
 from mnistarena.report.evidence import CurvePoint
 from mnistarena.report.parts import Matrix
+from mnistarena.report.reliability import reliability
 from mnistarena.report.style import ACCENT, INK, PAPER, RULE
 from mnistarena.report.view import Comparison, View
 
@@ -41,6 +54,8 @@ def figures(view: View) -> tuple[Figure, ...]:
                 found.append(_curve(f"{prefix}{name.replace('_', '-')}", name, comparison, points, view))
         if comparison.times:
             found.append(_time(f"{prefix}accuracy-time", comparison, view))
+        if any(one.points for one in comparison.reliabilities):
+            found.append(reliability(f"{prefix}calibration", comparison, view))
         for number, matrix in enumerate(comparison.matrices, 1):
             if len(matrix.counts) <= MAX_CLASSES:
                 key = f"{prefix}confusion-{number:02d}-{slug(matrix.label)}"
@@ -76,16 +91,7 @@ def _curve(key: str, name: str, comparison: Comparison, points: Sequence[CurvePo
     last = max(row["epoch"] for row in rows)
     first = min(row["epoch"] for row in rows)
     ends = [next(row for row in reversed(rows) if row["model"] == label) for label in labels]
-    bottom, top = math.log(domain[0]), math.log(domain[1])
-    pixels = [(1 - (math.log(row["y"]) - bottom) / (top - bottom)) * height for row in ends]
-    names = [
-        {
-            "model": row["model"],
-            "name": short(row["model"]),
-            "at": math.exp(bottom + (1 - y / height) * (top - bottom)),
-        }
-        for row, y in zip(ends, spread(pixels, 15, height), strict=True)
-    ]
+    names = end_names(ends, domain, height)
     colour, dash, shape = look(labels, view)
     span = [first, last] if last > first else [first - 0.5, last + 0.5]
     x_axis = alt.Axis(format="d", tickMinStep=1, title="epoch", grid=False, tickCount=min(10, int(last)))
@@ -98,17 +104,11 @@ def _curve(key: str, name: str, comparison: Comparison, points: Sequence[CurvePo
         alt.Tooltip("value:N", title="mean"),
         alt.Tooltip("range:N", title="seeds"),
     ]
-    side = alt.Chart(alt.InlineData(values=names))
     layers = [
         base.mark_area(opacity=0.16).encode(x, alt.Y("low:Q", scale=scale, axis=axis), alt.Y2("high:Q"), colour),
         base.mark_line(strokeWidth=2).encode(x, y, colour, dash),
         base.mark_point(size=26, filled=True, opacity=1).encode(x, y, colour, shape, tooltip=tips),
-        side.mark_point(size=44, filled=True, opacity=1, xOffset=14).encode(
-            alt.Y("at:Q", scale=scale, axis=axis), colour, shape, x=alt.value("width")
-        ),
-        side.mark_text(align="left", baseline="middle", dx=22).encode(
-            alt.Y("at:Q", scale=scale, axis=axis), alt.Text("name:N"), x=alt.value("width")
-        ),
+        *end_layers(names, alt.Y("at:Q", scale=scale, axis=axis), colour, shape),
     ]
     room = 34 + 7 * max(len(row["name"]) for row in names)
     chart = alt.layer(*layers).properties(height=height, padding={"left": 4, "top": 8, "right": room, "bottom": 4})

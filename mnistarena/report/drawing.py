@@ -21,7 +21,7 @@ TIMES = (0.001, 0.01, 0.1, 0.3, 1, 3, 10, 20, 40, 60, 120, 180, 300, 600, 1200, 
 class Figure:
     """One chart: where it belongs, its Vega-Lite document, its SVG, and its figures as a table.
 
-    `kind` is accuracy, loss, time or confusion; `subject` the recipe's label where it is about one.
+    `kind` is accuracy, loss, time, calibration or confusion; `subject` the recipe's label where it is about one.
     """
 
     key: str
@@ -121,6 +121,32 @@ def spread(places: list[float], gap: float, height: float) -> list[float]:
         for step, i in enumerate(cluster):
             moved[i] = start + gap * step
     return moved
+
+
+def end_names(ends: Sequence[dict[str, Any]], domain: Sequence[float], height: float) -> list[dict[str, Any]]:
+    """Where the names of lines stand beside their ends (`model`, `y` on a log axis of `domain`), kept apart."""
+    bottom, top = math.log(domain[0]), math.log(domain[1])
+    pixels = [(1 - (math.log(row["y"]) - bottom) / (top - bottom)) * height for row in ends]
+    return [
+        {
+            "model": row["model"],
+            "name": short(row["model"]),
+            "at": math.exp(bottom + (1 - y / height) * (top - bottom)),
+        }
+        for row, y in zip(ends, spread(pixels, 15, height), strict=True)
+    ]
+
+
+def end_layers(names: list[dict[str, Any]], at: Any, colour: Any, shape: Any) -> list[Any]:
+    """The marks and names at the right edge that stand for a legend."""
+    import altair as alt
+
+    side = alt.Chart(alt.InlineData(values=names))
+    edge = alt.value("width")
+    return [
+        side.mark_point(size=44, filled=True, opacity=1, xOffset=14).encode(at, colour, shape, x=edge),
+        side.mark_text(align="left", baseline="middle", dx=22).encode(at, alt.Text("name:N"), x=edge),
+    ]
 
 
 def short(label: str, limit: int = 18) -> str:

@@ -32,6 +32,11 @@ def bare_points(value: float, digits: int = 2) -> str:
     return "±" + text[1:] if float(text) == 0 else text.replace("-", "−")
 
 
+def margin(value: float) -> str:
+    """A margin as percentage points without their unit: 0.001 as 0.1."""
+    return f"{100 * value:g}"
+
+
 def seconds(value: float | None) -> str:
     """Times from microseconds to hours, with two or three figures that matter."""
     if value is None:

@@ -11,12 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistarena.errors import StoreError
+from mnistarena.files import unique_slug
 from mnistarena.report.evidence import Recipe
 
-SHARED = 48
+SHARED = 32
 """Images that most models get wrong, at most this many."""
-OWN = 6
+OWN = 4
 """Beyond those, each model's own clearest errors."""
+MARKDOWN_TILES = 12
+"""So many stand in the Markdown, each a file."""
 LARGEST = 64
 """Larger images are shown at this height or width, in pixels."""
 
@@ -45,6 +48,11 @@ class Tile:
     misses: tuple[Miss, ...]
     right: int
     png: str
+
+
+def picture(tile: Tile, dataset: str) -> str:
+    """A tile's file name in figures/."""
+    return f"{unique_slug(dataset)}-{tile.index}.png"
 
 
 @dataclass(frozen=True)

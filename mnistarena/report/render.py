@@ -17,7 +17,9 @@ from markupsafe import Markup
 
 from mnistarena.errors import StoreError
 from mnistarena.report import format as text
+from mnistarena.report.downloads import downloads
 from mnistarena.report.drawing import Figure
+from mnistarena.report.images import MARKDOWN_TILES, picture
 from mnistarena.report.parts import Row
 from mnistarena.report.style import DARK, Style
 from mnistarena.report.view import View
@@ -27,6 +29,7 @@ from mnistarena.statistics import Interval
 _FILTERS = (
     text.percent,
     text.bare_percent,
+    text.margin,
     text.points,
     text.bare_points,
     text.seconds,
@@ -65,6 +68,7 @@ def render_html(view: View, figures: tuple[Figure, ...], template: Path | None =
         scripts=[Markup(script) for script in scripts],
         policy=f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'",
         dark=DARK,
+        downloads=downloads(view),
     )
 
 
@@ -72,7 +76,7 @@ def render_markdown(view: View, figures: tuple[Figure, ...], template: Path | No
     """The same story as Markdown; every figure and text of the run is escaped for it."""
     environment = _environment(template, autoescape=False)
     environment.finalize = escape_markdown
-    page = _render(environment, "report.md.j2", view=view, figures=figures)
+    page = _render(environment, "report.md.j2", view=view, figures=figures, tiles_shown=MARKDOWN_TILES)
     return re.sub(r"\n{3,}", "\n\n", page).strip() + "\n"
 
 
@@ -90,7 +94,7 @@ def _environment(template: Path | None, *, autoescape: bool) -> jinja2.Environme
         lstrip_blocks=True,
     )
     environment.filters.update({function.__name__: function for function in _FILTERS})
-    environment.filters.update(json=embed_json, inline_svg=inline_svg, fence=fence, swatch=swatch)
+    environment.filters.update(json=embed_json, inline_svg=inline_svg, fence=fence, swatch=swatch, picture=picture)
     environment.globals.update(whisker=whisker)
     return environment
 

@@ -72,6 +72,7 @@ class View:
     contradictions: tuple[str, ...]
     failures: tuple[Failure, ...]
     failure_answer: str
+    table: tuple[dict[str, Any], ...]
     trials: int
     finished: int
     metrics: tuple[dict[str, Any], ...]
@@ -111,6 +112,7 @@ def build(run: Run) -> View:
         contradictions=tuple(contradictions),
         failures=failures,
         failure_answer=words.failures(run.trials),
+        table=tuple(trial.row() for trial in run.trials),
         trials=len(run.trials),
         finished=sum(trial.done for trial in run.trials),
         metrics=metrics,

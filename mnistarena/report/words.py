@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mnistarena import statistics
+from mnistarena.report import format
 from mnistarena.report.evidence import CurvePoint, Pair, Recipe
 from mnistarena.report.format import p_value, percent, plural, points, scaled, seconds, series
 from mnistarena.report.images import LabelErrors, Tile
@@ -36,7 +37,7 @@ def reference(ranked: list[Recipe], baseline: str | None) -> str | None:
 
 def family(pairs: list[Pair], against: str | None, baseline: str | None) -> str:
     """The name of the Holm family."""
-    what = f"pairs with the baseline {baseline}" if against == baseline else "pairs of recipes"
+    what = f"pairs with the baseline {baseline}" if baseline and against == baseline else "pairs of recipes"
     return f"all {len(pairs)} {what}" if len(pairs) > 1 else "the one comparison" if pairs else f"no {what}"
 
 
@@ -149,7 +150,7 @@ def needed(need: statistics.Need, margin: float) -> str:
 
 
 def _within(margin: float) -> str:
-    return f"{100 * margin:g}\u202fpp"
+    return f"{format.margin(margin)}\u202fpp"
 
 
 def pairs(found: Sequence[Pair], family_name: str) -> str:
