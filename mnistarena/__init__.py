@@ -22,9 +22,9 @@ _HOME = {
     "DataContext": "components",
     "PrepareContext": "components",
     "hookimpl": "hookspecs",
-    "run": "execute",
-    "load_run": "results",
-    "Run": "results",
+    "run": "notebook",
+    "load_run": "notebook",
+    "Run": "notebook",
     "ArenaError": "errors",
     "SpecError": "errors",
     "PluginError": "errors",
@@ -58,9 +58,8 @@ if TYPE_CHECKING:
         StoreError as StoreError,
         TrialError as TrialError,
     )
-    from mnistarena.execute import run as run
     from mnistarena.hookspecs import hookimpl as hookimpl
-    from mnistarena.results import Run as Run, load_run as load_run
+    from mnistarena.notebook import Run as Run, load_run as load_run, run as run
 
 
 def __getattr__(name: str) -> Any:

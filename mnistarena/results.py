@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,11 +99,42 @@ class Run:
         """The dataset's test split: `images` uint8 (n, C, H, W), `labels` (n,), `index` (n,)."""
         return RunFolder(self.path).dataset(dataset)
 
-    def frame(self) -> pd.DataFrame:
-        """A row a trial: id, label, dataset, seed, status, then every metric and scalar measurement."""
+    def rows(self, what: str = "trials") -> Iterator[dict[str, Any]]:
+        """Flat rows of a tidy table; see `frame`."""
+        for trial in self.trials:
+            key = {"label": trial.label, "dataset": trial.dataset, "seed": trial.seed}
+            if what == "trials":
+                yield trial.row()
+            elif what == "history":
+                yield from ({**key, **line} for line in trial.history())
+            elif what == "predictions":
+                if trial.done:
+                    yield from ({**key, **row} for row in _predicted(trial.predictions()))
+            else:
+                raise ValueError(f'"{what}" is no table; there are trials, history and predictions')
+
+    def frame(self, what: str = "trials") -> pd.DataFrame:
+        """A tidy table: `trials`, `history` or `predictions`.
+
+        trials: a row a trial: id, label, dataset, seed, status, then every metric and scalar measurement.
+        history: a row a trial and epoch. predictions: a row a trial and test image: index into the test split,
+        true class, predicted class, its probability, and whether it is right.
+        """
         import pandas as pd
 
-        return pd.DataFrame(trial.row() for trial in self.trials)
+        return pd.DataFrame(self.rows(what))
+
+
+def _predicted(found: Predictions) -> Iterator[dict[str, Any]]:
+    columns = {
+        "index": found.index,
+        "true": found.labels,
+        "predicted": found.predicted,
+        "probability": found.probabilities.max(axis=1),
+        "correct": found.predicted == found.labels,
+    }
+    for values in zip(*(column.tolist() for column in columns.values()), strict=True):
+        yield dict(zip(columns, values, strict=True))
 
 
 def load_run(path: str | os.PathLike[str]) -> Run:

@@ -15,6 +15,8 @@ from mnistarena.version import __version__
 COMMANDS = {
     "run": "Run a spec: train, predict, measure; continue where it stopped.",
     "report": "Write a run's report as HTML and Markdown.",
+    "compare": "What changed between two runs; non-zero on a regression, for CI.",
+    "export": "A run's tables as CSV, JSON or Parquet.",
     "verify": "Recompute a run's figures, train a sample again: bit-identical or not.",
     "clean": "Free the disk of what no report needs.",
     "plan": "Show the trials a spec expands to.",

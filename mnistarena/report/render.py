@@ -80,6 +80,11 @@ def render_markdown(view: View, figures: tuple[Figure, ...], template: Path | No
     return re.sub(r"\n{3,}", "\n\n", page).strip() + "\n"
 
 
+def render_notebook(view: View) -> str:
+    """The verdict and the leaderboard, for a cell of a notebook."""
+    return _render(_environment(None, autoescape=True), "notebook.html.j2", view=view)
+
+
 def _environment(template: Path | None, *, autoescape: bool) -> jinja2.Environment:
     folders = [resource("templates")]
     if template is not None:
