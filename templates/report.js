@@ -44,7 +44,8 @@
     const spec = JSON.parse(document.getElementById(place.dataset.spec).textContent);
     const options = { actions: false, renderer: "svg", ast: true, tooltip: { theme: "custom", disableDefaultStyle: true }, defaultStyle: false };
     const still = place.innerHTML;
-    window.vegaEmbed(place, spec, options).catch((problem) => {
+    const hide = () => place.querySelector("svg")?.setAttribute("aria-hidden", "true"); /* the place itself is labelled */
+    window.vegaEmbed(place, spec, options).then(hide).catch((problem) => {
       place.innerHTML = still; /* the drawing that came with the page */
       console.error(problem);
     });

@@ -37,6 +37,12 @@ ROOM = 16
 MAX_CLASSES = 26
 """Beyond this many classes a confusion matrix is told by its worst cells only."""
 
+MAX_LINES = 40
+"""So many models' curves are drawn and tabled, the most accurate ones'; `arena export --what history` has all."""
+
+MAX_MATRICES = 16
+"""So many confusion matrices are drawn, the most accurate models'; the others are told by their worst cells."""
+
 _TITLES = {
     "validation_accuracy": "Validation accuracy",
     "validation_loss": "Validation loss",
@@ -49,15 +55,16 @@ def figures(view: View) -> tuple[Figure, ...]:
     found: list[Figure] = []
     for comparison in view.comparisons:
         prefix = f"{unique_slug(comparison.label)}-" if len(view.comparisons) > 1 else ""
+        best = {row.label for row in comparison.rows[:MAX_LINES]}
         for name, points in comparison.curves.items():
-            if points:
+            if any(point.label in best for point in points):
                 found.append(_curve(f"{prefix}{name.replace('_', '-')}", name, comparison, points, view))
         if comparison.times:
             found.append(_time(f"{prefix}accuracy-time", comparison, view))
         if any(one.points for one in comparison.reliabilities):
             found.append(reliability(f"{prefix}calibration", comparison, view))
         for number, matrix in enumerate(comparison.matrices, 1):
-            if len(matrix.counts) <= MAX_CLASSES:
+            if len(matrix.counts) <= MAX_CLASSES and number <= MAX_MATRICES:
                 key = f"{prefix}confusion-{number:02d}-{slug(matrix.label)}"
                 found.append(_confusion(key, comparison, matrix))
     return tuple(found)
@@ -66,6 +73,8 @@ def figures(view: View) -> tuple[Figure, ...]:
 def _curve(key: str, name: str, comparison: Comparison, points: Sequence[CurvePoint], view: View) -> Figure:
     import altair as alt
 
+    drawn = {row.label for row in comparison.rows[:MAX_LINES]}
+    points = [point for point in points if point.label in drawn]
     labels = list(dict.fromkeys(point.label for point in points))
     accuracy = name == "validation_accuracy"
     floor = 0.5 / max(comparison.dataset.get("n_validation") or 1000, 1) if accuracy else 1e-5

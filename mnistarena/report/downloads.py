@@ -5,14 +5,17 @@ from __future__ import annotations
 import base64
 import csv
 import io
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-from mnistarena.files import to_json
 
 if TYPE_CHECKING:
     from mnistarena.report.evidence import Pair
     from mnistarena.report.view import Comparison, View
+
+
+MOST_PAIRS = 1000
+"""Beyond so many, the page's file holds the pairs with the reference; `arena export --what pairs` has all."""
 
 
 @dataclass(frozen=True)
@@ -53,17 +56,19 @@ def _download(name: str, kind: str, summary: str, content: bytes) -> Download:
 
 
 def _json(view: View) -> bytes:
-    return to_json(
-        {
-            "benchmark": view.name,
-            "margin": view.margin,
-            "trials": list(view.table),
-            "datasets": [_comparison(comparison) for comparison in view.comparisons],
-        }
-    )
+    content = {
+        "benchmark": view.name,
+        "margin": view.margin,
+        "trials": list(view.table),
+        "datasets": [_comparison(comparison) for comparison in view.comparisons],
+    }
+    return json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def _comparison(comparison: Comparison) -> dict[str, Any]:
+    pairs = comparison.pairs
+    if len(pairs) > MOST_PAIRS:
+        pairs = tuple(pair for pair in pairs if comparison.reference in (pair.a, pair.b))
     return {
         "dataset": comparison.label,
         "headline": comparison.headline,
@@ -80,7 +85,8 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
             for row in comparison.rows
         ],
         "family": comparison.pairs_family,
-        "pairs": [pair_row(pair) for pair in comparison.pairs],
+        "pairs_shown": "all" if len(pairs) == len(comparison.pairs) else f"with {comparison.reference}",
+        "pairs": [pair_row(pair) for pair in pairs],
     }
 
 

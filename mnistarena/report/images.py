@@ -17,7 +17,8 @@ from mnistarena.report.evidence import Recipe
 SHARED = 32
 """Images that most models get wrong, at most this many."""
 OWN = 4
-"""Beyond those, each model's own clearest errors."""
+"""Beyond those, the own clearest errors of each of the `OWN_MODELS` most accurate models."""
+OWN_MODELS = 12
 MARKDOWN_TILES = 12
 """So many stand in the Markdown, each a file."""
 LARGEST = 64
@@ -85,7 +86,7 @@ def gallery(recipes: list[Recipe], split: dict[str, Any], dataset: dict[str, Any
     order = np.lexsort((index, -wrong.sum(axis=0), -missed.sum(axis=0)))
     chosen = [int(at) for at in order[:SHARED] if missed[:, at].any()]
     if len(ready) > 1:
-        for number, recipe in enumerate(ready):
+        for number, recipe in enumerate(ready[:OWN_MODELS]):
             sure = np.where(recipe.correct, 0.0, recipe.confidence).mean(axis=0)
             own = np.argsort(-(sure * missed[number]), kind="stable")[: SHARED // 2]
             chosen += [int(at) for at in own if missed[number, at] and int(at) not in chosen][:OWN]

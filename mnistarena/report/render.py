@@ -133,6 +133,7 @@ def embed_json(value: Any) -> Markup:
 def inline_svg(svg: str, key: str) -> Markup:
     """A chart's SVG for the page: fluid, without its own background, ids prefixed so that none meet."""
     svg = re.sub(r'<rect width="[\d.]+" height="[\d.]+" fill="#ffffff"\s*(/>|></rect>)', "", svg, count=1)
+    svg = svg.replace("<svg ", '<svg aria-hidden="true" ', 1)  # the figure around it tells what it shows
     svg = re.sub(r'\bid="([^"]+)"', rf'id="{key}-\1"', svg)
     svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{key}-\1)", svg)
     return Markup(svg)

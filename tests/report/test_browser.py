@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
+
+from mnistarena import load_run
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -58,7 +62,7 @@ def test_the_page_opens_without_a_complaint_and_asks_for_nothing(visit: Visit, f
 
 def test_every_visible_chart_becomes_interactive(visit: Visit) -> None:
     visit.draw_all()
-    assert visit.page.locator(".chart.vega-embed svg.marks").count() == 5
+    assert visit.page.locator(".chart.vega-embed svg.marks").count() == 6
     first = visit.page.locator(".chart.vega-embed").first.bounding_box()
     assert first is not None
     assert first["height"] > 250
@@ -99,6 +103,87 @@ def test_the_picker_shows_one_confusion_matrix(visit: Visit) -> None:
     assert shown.locator("figcaption").inner_text().startswith("vit-8")
 
 
+def test_the_leaderboard_filters_by_name_and_by_verdict(visit: Visit, five: Path) -> None:
+    verdicts = {row.label: row.verdict for row in load_run(five).view.comparisons[0].rows}
+    box = visit.page.get_by_role("searchbox")
+    shown = visit.page.locator("table.board tbody tr:visible")
+    box.fill("vit")
+    assert shown.count() == 1
+    assert visit.page.locator(".filter .count").inner_text() == "1 of 5"
+    box.fill("worse")
+    assert {row.inner_text().split()[0] for row in shown.all()} == {
+        label for label, verdict in verdicts.items() if verdict == "worse"
+    }
+    assert shown.count() >= 2
+    box.fill("")
+    assert shown.count() == 5
+
+
+def test_pairs_tell_their_verdict_in_words_and_signs(visit: Visit) -> None:
+    row = visit.page.locator("table.pairs tbody tr", has_text="vit-8").first
+    cells = row.locator("td.verdict")
+    assert cells.count() == 4
+    signs = {"worse": '"▼"', "undecided": '"?"', "better": '"▲"', "practically equal": '"≈"'}
+    for cell in cells.all():
+        sign = cell.evaluate("cell => getComputedStyle(cell, '::before').content")
+        assert sign == signs[cell.locator("small").inner_text()]
+    assert "worse" in row.inner_text()
+
+
+def test_the_gallery_shows_images_and_picks_those_of_a_model(visit: Visit) -> None:
+    visit.page.locator("#gallery").scroll_into_view_if_needed()
+    tiles = visit.page.locator(".gallery > li:visible")
+    everything = tiles.count()
+    widths = visit.page.locator(".gallery img").evaluate_all(
+        "async found => { await Promise.all(found.map(one => { one.loading = 'eager'; return one.decode(); }));"
+        " return found.map(one => one.naturalWidth); }"
+    )
+    assert set(widths) == {28}
+    visit.page.locator("select[data-gallery]").select_option(label="vgg16")
+    assert 0 < tiles.count() < everything
+    assert all("vgg16" in tile.inner_text() for tile in tiles.all())
+    visit.page.locator("select[data-gallery]").select_option(value="")
+    assert tiles.count() == everything
+    assert "labelled" in (visit.page.locator(".gallery img").first.get_attribute("alt") or "")
+
+
+def test_the_figures_can_be_taken_along(visit: Visit, five: Path) -> None:
+    def taken(name: str) -> str:
+        with visit.page.expect_download() as waiting:
+            visit.page.get_by_role("link", name=name).click()
+        assert waiting.value.suggested_filename == name
+        return Path(waiting.value.path()).read_text("utf-8")
+
+    rows = list(csv.DictReader(taken("trials.csv").splitlines()))
+    assert len(rows) == 15
+    stored = {(t.label, str(t.seed)): t.metrics["accuracy"] for t in load_run(five).trials}
+    assert {(row["label"], row["seed"]): float(row["accuracy"]) for row in rows} == stored
+    told = json.loads(taken("report.json"))
+    assert len(told["datasets"][0]["pairs"]) == 10
+    assert visit.complaints == []
+
+
+@pytest.mark.parametrize("which", ["five", "troubled"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_serious_violation(
+    browser: Browser, which: str, scheme: Literal["light", "dark"], request: pytest.FixtureRequest
+) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    # The page's own policy forbids scripts that it does not name, axe's too.
+    context = browser.new_context(color_scheme=scheme, bypass_csp=True)
+    page = context.new_page()
+    Visit(page, request.getfixturevalue(which)).draw_all()
+    found = Axe().run(page).response["violations"]
+    context.close()
+    serious = [
+        f"{one['id']}: {one['help']}: {one['nodes'][0]['html'][:200]}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
+
+
 def test_dark_mode_turns_page_and_charts(browser: Browser, five: Path) -> None:
     page = browser.new_page(color_scheme="dark")
     visit = Visit(page, five)
@@ -126,6 +211,6 @@ def test_a_phone_scrolls_down_only(browser: Browser, which: str, request: pytest
 def test_without_javascript_every_chart_and_table_is_there(browser: Browser, five: Path) -> None:
     page = browser.new_page(java_script_enabled=False)
     page.goto((five / "report.html").as_uri())
-    assert page.locator(".chart svg.marks:visible").count() == 9
+    assert page.locator(".chart svg.marks:visible").count() == 10
     assert page.locator("table.board tbody tr").count() == 5
     page.close()
