@@ -54,7 +54,7 @@ def command(run_a: Path, run_b: Path, fail_on_regression: bool, margin: str | No
     within = None
     if margin is not None:
         try:
-            within = schema.share(schema.margin(margin))
+            within = schema.share(schema.points(margin))
         except ValueError as problem:
             raise click.BadParameter(f"{margin!r} {problem}", param_hint="--margin") from problem
     found = changes(load_run(run_a), load_run(run_b), within)

@@ -9,7 +9,7 @@ import numpy as np
 
 from mnistarena import statistics
 from mnistarena.report.evidence import Recipe, gather
-from mnistarena.report.facts import mixed_conditions
+from mnistarena.report.format import plain
 from mnistarena.results import Run
 from mnistarena.statistics import ALPHA, MARGIN, Crossed, Difference, McNemar
 
@@ -58,7 +58,9 @@ def changes(before: Run, after: Run, margin: float | None = None) -> tuple[Chang
     judged: list[tuple[int, Difference]] = []
     tested: list[tuple[int, McNemar]] = []
     for key in dict.fromkeys([*second, *first]):
-        change = _change(key, first.get(key), second.get(key), _alike(before, after))
+        old, new = first.get(key), second.get(key)
+        timed = _conditions(before, old) == _conditions(after, new)
+        change = _change(key, old, new, timed)
         if change.difference is not None and change.kind == "undecided":
             judged.append((len(found), change.difference))
         elif change.mcnemar is not None and change.kind == "model alike":
@@ -84,11 +86,10 @@ def _recipes(run: Run) -> dict[tuple[str, str], Recipe]:
     }
 
 
-def _alike(before: Run, after: Run) -> bool:
-    """Whether both runs' times were taken under the same conditions."""
-    if mixed_conditions(before) or mixed_conditions(after):
-        return False
-    return bool(before.plan.get("conditions") == after.plan.get("conditions"))
+def _conditions(run: Run, recipe: Recipe | None) -> set[str]:
+    """Under which conditions a recipe's times were taken."""
+    trials = recipe.done if recipe else ()
+    return {plain({**run.plan.get("conditions", {}), **trial.conditions}) for trial in trials}
 
 
 def _change(key: tuple[str, str], old: Recipe | None, new: Recipe | None, timed: bool) -> Change:

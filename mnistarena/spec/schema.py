@@ -26,16 +26,16 @@ def seconds(duration: str) -> float:
     return float(duration.strip()[:-1]) * {"s": 1, "m": 60, "h": 3600}[duration.strip()[-1]]
 
 
-def margin(text: str) -> str:
+def points(text: str) -> str:
     """The text, if it is a margin of accuracy in percentage points; raises ValueError."""
     if not re.fullmatch(r"\d+(\.\d+)?\s*pp", text.strip()) or not 0 < float(text.strip()[:-2]) <= 50:
         raise ValueError('must be percentage points above 0 with their unit, such as "0.1 pp"')
     return text
 
 
-def share(margin: str) -> float:
+def share(points: str) -> float:
     """A margin such as "0.1 pp" as a share of the images: 0.001."""
-    return float(margin.strip()[:-2]) / 100
+    return float(points.strip()[:-2]) / 100
 
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
@@ -63,7 +63,7 @@ class Benchmark(Table):
         ["accuracy", "f1_weighted", "log_loss"], min_length=1, description="figures of the test split"
     )
     baseline: str | None = Field(None, description="label of the model that others are compared with")
-    margin: Annotated[str, AfterValidator(margin)] = Field(
+    margin: Annotated[str, AfterValidator(points)] = Field(
         "0.1 pp", description="accuracies that differ by no more are practically equal"
     )
     keep_models: bool = Field(True, description="whether trained weights stay in the run folder")

@@ -137,6 +137,8 @@ def build_run(
     entries: dict[str, dict[str, Any]] | None = None,
     conditions: dict[str, dict[str, Any]] | None = None,
     name: str = "MNIST: five architectures",
+    salt: str = "",
+    margin: float = 0.001,
 ) -> Path:
     """Write a run folder. `failures` maps (label, seed) to a record such as {"status": "failed", …}."""
     models = MODELS if models is None else models
@@ -148,6 +150,7 @@ def build_run(
         "spec_file": "full.toml",
         "engine": "1",
         "baseline": baseline,
+        "margin": margin,
         "metrics": [{"label": m, "name": m, "higher_is_better": up, "summary": what} for m, up, what in METRICS],
         "conditions": CONDITIONS,
         "datasets": [dataset_plan(label, names, n, validation) for label in datasets],
@@ -163,9 +166,9 @@ def build_run(
         for place, (label, model) in enumerate(models.items()):
             plan["entries"].append(entry(label, list(range(seeds)), dataset, **(entries or {}).get(label, {})))
             for seed in range(seeds):
-                key = identity(label, dataset, seed)
+                key = identity(label, dataset, seed, *filter(None, [salt]))
                 plan["trials"].append({"id": key, "label": label, "dataset": dataset, "seed": seed})
-                rng = np.random.default_rng([place, seed, len(dataset)])
+                rng = np.random.default_rng([place, seed, len(dataset), *salt.encode()])
                 record = (failures or {}).get((label, seed))
                 if record is not None and record.get("status") == "pending":
                     continue

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mnistarena.builtin import metrics
 from mnistarena.errors import StoreError
 from mnistarena.report.view import View, build
 from mnistarena.results import load_run
@@ -81,6 +82,87 @@ def test_a_baseline_is_whom_everybody_is_compared_with(troubled: Path) -> None:
     comparison = view_of(troubled).comparisons[0]
     assert comparison.reference == "cnn"
     assert comparison.family == "all 4 pairs with the baseline cnn"
+
+
+def test_all_pairs_are_judged_beside_those_with_the_baseline(troubled: Path) -> None:
+    comparison = view_of(troubled).comparisons[0]
+    assert len(comparison.pairs) == 10
+    assert comparison.pairs_family == "all 10 pairs of recipes"
+    there, back = comparison.pair("faster-rcnn", "cnn"), comparison.pair("cnn", "faster-rcnn")
+    assert there is not None
+    assert back is not None
+    assert there.difference is not None
+    assert back.difference is not None
+    assert there.difference.estimate == -back.difference.estimate
+
+
+def test_recipes_that_nothing_beats_share_the_first_place(five: Path) -> None:
+    rows = {row.label: row for row in view_of(five).comparisons[0].rows}
+    assert (rows["cnn"].place, rows["faster-rcnn"].place) == (1, 1)
+    assert rows["cnn"].sharing >= 2
+    assert (rows["vit-8"].place or 0) >= 3
+
+
+def test_a_recipe_that_cannot_be_compared_has_no_place(troubled: Path) -> None:
+    rows = {row.label: row for row in view_of(troubled).comparisons[0].rows}
+    assert rows["alexnet"].place is None
+
+
+def test_an_undecided_pair_says_what_would_decide_it(five: Path) -> None:
+    said = next(f.text for f in view_of(five).comparisons[0].findings if f.kind == "undecided" and "cnn" in f.text)
+    assert "test set is too small" in said or "seeds of each" in said
+
+
+def test_the_margin_of_the_spec_decides_what_is_equal(tmp_path: Path) -> None:
+    models = {"a": MODELS["cnn"], "b": {**MODELS["cnn"], "accuracy": 0.985}}
+    assert view_of(build_run(tmp_path / "narrow", models=models)).comparisons[0].pairs[0].verdict != "equal"
+    wide = view_of(build_run(tmp_path / "wide", models=models, margin=0.05))
+    assert wide.margin == 0.05
+    assert wide.comparisons[0].headline.startswith("Tied first")
+
+
+def test_images_that_every_model_gets_wrong_come_first_and_label_errors_are_marked(five: Path) -> None:
+    tiles = view_of(five).comparisons[0].tiles
+    shared = [len(tile.misses) for tile in tiles[:20]]
+    assert shared == sorted(shared, reverse=True)
+    assert {tile.index for tile in tiles if tile.known_error} <= {947, 1621, 1901}
+    run = load_run(five)
+    first = tiles[0]
+    assert str(run.test_split("mnist")["labels"][first.index]) == first.true
+    for miss in first.misses:
+        wrong = [int(t.predictions().predicted[first.index]) for t in run.of(miss.label, "mnist")]
+        wrong = [predicted for predicted in wrong if str(predicted) != first.true]
+        assert len(wrong) == miss.wrong
+        assert wrong.count(int(miss.predicted)) == max(map(wrong.count, wrong))
+
+
+def test_accuracy_without_the_known_label_errors_leaves_out_these_images(five: Path) -> None:
+    run = load_run(five)
+    row = next(row for row in view_of(five).comparisons[0].label_errors if row.label == "cnn")
+    kept = [at for at in range(2000) if at not in (947, 1621, 1901)]
+    found = [trial.predictions() for trial in run.of("cnn", "mnist")]
+    assert row.without == pytest.approx(sum((p.predicted == p.labels)[kept].mean() for p in found) / 3)
+    assert row.errors == 3
+
+
+def test_recall_of_a_class_is_its_share_recognised(five: Path) -> None:
+    from sklearn.metrics import recall_score
+
+    found = [trial.predictions() for trial in load_run(five).of("vgg16", "mnist")]
+    matrix = next(m for m in view_of(five).comparisons[0].matrices if m.label == "vgg16")
+    each = [recall_score(p.labels, p.predicted, average=None) for p in found]
+    assert matrix.recall == pytest.approx([float(sum(column) / 3) for column in zip(*each, strict=True)])
+
+
+def test_calibration_agrees_with_the_metrics(five: Path) -> None:
+    run = load_run(five)
+    one = next(r for r in view_of(five).comparisons[0].reliabilities if r.label == "cnn")
+    found = [trial.predictions() for trial in run.of("cnn", "mnist")]
+    for name, params in (("log_loss", metrics.NoParams()), ("brier", metrics.NoParams()), ("ece", metrics.EceParams())):
+        expected = sum(getattr(metrics, name)(predictions, params) for predictions in found) / 3
+        assert getattr(one, name) == pytest.approx(expected, rel=1e-9)
+    assert sum(images for *_, images in one.points) <= 2000
+    assert all(low <= wrong <= high for _, wrong, low, high, _ in one.points)
 
 
 def test_times_of_unlike_conditions_are_not_ranked(troubled: Path) -> None:

@@ -85,6 +85,10 @@ CASES = {
         "[benchmark]\nname='x'\nbaseline='ccn'\n[[dataset]]\nname='digits'\n[[model]]\nname='cnn'\n",
         [':3: benchmark: no model is labelled "ccn"; did you mean "cnn"?'],
     ),
+    "margin without its unit": (
+        "[benchmark]\nname='x'\nmargin='0.1'\n[[dataset]]\nname='digits'\n[[model]]\nname='cnn'\n",
+        [':3: benchmark: "margin" must be percentage points above 0 with their unit, such as "0.1 pp"'],
+    ),
     "bad duration": (
         HEAD + "[training]\ntime_limit = '5 parsecs'\n[[model]]\nname = 'cnn'\n",
         [':9: training: "time_limit" must be a number and a unit'],

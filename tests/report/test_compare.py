@@ -1,0 +1,103 @@
+"""What changed between two runs, and what a pipeline is told about it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mnistarena import load_run
+from mnistarena.report.changes import changes
+
+from .synthetic import FAILED, MODELS, build_run
+
+Arena = Callable[..., Any]
+
+CNN, RCNN = MODELS["cnn"], MODELS["faster-rcnn"]
+
+
+def pair(tmp_path: Path, before: dict[str, Any], after: dict[str, Any], **options: Any) -> tuple[Path, Path]:
+    """Two runs; the second one's trials are other ones, as if code had changed."""
+    options = {"n": 1500, **options}
+    first = build_run(tmp_path / "a", models=before, **options)
+    second = build_run(tmp_path / "b", models=after, **options, salt="changed")
+    return first, second
+
+
+def kinds(first: Path, second: Path) -> dict[str, str]:
+    return {change.label: change.kind for change in changes(load_run(first), load_run(second))}
+
+
+def test_a_run_against_itself_has_changed_nothing(arena: Arena, five: Path) -> None:
+    assert set(kinds(five, five).values()) == {"identical"}
+    done = arena("compare", five, five, "--fail-on-regression")
+    assert done.status == 0
+    assert "Nothing changed" in done.out
+
+
+def test_a_recipe_that_got_worse_is_a_regression(arena: Arena, tmp_path: Path) -> None:
+    first, second = pair(
+        tmp_path, {"cnn": CNN, "faster-rcnn": RCNN}, {"cnn": {**CNN, "accuracy": 0.95}, "faster-rcnn": RCNN}
+    )
+    assert kinds(first, second)["cnn"] == "worse"
+    assert kinds(second, first)["cnn"] == "better"
+    assert arena("compare", first, second).status == 0
+    failed = arena("compare", first, second, "--fail-on-regression")
+    assert failed.status == 1
+    assert "1 regression: cnn." in failed.out
+    assert arena("compare", second, first, "--fail-on-regression").status == 0
+
+
+def test_the_margin_says_what_matters(arena: Arena, tmp_path: Path) -> None:
+    first, second = pair(tmp_path, {"cnn": CNN}, {"cnn": {**CNN, "accuracy": 0.96}})
+    told = arena("compare", first, second, "--margin", "10pp", "--json", "--fail-on-regression")
+    assert told.status == 0
+    assert json.loads(told.out)["changes"][0]["kind"] == "equal"
+    wrong = arena("compare", first, second, "--margin", "0.1")
+    assert wrong.status == 2
+    assert '"0.1 pp"' in wrong.err
+
+
+def test_one_seed_speaks_of_the_trained_models(tmp_path: Path) -> None:
+    first, second = pair(tmp_path, {"cnn": CNN}, {"cnn": {**CNN, "accuracy": 0.9}}, seeds=1)
+    change = changes(load_run(first), load_run(second))[0]
+    assert change.kind == "model worse"
+    assert change.regression
+    assert change.difference is None
+    assert "one seed" in change.note
+
+
+def test_a_seed_that_no_longer_finishes_is_a_regression(tmp_path: Path) -> None:
+    first = build_run(tmp_path / "a", models={"cnn": CNN}, n=300)
+    second = build_run(tmp_path / "b", models={"cnn": CNN}, n=300, failures={("cnn", 1): FAILED}, salt="changed")
+    change = changes(load_run(first), load_run(second))[0]
+    assert (change.kind, change.regression) == ("failing", True)
+    assert "1 of 3 seeds" in change.note
+
+
+def test_recipes_of_one_run_only_are_named(tmp_path: Path) -> None:
+    first, second = pair(tmp_path, {"cnn": CNN}, {"faster-rcnn": RCNN}, n=300)
+    assert kinds(first, second) == {"faster-rcnn": "new", "cnn": "gone"}
+
+
+def test_other_test_images_are_not_paired(tmp_path: Path) -> None:
+    first = build_run(tmp_path / "a", models={"cnn": CNN}, n=300)
+    second = build_run(tmp_path / "b", models={"cnn": CNN}, n=200, salt="changed")
+    assert kinds(first, second) == {"cnn": "unpaired"}
+
+
+def test_times_of_unlike_conditions_have_no_ratio(tmp_path: Path) -> None:
+    first = build_run(tmp_path / "a", models={"cnn": CNN}, n=300)
+    alike = build_run(tmp_path / "b", models={"cnn": CNN}, n=300, salt="changed")
+    other = build_run(tmp_path / "c", models={"cnn": CNN}, n=300, salt="changed", conditions={"cnn": {"threads": 9}})
+    assert changes(load_run(first), load_run(alike))[0].time == pytest.approx(1, abs=0.1)
+    assert changes(load_run(first), load_run(other))[0].time is None
+
+
+def test_what_is_no_run_is_named(arena: Arena, five: Path, tmp_path: Path) -> None:
+    done = arena("compare", five, tmp_path)
+    assert done.status == 2
+    assert "plan.json" in done.err
