@@ -31,14 +31,15 @@ class Run(results.Run):
         return build(self)
 
     def leaderboard(self) -> pd.DataFrame:
-        """A row a recipe and dataset, best first: place, accuracy, the ends of its 95 % interval, verdict."""
+        """A row a recipe and dataset, highest mean first: its places, accuracy with 95 % interval, verdict."""
         import pandas as pd
 
         return pd.DataFrame(
             {
                 "dataset": comparison.label,
                 "label": row.label,
-                "place": row.place,
+                "best_place": row.place and row.place[0],
+                "worst_place": row.place and row.place[1],
                 "seeds": row.finished,
                 "accuracy": row.accuracy and row.accuracy.estimate,
                 "low": row.accuracy and row.accuracy.low,

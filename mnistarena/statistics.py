@@ -326,10 +326,11 @@ def need(pair: Difference, *, family: int = 1, margin: float = MARGIN, alpha: fl
     return Need(goal, None, math.ceil(images) if images > pair.images and math.isfinite(images) else None)
 
 
-def places(count: int, better: Collection[tuple[int, int]]) -> list[int]:
-    """Each recipe's place: one more than the number of recipes that are better; `better` holds (winner, loser).
+def places(count: int, better: Collection[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The best and the worst place that the verdicts leave each recipe; `better` holds (winner, loser).
 
-    Recipes that nothing is better than are first together. Undecided and equal pairs give no order.
+    One more than the number of recipes that are better, and all but those that are worse. From Holm's verdicts over
+    all pairs these are simultaneous confidence sets of the true ranks (Mogstad, Romano, Shaikh & Wilhelm 2024).
     """
-    losers = [loser for _, loser in better]
-    return [1 + losers.count(m) for m in range(count)]
+    winners, losers = [pair[0] for pair in better], [pair[1] for pair in better]
+    return [(1 + losers.count(m), count - winners.count(m)) for m in range(count)]

@@ -203,9 +203,10 @@ def test_a_test_set_can_be_too_small_for_any_number_of_seeds() -> None:
     assert wanted.images > 1000
 
 
-def test_recipes_that_nothing_beats_share_the_first_place() -> None:
-    assert statistics.places(4, {(0, 2), (0, 3), (1, 3)}) == [1, 1, 2, 3]
-    assert statistics.places(3, set()) == [1, 1, 1]
+def test_a_place_is_the_span_that_the_verdicts_leave() -> None:
+    assert statistics.places(4, {(0, 2), (0, 3), (1, 3)}) == [(1, 2), (1, 3), (2, 4), (3, 4)]
+    assert statistics.places(3, set()) == [(1, 3)] * 3
+    assert statistics.places(2, {(1, 0)}) == [(2, 2), (1, 1)]
 
 
 def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mnistarena.cli.progress import duration
+from mnistarena.report.format import place
 from mnistarena.report.parts import Row
 from mnistarena.report.view import Comparison, View, build
 from mnistarena.results import Run
@@ -47,7 +48,7 @@ def _table(console: Console, view: View, comparison: Comparison) -> Table:
     for shown in range(len(view.metrics), -1, -1):
         table = Table(box=None, header_style="bold", pad_edge=False)
         metrics = [metric["label"] for metric in view.metrics[:shown]]
-        for heading in ("model", "seeds", "accuracy", "95 % interval", *metrics, "training"):
+        for heading in ("model", "place", "seeds", "accuracy", "95 % interval", *metrics, "training"):
             table.add_column(heading, justify="left" if heading == "model" else "right", no_wrap=True)
         for row in comparison.rows:
             table.add_row(*_cells(row, shown))
@@ -66,4 +67,4 @@ def _cells(row: Row, metrics: int) -> list[Text]:
     figures = ["–" if value is None else f"{value:.4f}" for value in row.metrics[:metrics]]
     time = "–" if row.train_seconds is None else duration(row.train_seconds)
     name = Text(row.label, row.style.colour)
-    return [name, Text(seeds), Text(accuracy), Text(interval), *map(Text, figures), Text(time)]
+    return [name, Text(place(row.place)), Text(seeds), Text(accuracy), Text(interval), *map(Text, figures), Text(time)]

@@ -252,8 +252,8 @@ def compare(recipes: list[Recipe], baseline: str | None, margin: float) -> list[
     return pairs
 
 
-def places(recipes: list[Recipe], pairs: list[Pair]) -> dict[str, int]:
-    """The place of every recipe that can be compared: one more than the number of those that are better."""
+def places(recipes: list[Recipe], pairs: list[Pair]) -> dict[str, tuple[int, int]]:
+    """The best and worst place that the verdicts leave every recipe that can be compared."""
     ready = [recipe.label for recipe in recipes if recipe.comparable]
     at = {label: number for number, label in enumerate(ready)}
     better = set()

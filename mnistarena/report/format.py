@@ -37,6 +37,11 @@ def margin(value: float) -> str:
     return f"{100 * value:g}"
 
 
+def place(value: tuple[int, int] | None) -> str:
+    """A place, such as 2, or the span that the evidence leaves, such as 1–3."""
+    return NONE if value is None else str(value[0]) if value[0] == value[1] else f"{value[0]}–{value[1]}"
+
+
 def seconds(value: float | None) -> str:
     """Times from microseconds to hours, with two or three figures that matter."""
     if value is None:

@@ -23,8 +23,7 @@ LEAST_IMAGES = 10
 class Row:
     """One line of the leaderboard. Times (s) and `metrics` are means over the finished seeds.
 
-    `place` is one more than the number of recipes that are better, by the verdicts over all pairs; `sharing` says
-    how many have that place. None where the recipe cannot be compared.
+    `place` is the best and the worst that the verdicts over all pairs leave; None where it cannot be compared.
 
     `interval_of`: "seeds" and "images" speak of the recipe, "one trained model" of that model only.
     `verdict` is on this recipe against the reference; None for the reference itself.
@@ -44,8 +43,7 @@ class Row:
     parameters: float | None
     against: Pair | None
     verdict: str | None
-    place: int | None
-    sharing: int
+    place: tuple[int, int] | None
 
 
 @dataclass(frozen=True)
@@ -123,10 +121,9 @@ def row(
     reference: str | None,
     metrics: tuple[dict[str, Any], ...],
     looks: dict[str, Style],
-    ranks: dict[str, int],
+    ranks: dict[str, tuple[int, int]],
 ) -> Row:
     """The line of a recipe, seen against the reference."""
-    place = ranks.get(recipe.label)
     against = next((p.seen_from(recipe.label) for p in pairs if {p.a, p.b} == {recipe.label, reference}), None)
     verdict = against.verdict if against else ("reference" if recipe.label == reference else None)
     return Row(
@@ -144,8 +141,7 @@ def row(
         parameters=recipe.mean("parameters"),
         against=against,
         verdict=verdict,
-        place=place,
-        sharing=list(ranks.values()).count(place) if place else 0,
+        place=ranks.get(recipe.label),
     )
 
 

@@ -30,6 +30,7 @@ _FILTERS = (
     text.percent,
     text.bare_percent,
     text.margin,
+    text.place,
     text.points,
     text.bare_points,
     text.seconds,

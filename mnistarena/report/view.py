@@ -152,7 +152,8 @@ def _comparison(
     return Comparison(
         dataset=dataset,
         n_test=n_test,
-        headline=words.headline(ranked, every),
+        # The leader against the baseline's family where it is the baseline, else against all.
+        headline=words.headline(ranked, pairs if ranked[0].label == reference else every),
         findings=words.findings(ranked, pairs, reference, margin),
         rows=tuple(parts.row(recipe, pairs, reference, metrics, looks, ranks) for recipe in ranked),
         reference=reference,
