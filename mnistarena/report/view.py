@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from mnistarena.report import facts, parts, words
+from mnistarena.report import answers, facts, parts, words
 from mnistarena.report.evidence import CurvePoint, Pair, Recipe, compare, gather, places
 from mnistarena.report.images import LabelErrors, Tile, gallery, label_errors
 from mnistarena.report.parts import Cost, Failure, Matrix, Reliability, Row, TimePoint
@@ -111,7 +111,7 @@ def build(run: Run) -> View:
         mixed=mixed,
         contradictions=tuple(contradictions),
         failures=failures,
-        failure_answer=words.failures(run.trials),
+        failure_answer=answers.failures(run.trials),
         table=tuple(trial.row() for trial in run.trials),
         trials=len(run.trials),
         finished=sum(trial.done for trial in run.trials),
@@ -170,14 +170,14 @@ def _comparison(
         costs=costs,
         answers={
             "certainty": words.certainty(ranked, pairs, reference, family),
-            "ranking": words.ranking(ranked),
+            "ranking": answers.ranking(ranked),
             "pairs": words.pairs(every, words.family(every, None, None)),
-            "learning": words.learning(found),
-            "time": words.time([(t.label, t.seconds) for t in times if t.front], len(times), mixed),
-            "confusion": words.confusion(recipes, class_names),
-            "gallery": words.gallery(tiles, sum(len(recipe.correct) > 0 for recipe in recipes)),
-            "label_errors": words.label_errors(errors),
-            "calibration": words.calibration(reliabilities),
-            "cost": words.cost([(c.label, c.parameters, c.latency.get("1", (None,))[0]) for c in costs], mixed),
+            "learning": answers.learning(found),
+            "time": answers.time([(t.label, t.seconds) for t in times if t.front], len(times), mixed),
+            "confusion": answers.confusion(recipes, class_names),
+            "gallery": answers.gallery(tiles, sum(len(recipe.correct) > 0 for recipe in recipes)),
+            "label_errors": answers.label_errors(errors),
+            "calibration": answers.calibration(reliabilities),
+            "cost": answers.cost([(c.label, c.parameters, c.latency.get("1", (None,))[0]) for c in costs], mixed),
         },
     )
