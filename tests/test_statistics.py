@@ -14,7 +14,7 @@ from statsmodels.stats import contingency_tables
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
-from mnistarena import invariants, statistics
+from mnistarena import invariants, power, statistics
 
 
 def draw(k: int, n: int, accuracy: float, seed: int) -> statistics.Correct:
@@ -164,12 +164,12 @@ def test_more_seeds_are_named_where_they_would_decide() -> None:
     found = statistics.difference(steady, unsteady)
     assert found is not None
     assert statistics.verdicts([found]) == ["undecided"]
-    wanted = statistics.need(found)
+    wanted = power.need(found)
     assert wanted.goal == "difference"
     assert wanted.images is None
     assert wanted.seeds is not None
     assert 4 <= wanted.seeds <= 20
-    more = statistics.need(found, family=45)
+    more = power.need(found, family=45)
     assert more.seeds is not None
     assert more.seeds > wanted.seeds
 
@@ -183,7 +183,7 @@ def test_that_many_seeds_do_decide_about_as_often_as_promised() -> None:
         assert found is not None
         return found
 
-    seeds = [statistics.need(benchmark(20)).seeds or 0 for _ in range(20)]
+    seeds = [power.need(benchmark(20)).seeds or 0 for _ in range(20)]
     typical = sorted(seeds)[10]
     assert 4 <= typical <= 30
     decided = sum(statistics.verdicts([benchmark(8)]) == ["better"] for _ in range(100))
@@ -197,7 +197,7 @@ def test_a_test_set_can_be_too_small_for_any_number_of_seeds() -> None:
     assert found is not None
     if abs(found.estimate) <= 0.001:
         pytest.fail("the example is to differ by more than the margin")
-    wanted = statistics.need(found)
+    wanted = power.need(found)
     assert wanted.seeds is None
     assert wanted.images is not None
     assert wanted.images > 1000

@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mnistarena import statistics
+from mnistarena import power
+from mnistarena.power import Need
 from mnistarena.report import format
 from mnistarena.report.evidence import Pair, Recipe
 from mnistarena.report.format import p_value, percent, plural, points, series
@@ -114,7 +115,7 @@ def _finding(pair: Pair, family_size: int, margin: float) -> Finding:
     if pair.difference is not None:
         more = ""
         if pair.verdict == "undecided":
-            more = f" {needed(statistics.need(pair.difference, family=family_size, margin=margin), margin)}"
+            more = f" {needed(power.need(pair.difference, family=family_size, margin=margin), margin)}"
         return Finding(pair.verdict, f"{pair.a} is {_VERB[pair.verdict]} {pair.b}: {_delta(pair)}.{more}")
     m = pair.mcnemar
     if m is None:
@@ -126,7 +127,7 @@ def _finding(pair: Pair, family_size: int, margin: float) -> Finding:
     return Finding("checkpoint", alone)
 
 
-def needed(need: statistics.Need, margin: float) -> str:
+def needed(need: Need, margin: float) -> str:
     """What would decide an undecided pair."""
     if need.goal == "equality":
         what, small = f"To show that they are within {_within(margin)} of each other", f"to show ±{_within(margin)}"
