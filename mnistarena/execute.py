@@ -54,13 +54,7 @@ def run(
     options: Options | None = None,
     observer: Observer | None = None,
 ) -> Run:
-    """Run a spec, given as a path or as a mapping, and return its results.
-
-    `out` is the run folder (default: `runs/<name of the spec file>`); `only` selects model labels by
-    pattern; `set` overrides keys, such as `"training.epochs=1"`. What is finished there is not run again.
-    Raises `SpecError` with every problem of the spec before anything runs. A trial that fails is
-    recorded, and the others go on: see `Run.complete`.
-    """
+    """Run a spec and return its results; `mnistarena.run` says what each argument is."""
     if isinstance(only, str) or isinstance(set, str):
         raise ArenaError("run(only=…, set=…) take a tuple of strings")
     loaded = load(spec, set)

@@ -14,7 +14,7 @@ from statsmodels.stats import contingency_tables
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
-from mnistarena import invariants, power, statistics
+from mnistarena import statistics
 
 
 def draw(k: int, n: int, accuracy: float, seed: int) -> statistics.Correct:
@@ -157,52 +157,6 @@ def test_the_chance_that_one_seed_beats_another_counts_ties_half() -> None:
     assert statistics.Crossed([a, b]).superiority(0, 1) == pytest.approx(u / 4) == pytest.approx(0.875)
 
 
-def test_more_seeds_are_named_where_they_would_decide() -> None:
-    rng = np.random.default_rng(3)
-    steady = rng.random((3, 10_000)) < 0.99
-    unsteady = np.array([rng.random(10_000) < accuracy for accuracy in (0.975, 0.983, 0.989)])
-    found = statistics.difference(steady, unsteady)
-    assert found is not None
-    assert statistics.verdicts([found]) == ["undecided"]
-    wanted = power.need(found)
-    assert wanted.goal == "difference"
-    assert wanted.images is None
-    assert wanted.seeds is not None
-    assert 4 <= wanted.seeds <= 20
-    more = power.need(found, family=45)
-    assert more.seeds is not None
-    assert more.seeds > wanted.seeds
-
-
-def test_that_many_seeds_do_decide_about_as_often_as_promised() -> None:
-    rng = np.random.default_rng(4)
-
-    def benchmark(k: int) -> statistics.Difference:
-        sides = [rng.random((k, 2000)) < rng.normal(mean, 0.01, (k, 1)) for mean in (0.96, 0.94)]
-        found = statistics.difference(*sides)
-        assert found is not None
-        return found
-
-    seeds = [power.need(benchmark(20)).seeds or 0 for _ in range(20)]
-    typical = sorted(seeds)[10]
-    assert 4 <= typical <= 30
-    decided = sum(statistics.verdicts([benchmark(8)]) == ["better"] for _ in range(100))
-    assert decided >= 80
-
-
-def test_a_test_set_can_be_too_small_for_any_number_of_seeds() -> None:
-    rng = np.random.default_rng(5)
-    hard = rng.random((2, 1000)) < 0.95  # which images a recipe gets right, whatever the seed
-    found = statistics.difference(np.repeat(hard[:1], 3, axis=0), np.repeat(hard[1:], 3, axis=0))
-    assert found is not None
-    if abs(found.estimate) <= 0.001:
-        pytest.fail("the example is to differ by more than the margin")
-    wanted = power.need(found)
-    assert wanted.seeds is None
-    assert wanted.images is not None
-    assert wanted.images > 1000
-
-
 def test_a_place_is_the_span_that_the_verdicts_leave() -> None:
     assert statistics.places(4, {(0, 2), (0, 3), (1, 3)}) == [(1, 2), (1, 3), (2, 4), (3, 4)]
     assert statistics.places(3, set()) == [(1, 3)] * 3
@@ -275,38 +229,6 @@ def test_a_recipe_against_itself_is_practically_equal() -> None:
     found = statistics.difference(same, same)
     assert found is not None
     assert statistics.verdicts([found]) == ["equal"]
-
-
-def test_weighted_f1_differs_from_accuracy_by_exactly_this() -> None:
-    from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
-
-    rng = np.random.default_rng(0)
-    labels, predicted = rng.integers(0, 5, 300), rng.integers(0, 5, 300)
-    matrix = invariants.confusion(labels, predicted, 5)
-    assert (matrix == confusion_matrix(labels, predicted)).all()
-    expected = f1_score(labels, predicted, average="weighted") - accuracy_score(labels, predicted)
-    assert invariants.weighted_f1_gap(matrix) == pytest.approx(expected, abs=1e-12)
-
-
-def test_the_bound_on_weighted_f1_holds_and_is_reached() -> None:
-    rng = np.random.default_rng(1)
-    labels = np.repeat(np.arange(4), [30, 40, 50, 60])
-    for errors in (1, 7, 29):
-        bound = invariants.weighted_f1_bound(errors, labels.size, 30)
-        for _ in range(50):
-            predicted = labels.copy()
-            wrong = rng.choice(labels.size, errors, replace=False)
-            predicted[wrong] = (labels[wrong] + rng.integers(1, 4, errors)) % 4
-            assert abs(invariants.weighted_f1_gap(invariants.confusion(labels, predicted, 4))) <= bound + 1e-12
-    assert invariants.weighted_f1_bound(50, labels.size, 30) == math.inf
-
-
-def test_the_notebooks_published_figures_contradict_each_other() -> None:
-    reason = invariants.contradiction(0.9911, 0.9887, 10_000, 892)
-    assert reason is not None
-    assert "0.24 pp" in reason
-    assert "0.023 pp" in reason
-    assert invariants.contradiction(0.9911, 0.9911, 10_000, 892) is None
 
 
 def test_statistics_imports_no_torch_and_no_pandas() -> None:

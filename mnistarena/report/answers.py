@@ -50,11 +50,8 @@ def calibration(found: Sequence[Reliability]) -> str:
     if not found:
         return "No trial has finished."
     best = min(found, key=lambda one: one.log_loss)
-    said = (
-        f"{best.label} has the lowest log loss, {best.log_loss:.4f}"
-        if len(found) > 1
-        else (f"{best.label} has a log loss of {best.log_loss:.4f}")
-    )
+    what = "the lowest log loss," if len(found) > 1 else "a log loss of"
+    said = f"{best.label} has {what} {best.log_loss:.4f}"
     over = [one.label for one in found if one.gap > SURE]
     under = [one.label for one in found if one.gap < -SURE]
     parts = [f"surer than {'they are' if len(over) > 1 else 'it is'} right: {series(over)}"] if over else []

@@ -103,27 +103,25 @@ def _change(key: tuple[str, str], old: Recipe | None, new: Recipe | None, timed:
     means = [recipe.accuracy if len(recipe.correct) else None for recipe in (old, new)]
     seconds = [recipe.mean("train_seconds") for recipe in (old, new)]
     time = seconds[1] / seconds[0] if timed and seconds[0] and seconds[1] else None
-    lost = len(new.trials) - len(new.done)
-    if lost and (old.complete or not len(new.correct)):
-        kind: Kind = "failing" if len(old.correct) else "nothing"
-        note = f"{lost} of {len(new.trials)} seeds have no result in the second run"
-        return Change(label, dataset, kind, means[0], means[1], time=time, note=note)
     if not len(old.correct):
         return Change(label, dataset, "nothing", means[0], means[1], note="no result in the first run")
-    if {trial.id for trial in old.trials} == {trial.id for trial in new.trials} and old.complete and new.complete:
-        same = np.array_equal(old.predicted, new.predicted)
-        note = "the same trials" if same else "the same trials, but other predictions: conditions differ?"
-        if same:
-            return Change(label, dataset, "identical", means[0], means[1], time=time, note=note)
+    lost_before, lost = (len(recipe.trials) - len(recipe.done) for recipe in (old, new))
+    if lost > lost_before or not len(new.correct):
+        note = f"{lost} of {len(new.trials)} seeds have no result in the second run"
+        return Change(label, dataset, "failing", means[0], means[1], time=time, note=note)
+    note = ""
+    if {trial.id for trial in old.done} == {trial.id for trial in new.done}:
+        if np.array_equal(old.predicted, new.predicted):
+            return Change(label, dataset, "identical", means[0], means[1], time=time, note="the same trials")
+        note = "the same trials, but other predictions: do conditions differ?"
     if not (np.array_equal(old.index, new.index) and np.array_equal(old.labels, new.labels)):
         return Change(label, dataset, "unpaired", means[0], means[1], note="the runs have other test images")
     crossed = Crossed([new.correct, old.correct], [new.deterministic, old.deterministic])
     difference = crossed.difference(0, 1) if old.comparable and new.comparable else None
     if difference is not None:
-        return Change(label, dataset, "undecided", means[0], means[1], difference, time=time)
-    note = (
-        "one seed: these two trained models, not the recipes" if old.complete and new.complete else "seeds are missing"
-    )
+        return Change(label, dataset, "undecided", means[0], means[1], difference, time=time, note=note)
+    one = "one seed: these two trained models, not the recipes"
+    note = note or (one if old.complete and new.complete else "seeds are missing")
     return Change(
         label, dataset, "model alike", means[0], means[1], mcnemar=crossed.mcnemar(0, 1), time=time, note=note
     )

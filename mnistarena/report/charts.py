@@ -56,8 +56,8 @@ def figures(view: View) -> tuple[Figure, ...]:
     for comparison in view.comparisons:
         prefix = f"{unique_slug(comparison.label)}-" if len(view.comparisons) > 1 else ""
         best = {row.label for row in comparison.rows[:MAX_LINES]}
-        for name, points in comparison.curves.items():
-            if any(point.label in best for point in points):
+        for name, every in comparison.curves.items():
+            if points := [point for point in every if point.label in best]:
                 found.append(_curve(f"{prefix}{name.replace('_', '-')}", name, comparison, points, view))
         if comparison.times:
             found.append(_time(f"{prefix}accuracy-time", comparison, view))
@@ -73,8 +73,6 @@ def figures(view: View) -> tuple[Figure, ...]:
 def _curve(key: str, name: str, comparison: Comparison, points: Sequence[CurvePoint], view: View) -> Figure:
     import altair as alt
 
-    drawn = {row.label for row in comparison.rows[:MAX_LINES]}
-    points = [point for point in points if point.label in drawn]
     labels = list(dict.fromkeys(point.label for point in points))
     accuracy = name == "validation_accuracy"
     floor = 0.5 / max(comparison.dataset.get("n_validation") or 1000, 1) if accuracy else 1e-5

@@ -100,6 +100,8 @@ class Cost:
     memory: float | None
     gpu_memory: float | None
     images_per_second: float | None
+    train_seconds: float | None
+    wall_seconds: float | None
 
 
 @dataclass(frozen=True)
@@ -232,6 +234,8 @@ def cost(recipe: Recipe) -> Cost:
         recipe.mean("peak_memory_bytes"),
         recipe.mean("peak_gpu_memory_bytes"),
         recipe.mean("images_per_second"),
+        recipe.mean("train_seconds"),
+        recipe.mean("wall_seconds"),
     )
 
 

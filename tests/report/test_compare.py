@@ -78,6 +78,23 @@ def test_a_seed_that_no_longer_finishes_is_a_regression(tmp_path: Path) -> None:
     assert "1 of 3 seeds" in change.note
 
 
+def test_more_failures_than_before_are_a_regression_as_many_are_not(tmp_path: Path) -> None:
+    lost = {("cnn", 1): FAILED}
+    first = build_run(tmp_path / "a", models={"cnn": CNN}, n=300, failures=lost)
+    more = build_run(tmp_path / "b", models={"cnn": CNN}, n=300, failures={**lost, ("cnn", 2): FAILED}, salt="changed")
+    alike = build_run(tmp_path / "c", models={"cnn": CNN}, n=300, failures=lost, salt="changed")
+    assert kinds(first, more) == {"cnn": "failing"}
+    assert not changes(load_run(first), load_run(alike))[0].regression
+
+
+def test_the_same_trials_with_other_predictions_are_said_to_be(tmp_path: Path) -> None:
+    first = build_run(tmp_path / "a", models={"cnn": CNN}, n=300)
+    second = build_run(tmp_path / "b", models={"cnn": {**CNN, "accuracy": 0.97}}, n=300)
+    change = changes(load_run(first), load_run(second))[0]
+    assert change.kind != "identical"
+    assert "the same trials, but other predictions" in change.note
+
+
 def test_recipes_of_one_run_only_are_named(tmp_path: Path) -> None:
     first, second = pair(tmp_path, {"cnn": CNN}, {"faster-rcnn": RCNN}, n=300)
     assert kinds(first, second) == {"faster-rcnn": "new", "cnn": "gone"}

@@ -104,7 +104,7 @@ def test_every_chart_has_a_description_a_drawing_and_a_table(five: Path) -> None
     charts = [a for a in Elements(page).of("div") if (a.get("class") or "") == "chart"]
     assert len(charts) == 10
     assert all(a["role"] == "img" and len(a["aria-label"] or "") > 30 for a in charts)
-    assert page.count('<details class="figures">') == 10
+    assert page.count('<details class="figures">') == 11  # the charts and the matrix of pairs
     assert page.count('class="marks"') == 10
 
 
