@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mnistarena import ModelDef, Params, Task, hookimpl
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mnistarena_cnn.network import Cnn
 
 Width = Annotated[int, Field(ge=1, le=4096)]
+Kernel = Annotated[int, Field(ge=1, le=15)]
 
 
 class CnnParams(Params):
@@ -21,22 +22,58 @@ class CnnParams(Params):
     channels: list[Width] = Field(
         [16, 32], min_length=1, max_length=6, description="feature maps of each convolution; each is pooled by 2"
     )
-    kernel_size: int = Field(5, ge=1, le=15, description="side of the convolutions' kernels, odd")
+    kernel_size: Kernel | list[Kernel] = Field(
+        5, description="side of the convolutions' kernels; a list gives each its own"
+    )
+    padding: Literal["same", "valid"] = Field(
+        "same", description="same: zeros around the image keep its size, for odd kernels; valid: none, fewer operations"
+    )
+    batch_norm: bool = Field(
+        False, description="normalise each convolution's pooled maps over the batch, before its ReLU"
+    )
     hidden: list[Width] = Field([120, 84], max_length=6, description="units of each hidden linear layer")
+
+    @model_validator(mode="after")
+    def _kernels_fit(self) -> CnnParams:
+        if len(self.kernels) != len(self.channels):
+            raise ValueError(
+                f'"kernel_size" has {len(self.kernels)} entries for {len(self.channels)} convolutions; '
+                "give one number, or one each"
+            )
+        even = [kernel for kernel in self.kernels if kernel % 2 == 0]
+        if self.padding == "same" and even:
+            raise ValueError(
+                f'"kernel_size" must be odd with padding "same", which keeps the image\'s size; it is {even[0]}'
+            )
+        return self
+
+    @property
+    def kernels(self) -> list[int]:
+        """A kernel's side for each convolution."""
+        one = self.kernel_size
+        return one if isinstance(one, list) else [one] * len(self.channels)
+
+
+def pooled(sides: Sequence[int], kernels: Sequence[int], padded: bool) -> list[int]:
+    """What is left of an image's sides after the convolutions, each pooled by 2; 0 where nothing is."""
+    left = list(sides)
+    for kernel in kernels:
+        left = [max(0, side if padded else side - kernel + 1) // 2 for side in left]
+    return left
 
 
 def check(params: CnnParams, task: Task) -> str | None:
-    """Each convolution halves the image, so there must be something left of it."""
-    least = 2 ** len(params.channels)
+    """There must be something left of the image after the convolutions and poolings."""
+    kernels, padded = params.kernels, params.padding == "same"
     _, height, width = task.image_shape
-    if min(height, width) < least:
+    if min(pooled((height, width), kernels, padded)) < 1:
+        least = next(side for side in range(1, 5000) if min(pooled((side,), kernels, padded)) > 0)
         size = max(least, height, width)  # padding shrinks no side
         return (
-            f"{len(params.channels)} poolings need images of at least {least} × {least}, these are {height} × {width}; "
-            f'put {{ name = "pad", size = {size} }} or {{ name = "resize", size = {size} }} into its transforms'
+            f"{len(kernels)} convolutions and poolings need images of at least {least} × {least}, these are "
+            f'{height} × {width}; put {{ name = "pad", size = {size} }} or {{ name = "resize", size = {size} }} '
+            "into its transforms"
         )
-    if params.kernel_size % 2 == 0:
-        return f"kernel_size must be odd, so that the padding keeps the image's size; it is {params.kernel_size}"
     return None
 
 
@@ -44,7 +81,7 @@ def build(params: CnnParams, task: Task) -> Cnn:
     """The network: images `(N, C, H, W)` to logits `(N, n_classes)`."""
     from mnistarena_cnn.network import Cnn
 
-    return Cnn(task.image_shape, params.channels, params.kernel_size, params.hidden, task.n_classes)
+    return Cnn(task.image_shape, params, task.n_classes)
 
 
 @hookimpl

@@ -39,6 +39,13 @@ def test_pooling_before_relu_is_the_notebooks_mathematics():
     torch.testing.assert_close(network(images), network.linears[-1](features))
 
 
+def test_batch_normalisation_adds_two_values_a_map_and_takes_a_bias():
+    network = MODEL.build(MODEL.params(batch_norm=True), task())
+    assert sum(p.numel() for p in network.parameters()) == 212_542 + 16 + 32
+    network(torch.rand(8, 1, 28, 28)).square().sum().backward()
+    assert all(p.grad is not None for p in network.parameters())
+
+
 def test_gradients_reach_every_parameter():
     network = MODEL.build(MODEL.params(), task())
     network(torch.rand(8, 1, 28, 28)).square().sum().backward()
@@ -48,10 +55,31 @@ def test_gradients_reach_every_parameter():
 def test_an_image_that_is_too_small_is_refused_with_the_transform_that_mends_it():
     assert '{ name = "pad", size = 4 }' in MODEL.check(MODEL.params(), task((1, 3, 3)))
     assert '{ name = "pad", size = 28 }' in MODEL.check(MODEL.params(), task((1, 3, 28))), "padding shrinks no side"
-    assert "kernel_size must be odd" in MODEL.check(MODEL.params(kernel_size=4), task())
+    valid = MODEL.params(kernel_size=[5, 3], padding="valid")
+    assert '{ name = "pad", size = 12 }' in MODEL.check(valid, task((1, 11, 11)))
+    assert MODEL.check(valid, task((1, 12, 12))) is None
+    assert MODEL.build(valid, task((1, 12, 12)))(torch.rand(2, 1, 12, 12)).shape == (2, 10)
 
 
-@pytest.mark.parametrize("wrong", [{"channels": []}, {"channels": [0]}, {"hidden": "120"}, {"chanels": [8]}])
+def test_the_published_record_network_is_a_choice_of_parameters():
+    """conv 5 × 5 24, conv 3 × 3 32, both without padding, 256 hidden units: 800 features go in."""
+    record = MODEL.params(channels=[24, 32], kernel_size=[5, 3], padding="valid", hidden=[256])
+    network = MODEL.build(record, task())
+    assert network.linears[0].in_features == 800
+    assert sum(p.numel() for p in network.parameters()) == 624 + 6_944 + 205_056 + 2_570
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"channels": []},
+        {"channels": [0]},
+        {"hidden": "120"},
+        {"chanels": [8]},
+        {"kernel_size": 4},
+        {"kernel_size": [5]},
+    ],
+)
 def test_parameters_are_strict(wrong):
     with pytest.raises(ValidationError):
         MODEL.params(**wrong)
