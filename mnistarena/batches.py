@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -38,6 +39,7 @@ class Chain:
         random = [i for i, (_, is_random) in enumerate(self.steps) if is_random]
         self.head = [apply for apply, _ in self.steps[: random[0] if random else len(self.steps)]]
         self.tail = self.steps[len(self.head) :]
+        self.random = bool(random)
 
     def apply_head(self, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """uint8 images to float, through the transforms before the first random one."""
@@ -87,7 +89,22 @@ class Batches:
         if not self.kept:
             images = self.chain.apply_head(images, self.generator)
         images = self.chain.apply_tail(images, self.generator, training)
-        return images.contiguous(memory_format=torch.channels_last)
+        return images.contiguous(memory_format=torch.channels_last) if images.dim() == 4 else images
+
+    def mapped(self, function: Callable[[torch.Tensor], torch.Tensor]) -> Batches | None:
+        """The same split with `function` applied to every image once, without random transforms.
+
+        None where the results together are larger than `CACHE_BYTES`.
+        """
+        twin = copy.copy(self)
+        twin.chain, twin.kept = Chain([], self.chain.task), True
+        parts: list[torch.Tensor] = []
+        for images, _ in self.in_order():
+            parts.append(function(images))
+            if parts[0].nbytes * self.n > CACHE_BYTES * len(parts[0]):
+                return None
+        twin.stored = torch.cat(parts)
+        return twin
 
     def epoch(
         self, batch_size: int, order_seed: int, augment_seed: int, done: int = 0

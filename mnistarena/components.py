@@ -150,7 +150,9 @@ class ModelDef:
     `deterministic=True`: training does not depend on the seed, so one seed is enough.
 
     Optional on the module, by duck type: `training_loss(images, labels)` in place of the recipe's loss;
-    `predict_extras(images) -> dict[str, Tensor]`, rows aligned with the images.
+    `predict_extras(images) -> dict[str, Tensor]`, rows aligned with the images; `backbone` and `head`, modules
+    with `forward(x) == head(backbone(x))`: where no parameter of the backbone requires a gradient and no
+    transform is random, its output is computed once, in evaluation mode, and only the head is trained.
 
     An interrupted training goes on from the module's parameters and buffers: whatever else training
     changes in a module must be kept in a buffer.

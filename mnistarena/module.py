@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
-from mnistarena import evaluation, measure, shared, training
+from mnistarena import backbone, evaluation, measure, shared, training
 from mnistarena.batches import Batches, Chain
 from mnistarena.checkpoint import Arrays, Checkpoints, Unusable
 from mnistarena.errors import StoreError
@@ -34,15 +37,11 @@ def run(
     model.to(device)
     to_channels_last(model)
     counts = measure.count_parameters(model)
-    images = shared.read(job.data, "train_images")
-    # A short training does not see enough images to pay for transforming all of them beforehand.
-    seen = recipe.steps * recipe.batch_size if recipe.steps else len(images) * (recipe.epochs or 1)
-    train_split = Batches(images, shared.read(job.data, "train_labels"), chain, device, keep=seen >= len(images))
-    validation = shared.read(job.data, "validation_images")
-    held = Batches(validation, shared.read(job.data, "validation_labels"), chain, device, keep=False)
+    ready = prepare(job, model, chain, recipe, device, amp, lambda: send({"event": "stage", "stage": "features"}))
+    trained, held = ready.trained, ready.held
 
     def validate() -> dict[str, Any]:
-        return evaluation.scores(model, held, n_classes, amp) if held.n else {}
+        return evaluation.scores(trained, held, n_classes, amp) if held.n else {}
 
     def on_row(row: dict[str, Any]) -> None:
         folder.append_history(row)
@@ -57,7 +56,9 @@ def run(
     with contextlib.ExitStack() as stack:
         checkpoints = keep_checkpoints(job, folder, stack)
         seed = job.identity["seed"]
-        outcome = training.train(model, train_split, recipe, seed, validate, on_row, on_step, checkpoints)
+        outcome = training.train(
+            trained, ready.train_split, recipe, seed, validate, on_row, on_step, checkpoints, spent=ready.seconds
+        )
     outcome |= since(checkpoints)
 
     send({"event": "stage", "stage": "testing"})
@@ -84,6 +85,52 @@ def run(
         state = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
         folder.write_model(save(_untied(state)))
     return outcome, chances, extras
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What is trained (the model, or its head alone) on what; `seconds` were spent on features."""
+
+    trained: nn.Module
+    train_split: Batches
+    held: Batches
+    seconds: float = 0.0
+
+
+def prepare(
+    job: Job,
+    model: nn.Module,
+    chain: Chain,
+    recipe: Training,
+    device: torch.device,
+    amp: torch.autocast,
+    computing_features: Callable[[], None] = lambda: None,
+    first: int | None = None,
+) -> Prepared:
+    """The splits on the device; of a model with a frozen backbone its head, and the splits as the head sees them.
+
+    With `first`, only so many images of each split: enough to see how fast it goes.
+    """
+    images, labels = (shared.read(job.data, f"train_{name}") for name in ("images", "labels"))
+    # A short training does not see enough images to pay for computing something of all of them beforehand.
+    seen = recipe.steps * recipe.batch_size if recipe.steps else len(images) * (recipe.epochs or 1)
+    whole = seen >= len(images)
+    parts = backbone.frozen(model) if whole and not chain.random and not hasattr(model, "training_loss") else None
+    train_split = Batches(images[:first], labels[:first], chain, device, keep=whole and parts is None)
+    validation, labels = (shared.read(job.data, f"validation_{name}") for name in ("images", "labels"))
+    held = Batches(validation[:first], labels[:first], chain, device, keep=False)
+    if parts is None:
+        return Prepared(model, train_split, held)
+    computing_features()
+    began = time.perf_counter()
+    features = backbone.features(parts[0], train_split, amp)
+    measure.synchronize(device)
+    seconds = time.perf_counter() - began
+    held_features = backbone.features(parts[0], held, amp) if held.n else held
+    if features is None or held_features is None:
+        print("the frozen backbone's features do not fit in memory: they are computed anew in each epoch")
+        return Prepared(model, train_split, held)
+    return Prepared(parts[1], features, held_features, seconds)
 
 
 def keep_checkpoints(job: Job, folder: TrialFolder, stack: contextlib.ExitStack) -> Checkpoints:

@@ -10,7 +10,7 @@ import hashlib
 import socket
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -180,6 +180,10 @@ class FineTunedParams(Params):
         description="SHA-256 that the weights' file must have; filled in when the plan is made",
     )
     dropout: float = Field(0.5, ge=0, lt=1, description="in the classifier")
+    freeze: Literal["none", "backbone"] = Field(
+        "none",
+        description="backbone: all but the last layer stays as it starts; what it makes of each image is computed once",
+    )
 
     def identity(self) -> dict[str, Any]:
         """The digest says which weights; where their file lies does not matter."""
@@ -209,6 +213,8 @@ def fine_tuned(name: str, summary: str, *, enum: str, head: str, least_size: int
 
     def prepare(params: FineTunedParams, context: PrepareContext) -> FineTunedParams:
         weights, digest = resolve(name, params.weights, enum, params.weights_digest, context)
+        if params.freeze == "backbone" and weights == NONE:
+            context.note(f"{name}: its frozen backbone is random: only the last layer learns anything")
         return params.model_copy(update={"weights": [weights], "weights_digest": digest})
 
     def build(params: FineTunedParams, task: Task) -> nn.Module:
@@ -220,6 +226,10 @@ def fine_tuned(name: str, summary: str, *, enum: str, head: str, least_size: int
         if params.weights != [NONE]:
             state = load(name, params.weights[0], enum, params.weights_digest)
             apply(network, state, head, params.weights[0])
+        if params.freeze == "backbone":
+            from mnistarena.backbone import Split
+
+            return Split(network, head)
         return network
 
     return ModelDef(name, summary, FineTunedParams, build, check, prepare)

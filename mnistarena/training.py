@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from mnistarena.backbone import to_training
 from mnistarena.batches import Batches
 from mnistarena.checkpoint import Checkpoints, Interrupted, Progress
 from mnistarena.errors import TrialError
@@ -34,12 +35,14 @@ def train(
     on_row: Callable[[Row], None],
     on_step: Callable[[int, int, float], None],
     checkpoints: Checkpoints | None = None,
+    spent: float = 0.0,
 ) -> Row:
     """Train `model` in place and return how it went.
 
     `validate()` gives `validation_loss` and `validation_accuracy` (None without a validation split);
     `on_row` gets a row of the history, `on_step(step, total, mean loss)` news about once a second.
-    `train_seconds` is synchronised and excludes warm-up, loading, validation and checkpoints.
+    `train_seconds` is synchronised and excludes warm-up, loading, validation and checkpoints; it starts from
+    the seconds `spent` on this training before.
     Raises `TrialError` where the loss is no longer finite, `Interrupted` where `checkpoints` says to stop.
     """
     device, checkpoints = batches.device, checkpoints or Checkpoints()
@@ -52,6 +55,7 @@ def train(
     total = recipe.steps or per_epoch * (recipe.epochs or 1)
     stops = row_ends(recipe, per_epoch, total)
     progress, best = checkpoints.resume(model, optimizer, batches)
+    progress.train_seconds = progress.train_seconds or spent
     loss_sum = torch.full((), progress.loss_sum, device=device)
     losses: list[torch.Tensor] = []  # of each step since the last row: looked through only when one is not finite
     news = time.perf_counter()
@@ -68,7 +72,7 @@ def train(
         if progress.batch == 0:
             progress.epoch += 1
             seed_everything(derive(seed, "noise", progress.epoch))  # dropout: a stream an epoch
-        model.train()
+        to_training(model)
         started = time.perf_counter()
         order, augment = derive(seed, "order", progress.epoch), derive(seed, "augment", progress.epoch)
         for images, labels in batches.epoch(recipe.batch_size, order, augment, done=progress.batch):
@@ -105,7 +109,7 @@ def train(
                 }
                 if step == total or step % per_epoch == 0:
                     row |= validate()
-                    model.train()
+                    to_training(model)
                 row |= {"train_seconds": progress.train_seconds, "wall_seconds": time.perf_counter() - began}
                 progress.rows.append(row)
                 on_row(row)
@@ -209,7 +213,7 @@ def warm_up(model: nn.Module, batches: Batches, recipe: Training, amp: torch.aut
     """One step on a copy that is thrown away, so that lazily built kernels are not timed as training."""
     twin = copy.deepcopy(model)
     own = loss_function(twin, recipe)
-    twin.train()
+    to_training(twin)
     images, labels = next(iter(batches.epoch(recipe.batch_size, 0, 0)))
     with amp:
         loss = own(images, labels)
