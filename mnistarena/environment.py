@@ -37,6 +37,21 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def memory_available() -> int:
+    """Bytes of memory that programs can still have, a container's limit included."""
+    import psutil
+
+    free = int(psutil.virtual_memory().available)
+    folder = Path("/sys/fs/cgroup")
+    try:
+        limit, used = ((folder / name).read_text().strip() for name in ("memory.max", "memory.current"))
+        stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        # Files that were read stay in memory until somebody needs it.
+        return free if limit == "max" else min(free, int(limit) - int(used) + int(stat.get("inactive_file", 0)))
+    except (OSError, ValueError):
+        return free
+
+
 def conditions(device: str, device_name: str | None, threads: int, jobs: int) -> dict[str, Any]:
     """What a trial's numbers and times depend on, beside its identity.
 

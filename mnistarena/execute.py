@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from mnistarena import environment, shared
+from mnistarena import capacity, environment, shared
 from mnistarena.errors import ArenaError, StoreError
 from mnistarena.files import slug, unique_slug
 from mnistarena.job import Job
@@ -153,17 +153,15 @@ class _Execution:
         asked = self.options
         if idle and before and not (asked.device or asked.jobs or asked.threads):
             return before
-        known = self.workers.probe(asked.device or before.get("device") or "auto")
-        if "error" in known:
-            raise ArenaError(f"{known['error']}; choose another with --device")
-        cores = environment.cores()
-        jobs = asked.jobs or (None if asked.threads else before.get("jobs"))
-        threads = asked.threads or (None if asked.jobs else before.get("threads"))
-        if jobs is None:
-            jobs = max(1, min(cores // (threads or 1), n_trials)) if known["device"] == "cpu" else 1
-        if threads is None:
-            threads = max(1, cores // jobs)
-        return environment.conditions(known["device"], known["device_name"], threads, jobs)
+        return capacity.choose(
+            self.workers,
+            n_trials,
+            device=asked.device,
+            jobs=asked.jobs,
+            threads=asked.threads,
+            exclusive=self.plan.benchmark.timing == "exclusive",
+            before=before,
+        )
 
     def store_test_split(self, entry: Data) -> None:
         assert entry.dataset is not None

@@ -20,7 +20,8 @@ class Job:
     `identity` is the trial's, `params` its model's as JSON; `task` is the dataset's, before transforms;
     `data` is a folder of .npy files; `metrics` are (label, name, params as JSON); `conditions` say device
     and threads; `temporary` is where the trial's temporary files go; `checkpoint_every` is in seconds.
-    With `train` false, only the metrics are computed again, and no task is needed.
+    With `train` false, only the metrics are computed again, and no task is needed; with `pace`, a few steps
+    are run to see how long the trial would take.
     """
 
     folder: Path
@@ -34,6 +35,7 @@ class Job:
     temporary: Path
     checkpoint_every: float = 30.0
     train: bool = True
+    pace: bool = False
 
     @property
     def bits_depend_on(self) -> dict[str, Any]:

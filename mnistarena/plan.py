@@ -182,6 +182,7 @@ class Plan:
             "engine": ENGINE,
             "baseline": self.benchmark.baseline,
             "margin": schema.share(self.benchmark.margin),
+            "target": None if self.benchmark.target is None else schema.fraction(self.benchmark.target),
             "metrics": [
                 {
                     "label": m.label,

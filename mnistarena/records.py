@@ -72,6 +72,7 @@ class _Plan(_Loose):
     name: Text
     baseline: Label | None = None
     margin: Annotated[float, Field(gt=0, le=0.5)] = 0.001
+    target: Annotated[float, Field(gt=0, le=1)] | None = None
     metrics: list[_Metric] = []
     datasets: list[_Dataset]
     entries: list[_Entry]

@@ -108,6 +108,8 @@ class _Resolver:
             if params is None:
                 continue
             found.append(self.load(Data(table.label or table.name, component, params, table), path))
+            if self.spec.benchmark is not None and self.spec.benchmark.target is not None and not table.validation:
+                self.problems.add(path, 'the benchmark\'s "target" needs validation images; set "validation"')
         self.unique_labels(labelled, "dataset")
         return found
 

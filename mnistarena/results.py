@@ -63,6 +63,16 @@ class TrialResult:
             self.folder.check("history.jsonl", self.files)
         return self.folder.history()
 
+    def time_to(self, target: float) -> float | None:
+        """Training seconds until the first epoch whose validation accuracy reaches `target`; None where none does.
+
+        A training that missed the target is a finding (censored), not a gap: count it.
+        """
+        for row in self.history():
+            if row["validation_accuracy"] is not None and row["validation_accuracy"] >= target:
+                return float(row["train_seconds"])
+        return None
+
     def predictions(self) -> Predictions:
         """The stored predictions on the test split; raises `StoreError` where they were altered."""
         if self.folder is None or not self.done:
@@ -101,10 +111,12 @@ class Run:
 
     def rows(self, what: str = "trials") -> Iterator[dict[str, Any]]:
         """Flat rows of a tidy table; see `frame`."""
+        target = self.plan.get("target")
         for trial in self.trials:
             key = {"label": trial.label, "dataset": trial.dataset, "seed": trial.seed}
             if what == "trials":
-                yield trial.row()
+                reached = {"time_to_target": trial.time_to(target) if trial.done else None} if target else {}
+                yield {**trial.row(), **reached}
             elif what == "history":
                 yield from ({**key, **line} for line in trial.history())
             elif what == "predictions":
@@ -116,7 +128,8 @@ class Run:
     def frame(self, what: str = "trials") -> pd.DataFrame:
         """A tidy table: `trials`, `history` or `predictions`.
 
-        trials: a row a trial: id, label, dataset, seed, status, then every metric and scalar measurement.
+        trials: a row a trial: id, label, dataset, seed, status, then every metric and scalar measurement;
+        `time_to_target` (s) where the spec has a target and the training reached it.
         history: a row a trial and epoch. predictions: a row a trial and test image: index into the test split,
         true class, predicted class, its probability, and whether it is right.
         """

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from mnistarena import classifier, evaluation, module, shared
+from mnistarena import classifier, evaluation, module, pace, shared
 from mnistarena.batches import Chain
 from mnistarena.checkpoint import Interrupted, Unusable
 from mnistarena.components import Predictions, Task
@@ -131,6 +131,8 @@ def run(job: Job, send: Send) -> dict[str, Any]:
         return definition.build(params, chain.task)
 
     model = build()
+    if job.pace and isinstance(model, nn.Module):
+        return {"pace": pace.of_module(job, model, chain, recipe, device)}
     if isinstance(model, nn.Module):
         try:
             outcome = module.run(job, model, chain, recipe, device, folder, send)
@@ -139,6 +141,8 @@ def run(job: Job, send: Send) -> dict[str, Any]:
             folder.remove_checkpoint()
             outcome = module.run(job, build(), chain, recipe, device, folder, send)
     elif hasattr(model, "fit") and hasattr(model, "predict_proba"):
+        if job.pace:
+            return {"pace": pace.of_classifier(job, model, chain)}
         outcome = classifier.run(job, model, chain, folder, send)
     else:
         raise TrialError(

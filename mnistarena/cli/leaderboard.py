@@ -48,10 +48,12 @@ def _table(console: Console, view: View, comparison: Comparison) -> Table:
     for shown in range(len(view.metrics), -1, -1):
         table = Table(box=None, header_style="bold", pad_edge=False)
         metrics = [metric["label"] for metric in view.metrics[:shown]]
-        for heading in ("model", "place", "seeds", "accuracy", "95 % interval", *metrics, "training"):
+        goal = [f"to {100 * view.plan['target']:g} %"] if comparison.reached else []
+        for heading in ("model", "place", "seeds", "accuracy", "95 % interval", *metrics, "training", *goal):
             table.add_column(heading, justify="left" if heading == "model" else "right", no_wrap=True)
-        for row in comparison.rows:
-            table.add_row(*_cells(row, shown))
+        reached = [[Text(one.text)] for one in comparison.reached] or [[] for _ in comparison.rows]
+        for row, last in zip(comparison.rows, reached, strict=True):
+            table.add_row(*_cells(row, shown), *last)
         if Measurement.get(console, console.options.update(width=1000), table).maximum <= console.width:
             break
     return table

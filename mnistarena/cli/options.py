@@ -52,4 +52,17 @@ def spec_options(command: F) -> F:
     return command
 
 
+def where_options(command: F) -> F:
+    """--jobs, --threads and --device."""
+    for decorate in (
+        click.option(
+            "--device", metavar="NAME", help="cpu, cuda, cuda:1, mps or auto. [default: auto: CUDA, else CPU]"
+        ),
+        click.option("--threads", type=click.IntRange(1), metavar="T", help="Threads of each trial."),
+        click.option("--jobs", type=click.IntRange(1), metavar="N", help="Trials side by side."),
+    ):
+        command = decorate(command)
+    return command
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -7,15 +7,13 @@ from typing import Any
 
 import click
 
-from mnistarena.cli.options import Duration, Size, spec_options
+from mnistarena.cli.options import Duration, Size, spec_options, where_options
 
 
 @click.command("run")
 @spec_options
 @click.option("--out", type=click.Path(), metavar="DIR", help="The run folder. [default: runs/<spec name>]")
-@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Trials side by side.")
-@click.option("--threads", type=click.IntRange(1), metavar="T", help="Threads of each trial.")
-@click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps or auto. [default: auto: CUDA, else CPU]")
+@where_options
 @click.option("--memory-limit", type=Size(), metavar="SIZE", help="End a trial that uses more, such as 4GiB.")
 @click.option(
     "--checkpoint-every",

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from mnistarena.report import answers, facts, parts, words
+from mnistarena.report import answers, facts, parts, targets, words
 from mnistarena.report.evidence import CurvePoint, Pair, Recipe, compare, gather, places
 from mnistarena.report.images import LabelErrors, Tile, gallery, label_errors
 from mnistarena.report.parts import Cost, Failure, Matrix, Reliability, Row, TimePoint
 from mnistarena.report.style import Style, styles
+from mnistarena.report.targets import Reached
 from mnistarena.results import Run
 from mnistarena.statistics import MARGIN
 
@@ -21,6 +22,8 @@ from mnistarena.statistics import MARGIN
 @dataclass(frozen=True)
 class Comparison:
     """All recipes on one dataset. `answers` maps a section to the sentence it opens with.
+
+    `reached` is in the order of the rows; empty where the spec has no target.
 
     `rows` are judged against the reference within `family`; `pairs` are all pairs, a Holm family of their own.
     """
@@ -42,6 +45,7 @@ class Comparison:
     label_errors: tuple[LabelErrors, ...]
     reliabilities: tuple[Reliability, ...]
     costs: tuple[Cost, ...]
+    reached: tuple[Reached, ...]
     answers: dict[str, str]
 
     @property
@@ -145,6 +149,8 @@ def _comparison(
     matrices = tuple(parts.matrix(recipe, class_names) for recipe in ranked if len(recipe.correct))
     costs = tuple(parts.cost(recipe) for recipe in ranked)
     reliabilities = tuple(parts.reliability(recipe) for recipe in ranked if len(recipe.correct))
+    target = run.plan.get("target")
+    goals = tuple(targets.reached(recipe, target) for recipe in ranked) if target else ()
     split = run.test_split(dataset["label"]) if matrices else None
     tiles = gallery(ranked, split, dataset) if split else ()
     errors = label_errors(ranked, dataset)
@@ -168,12 +174,14 @@ def _comparison(
         label_errors=errors,
         reliabilities=reliabilities,
         costs=costs,
+        reached=goals,
         answers={
             "certainty": words.certainty(ranked, pairs, reference, family),
             "ranking": answers.ranking(ranked),
             "pairs": words.pairs(every, words.family(every, None, None)),
             "learning": answers.learning(found),
             "time": answers.time([(t.label, t.seconds) for t in times if t.front], len(times), mixed),
+            "target": targets.answer(goals, target, mixed) if target else "",
             "confusion": answers.confusion(recipes, class_names),
             "gallery": answers.gallery(tiles, sum(len(recipe.correct) > 0 for recipe in recipes)),
             "label_errors": answers.label_errors(errors),

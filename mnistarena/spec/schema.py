@@ -33,6 +33,18 @@ def points(text: str) -> str:
     return text
 
 
+def percentage(text: str) -> str:
+    """The text, if it is a share in percent; raises ValueError."""
+    if not re.fullmatch(r"\d+(\.\d+)?\s*%", text.strip()) or not 0 < float(text.strip()[:-1]) <= 100:
+        raise ValueError('must be a percentage above 0 with its sign, such as "99 %"')
+    return text
+
+
+def fraction(percentage: str) -> float:
+    """A percentage such as "99 %" as a share of the images: 0.99."""
+    return float(percentage.strip()[:-1]) / 100
+
+
 def share(points: str) -> float:
     """A margin such as "0.1 pp" as a share of the images: 0.001."""
     return float(points.strip()[:-2]) / 100
@@ -65,6 +77,12 @@ class Benchmark(Table):
     baseline: str | None = Field(None, description="label of the model that others are compared with")
     margin: Annotated[str, AfterValidator(points)] = Field(
         "0.1 pp", description="accuracies that differ by no more are practically equal"
+    )
+    target: Annotated[str, AfterValidator(percentage)] | None = Field(
+        None, description='validation accuracy, such as "99 %": how soon does each model reach it?'
+    )
+    timing: Literal["shared", "exclusive"] = Field(
+        "shared", description="exclusive: nothing of the run goes on beside a trial, so that its times are its own"
     )
     keep_models: bool = Field(True, description="whether trained weights stay in the run folder")
 

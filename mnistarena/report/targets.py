@@ -1,0 +1,70 @@
+"""How soon, and how surely, each recipe reaches the validation accuracy that the spec asks for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mnistarena.report.evidence import Recipe
+from mnistarena.report.format import NONE, percent, seconds, series
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A recipe's way to the target. `of` finished seeds, `reached` of them got there.
+
+    `median` is over all finished seeds, those that missed counted as later than any; None where it is among
+    them. `fastest` and `slowest` (s) are of those that reached it.
+    """
+
+    label: str
+    of: int
+    reached: int
+    median: float | None
+    fastest: float | None
+    slowest: float | None
+
+    @property
+    def text(self) -> str:
+        """Such as "3.1 s" or, with the share, "3.1 s (9 of 10)"; who missed it is always told."""
+        if not self.of:
+            return NONE
+        share = "" if self.reached == self.of else f" ({self.reached} of {self.of})"
+        return (NONE if self.median is None else seconds(self.median)) + share
+
+
+def reached(recipe: Recipe, target: float) -> Reached:
+    """How a recipe's finished trials got to the target."""
+    times = [trial.time_to(target) for trial in recipe.done]
+    got = sorted(time for time in times if time is not None)
+    late = got + [math.inf] * (len(times) - len(got))
+    middle = (late[(len(late) - 1) // 2] + late[len(late) // 2]) / 2 if late else math.inf
+    return Reached(
+        recipe.label,
+        len(times),
+        len(got),
+        middle if math.isfinite(middle) else None,
+        got[0] if got else None,
+        got[-1] if got else None,
+    )
+
+
+def answer(found: Sequence[Reached], target: float, mixed: tuple[str, ...]) -> str:
+    """Who reaches the target first."""
+    able = sorted((one for one in found if one.median is not None), key=lambda one: one.median or 0.0)
+    missed = [one.label for one in found if one.of and not one.reached]
+    goal = f"{percent(target, 2 if round(target * 100, 2) % 1 else 0)} on the validation images"
+    if not able:
+        said = f"No model reaches {goal} with most of its seeds"
+    elif mixed:
+        said = f"The trials ran under unlike conditions, so who reaches {goal} first is not ranked"
+    else:
+        first = able[0]
+        said = (
+            f"{first.label} reaches {goal} first, after {seconds(first.median)} of training in the median "
+            f"({first.reached} of {first.of} seeds do)"
+        )
+        if len(able) > 1:
+            said += f"; next is {able[1].label} after {seconds(able[1].median)} ({able[1].reached} of {able[1].of})"
+    return said + (f". Not once: {series(missed)}." if missed and able else ".")
