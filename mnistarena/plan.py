@@ -15,7 +15,7 @@ from mnistarena.spec import schema
 from mnistarena.spec.load import Spec
 from mnistarena.version import __version__
 
-ENGINE = "1"
+ENGINE = "2"
 """Part of every identity: it changes when the engine would compute other numbers from the same spec."""
 
 

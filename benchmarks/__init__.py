@@ -1,0 +1,1 @@
+"""Measured comparisons: `python -m benchmarks` runs all, `python -m benchmarks NAME` one; see `rows.py`."""

@@ -1,0 +1,65 @@
+"""Measured comparisons: `python -m benchmarks [NAME …] [--rounds 5]`.
+
+Each prints its rows; run without names, all of them, and the table goes to benchmarks/RESULTS.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import platform
+import time
+from pathlib import Path
+
+from benchmarks.rows import Row
+from mnistarena import environment
+
+NAMES = ("training", "seeds", "vit", "record", "backbone", "overheads", "gpu")
+RESULTS = Path(__file__).parent / "RESULTS.md"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", choices=[[], *NAMES], metavar="NAME", help=", ".join(NAMES))
+    parser.add_argument("--rounds", type=int, default=5, help="how often the contenders take turns")
+    given = parser.parse_args()
+    sections = []
+    for name in given.names or NAMES:
+        module = importlib.import_module(f"benchmarks.{name}")
+        title = (module.__doc__ or name).strip().partition("\n")[0]
+        print(f"{name}: {title}", flush=True)
+        rows: list[Row] = module.run(given.rounds)
+        for row in rows:
+            print(f"  {verdict(row)}  {row.what}: {row.measured}, target {row.target}  {row.detail}", flush=True)
+        sections.append((name, title, rows))
+    if not given.names:
+        RESULTS.write_text(table(sections, given.rounds))
+        print(f"written to {RESULTS}")
+
+
+def verdict(row: Row) -> str:
+    return {True: "met", False: "short", None: "–"}[row.met]
+
+
+def table(sections: list[tuple[str, str, list[Row]]], rounds: int) -> str:
+    """RESULTS.md."""
+    packages = ", ".join(
+        f"{name} {environment.version(name)}" for name in ("torch", "torchvision", "lightning", "skorch")
+    )
+    lines = [
+        "# Measured comparisons",
+        "",
+        "Written by `make bench` (`python -m benchmarks`); `python -m benchmarks NAME` repeats one part. Contenders take",
+        f"turns, {rounds} rounds; a figure is the median, with the least and the most; a ratio is taken round by round.",
+        "",
+        f"Machine: {environment.processor()}, {environment.cores()} cores, {platform.system()} {platform.machine()}, "
+        f"Python {platform.python_version()}, {packages}; {time.strftime('%Y-%m-%d')}.",
+    ]
+    for name, title, rows in sections:
+        lines += ["", f"## {name}", "", title, "", "| what | target | measured | | |", "|---|--:|--:|---|---|"]
+        lines += [f"| {row.what} | {row.target} | {row.measured} | {verdict(row)} | {row.detail} |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()

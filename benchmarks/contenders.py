@@ -1,0 +1,235 @@
+"""The same network trained by others: the stock PyTorch loop, Lightning, skorch, a hand-written tight loop; and by us.
+
+Each returns images a second over one epoch of `n` images, warm-up excluded: batches of 64, Adam at 0.001,
+cross-entropy on logits, the notebook's CNN.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.utils.data import DataLoader, Subset
+from torchvision import transforms
+
+from mnistarena import DataContext, data
+from mnistarena.batches import Batches, Chain
+from mnistarena.module import to_channels_last
+from mnistarena.registry import installed
+from mnistarena.spec.schema import Training
+from mnistarena.training import train
+
+MEAN, DEVIATION = 0.1307, 0.3081
+
+
+@lru_cache(maxsize=4)
+def mnist(n: int) -> tuple[Any, Any, Any]:
+    """Images uint8, labels, and the task, of `n` stratified training images."""
+    definition = installed().get("dataset", "mnist").definition
+    loaded = definition.load(definition.params(), DataContext(Path(), download=False))
+    parts = data.split(loaded, validation=0, split_seed=0, train_limit=n, test_limit=None)
+    return loaded.train_images[parts.train], loaded.train_labels[parts.train], data.task(loaded, parts)
+
+
+class Pictures(torch.utils.data.Dataset):
+    """MNIST as torchvision gives it: a PIL image and a label at a time, transformed one by one."""
+
+    def __init__(self, images: Any, labels: Any) -> None:
+        self.images, self.labels = images, labels
+        self.to_pil = transforms.ToPILImage()
+        self.transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((MEAN,), (DEVIATION,))])
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        return self.transform(self.to_pil(torch.from_numpy(self.images[index]))), int(self.labels[index])
+
+
+class NotebookCnn(nn.Module):
+    """The notebook's CNN as the notebook writes it: ReLU, then pooling."""
+
+    def __init__(self, pool_first: bool = False) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(1, 16, 5, padding=2), nn.Conv2d(16, 32, 5, padding=2)
+        self.pool, self.pool_first = nn.MaxPool2d(2, 2), pool_first
+        self.fc1, self.fc2, self.fc3 = nn.Linear(1568, 120), nn.Linear(120, 84), nn.Linear(84, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for convolution in (self.conv1, self.conv2):
+            x = convolution(x)
+            x = torch.relu(self.pool(x)) if self.pool_first else self.pool(torch.relu(x))
+        x = x.flatten(1)
+        return self.fc3(torch.relu(self.fc2(torch.relu(self.fc1(x)))))
+
+
+def stock(n: int, device: str = "cpu") -> float:
+    """A Dataset of PIL images, a DataLoader, Adam, `.item()` every batch: what tutorials and the notebook do."""
+    images, labels, _ = mnist(n)
+    model, pictures = NotebookCnn().to(device).train(), Pictures(images, labels)
+    optimizer, criterion = torch.optim.Adam(model.parameters(), lr=0.001), nn.CrossEntropyLoss()
+
+    def epoch(dataset: Any) -> None:
+        total = 0.0
+        for batch, wanted in DataLoader(dataset, batch_size=64, shuffle=True):
+            batch, wanted = batch.to(device), wanted.to(device)
+            optimizer.zero_grad()
+            loss = criterion(model(batch), wanted)
+            loss.backward()
+            optimizer.step()
+            total += loss.item()
+
+    epoch(Subset(pictures, range(64)))
+    began = time.perf_counter()
+    epoch(pictures)
+    return n / (time.perf_counter() - began)
+
+
+def lightning(n: int) -> float:
+    """Lightning's Trainer on the same dataset, with everything off that is not training."""
+    import logging
+
+    import lightning.pytorch as pl
+
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning")
+    images, labels, _ = mnist(n)
+
+    class Lit(pl.LightningModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = NotebookCnn()
+
+        def training_step(self, batch: Any, index: int) -> torch.Tensor:
+            return functional.cross_entropy(self.model(batch[0]), batch[1])
+
+        def configure_optimizers(self) -> Any:
+            return torch.optim.Adam(self.parameters(), lr=0.001)
+
+    class Clock(pl.Callback):
+        began = took = 0.0
+
+        def on_train_epoch_start(self, trainer: Any, module: Any) -> None:
+            self.began = time.perf_counter()
+
+        def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
+            self.took = time.perf_counter() - self.began
+
+    clock, lit, pictures = Clock(), Lit(), Pictures(images, labels)
+    for dataset in (Subset(pictures, range(64)), pictures):
+        trainer = pl.Trainer(
+            max_epochs=1,
+            accelerator="cpu",
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            callbacks=[clock],
+        )
+        trainer.fit(lit, DataLoader(dataset, batch_size=64, shuffle=True))
+    return n / clock.took
+
+
+def skorch(n: int) -> float:
+    """skorch's NeuralNetClassifier on arrays that are ready, which spares it the pictures."""
+    from skorch import NeuralNetClassifier
+    from skorch.callbacks import Callback
+
+    images, labels, _ = mnist(n)
+    x = ((images.astype(np.float32) / 255 - MEAN) / DEVIATION).astype(np.float32)
+
+    class Clock(Callback):
+        began = took = 0.0
+
+        def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+            self.began = time.perf_counter()
+
+        def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+            self.took = time.perf_counter() - self.began
+
+    clock = Clock()
+    net = NeuralNetClassifier(
+        NotebookCnn,
+        criterion=nn.CrossEntropyLoss,
+        optimizer=torch.optim.Adam,
+        lr=0.001,
+        batch_size=64,
+        max_epochs=1,
+        iterator_train__shuffle=True,
+        train_split=None,
+        callbacks=[clock],
+        verbose=0,
+    )
+    net.partial_fit(x[:64], labels[:64])
+    net.partial_fit(x, labels)
+    return n / clock.took
+
+
+def tight(n: int) -> float:
+    """A loop by hand with every trick of this engine and nothing else: the honest lower bound of its overhead."""
+    images, labels, _ = mnist(n)
+    model = NotebookCnn(pool_first=True).to(memory_format=torch.channels_last).train()
+    x = (torch.from_numpy(images).float() / 255 - MEAN) / DEVIATION
+    y = torch.from_numpy(labels)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.001, fused=True)
+    functional.cross_entropy(model(x[:64]), y[:64]).backward()
+    began = time.perf_counter()
+    total = torch.zeros(())
+    for rows in torch.randperm(n).split(64):
+        loss = functional.cross_entropy(model(x.index_select(0, rows)), y.index_select(0, rows))
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        total += loss.detach() * len(rows)
+    total.item()
+    return n / (time.perf_counter() - began)
+
+
+def engine(n: int, device: str = "cpu", precision: str = "float32") -> float:
+    """This engine, as it reports itself."""
+    images, labels, task = mnist(n)
+    registry = installed()
+    definition = registry.get("model", "cnn").definition
+    normalize = registry.get("transform", "normalize").definition
+    chain = Chain([(normalize, normalize.params())], task)
+    where = torch.device(device)
+    model = definition.build(definition.params(), chain.task).to(where)
+    to_channels_last(model)
+    batches = Batches(images, labels, chain, where, keep=True)
+    recipe = Training.model_validate({"epochs": 1, "precision": precision})
+    return float(train(model, batches, recipe, 0, dict, lambda row: None, lambda *news: None)["images_per_second"])
+
+
+def flops_per_trained_image() -> float:
+    """Floating-point operations of one image forward and backward through the notebook's CNN, as torch counts."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    model = NotebookCnn()
+    with FlopCounterMode(display=False) as counter:
+        functional.cross_entropy(model(torch.rand(1, 1, 28, 28)), torch.zeros(1, dtype=torch.long)).backward()
+    return float(counter.get_total_flops())
+
+
+def gemm_rate(threads: int) -> float:
+    """The machine's roof: the best rate of float32 matrix products of several sizes, in FLOP/s."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    best = 0.0
+    for size in (512, 1024, 2048):
+        a, b, c = torch.randn(size, size), torch.randn(size, size), torch.empty(size, size)
+        torch.mm(a, b, out=c)
+        for _ in range(3):
+            began, times = time.perf_counter(), 0
+            while time.perf_counter() - began < 0.15:
+                torch.mm(a, b, out=c)
+                times += 1
+            best = max(best, 2 * size**3 * times / (time.perf_counter() - began))
+    torch.set_num_threads(before)
+    return best

@@ -1,0 +1,158 @@
+"""What is not training: a trial's fixed cost, the commands that must answer at once, very many trials."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks.rows import Row, seconds, spread, take_turns
+
+ROOT = Path(__file__).parent.parent
+TRIALS = 10_000
+
+
+def spec(seeds: int) -> str:
+    """A tiny training: what is left is the fixed cost."""
+    return f"""
+[benchmark]
+name = "overheads"
+seeds = {list(range(seeds))}
+metrics = ["accuracy"]
+keep_models = false
+[[dataset]]
+name = "mnist"
+transforms = ["normalize"]
+[training]
+steps = 10
+[[model]]
+name = "cnn"
+"""
+
+
+def command(*arguments: object) -> None:
+    """The real command, its output thrown away."""
+    subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        check=True,
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+
+def arena(*arguments: object) -> None:
+    command("-m", "mnistarena", *arguments)
+
+
+def run(rounds: int) -> list[Row]:
+    """Whole processes throughout."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        return [*fixed(folder, rounds), *answers(rounds), *many(folder, min(rounds, 3))]
+
+
+def fixed(folder: Path, rounds: int) -> list[Row]:
+    """A trial's cost beyond training, test pass and latency: the slope of the command's time over its seeds."""
+    for seeds in (1, 6):
+        (folder / f"{seeds}.toml").write_text(spec(seeds))
+    number = iter(range(1000))
+
+    def took(seeds: int) -> float:
+        out = folder / f"run-{next(number)}"
+        time = seconds(lambda: arena("run", folder / f"{seeds}.toml", "--out", out, "--jobs", 1, "--threads", 1))
+        for path in out.glob("trials/*/trial.json"):
+            measured = json.loads(path.read_text())["measurements"]
+            outside.append(measured["wall_seconds"] - sum(measured["phases"].values()))
+            inside.append(sum(measured["phases"].values()))
+        shutil.rmtree(out)
+        return time
+
+    outside: list[float] = []
+    inside: list[float] = []
+    turns = take_turns({"6 trials": lambda: took(6), "1 trial": lambda: took(1)}, rounds)
+    slopes = [(a - b) / 5 for a, b in zip(turns.values["6 trials"], turns.values["1 trial"], strict=True)]
+    useful = statistics.median(inside)
+    beyond = [slope - useful for slope in slopes]
+    return [
+        Row(
+            "a trial's fixed cost beyond training, test pass and latency measurement, `cnn`",
+            "≤ 0.5 s",
+            spread(beyond, 2, " s"),
+            statistics.median(beyond) <= 0.5,
+            f"a further trial of ten steps: {statistics.median(slopes):.2f} s, of which training, test pass and "
+            f"latency {useful:.2f} s; start of the first, once a command: "
+            f"{turns.median('1 trial') - statistics.median(slopes):.1f} s",
+        )
+    ]
+
+
+def answers(rounds: int) -> list[Row]:
+    """Commands that a person waits for."""
+    turns = take_turns(
+        {
+            "help": lambda: seconds(lambda: arena("--help")),
+            "click": lambda: seconds(lambda: command("-c", "import click")),
+            "validate": lambda: seconds(lambda: arena("validate", ROOT / "specs" / "full.toml")),
+        },
+        max(rounds, 5),
+    )
+    ratios, validate = turns.ratios("help", "click"), turns.values["validate"]
+    return [
+        Row(
+            '`arena --help` against `python -c "import click"`',
+            "≤ 2×",
+            spread(ratios),
+            statistics.median(ratios) <= 2,
+            turns.told(("help", "click"), "s", 3),
+        ),
+        Row("`arena validate specs/full.toml`", "≤ 1 s", spread(validate, 2, " s"), statistics.median(validate) <= 1),
+    ]
+
+
+def many(folder: Path, rounds: int) -> list[Row]:
+    """Planning 10,000 trials; resuming a run of as many finished ones (a real one, copied under every identity)."""
+    large = folder / "many.toml"
+    large.write_text(spec(TRIALS))
+    planning = [seconds(lambda: arena("plan", large, "--no-estimate", "--json")) for _ in range(rounds)]
+    out = folder / "many"
+    arena("run", large, "--out", out, "--set", "benchmark.seeds=[0]", "--jobs", 1)
+    multiply(large, out)
+    resuming = [seconds(lambda: arena("run", large, "--out", out, "--quiet")) for _ in range(rounds)]
+    return [
+        Row(f"planning {TRIALS:,} trials", "≤ 2 s", spread(planning, 2, " s"), statistics.median(planning) <= 2),
+        Row(
+            f"resuming a run of {TRIALS:,} finished trials",
+            "≤ 5 s",
+            spread(resuming, 2, " s"),
+            statistics.median(resuming) <= 5,
+        ),
+    ]
+
+
+def multiply(large: Path, out: Path) -> None:
+    """Give every trial of the plan the results of the one that was run, its files linked."""
+    from mnistarena.registry import installed
+    from mnistarena.resolve import resolve
+    from mnistarena.spec.load import load
+    from mnistarena.store import RunFolder
+
+    (source,) = out.glob("trials/*")
+    record: dict[str, Any] = json.loads((source / "trial.json").read_text())
+    for trial in resolve(load(large), installed()).trials():
+        if trial.id == record["id"]:
+            continue
+        folder = RunFolder(out).path / "trials" / f"cnn-mnist-s{trial.seed}-{trial.id}"
+        folder.mkdir()
+        for file in ("history.jsonl", "predictions.npz"):
+            os.link(source / file, folder / file)
+        changed = {**record, "id": trial.id, "seed": trial.seed, "identity": trial.identity}
+        from mnistarena.trialfolder import TrialFolder
+
+        TrialFolder(folder).write(changed)

@@ -1,0 +1,61 @@
+"""Training throughput of `cnn`: this engine, the stock loop, Lightning, skorch, a tight loop, and the machine's roof."""
+
+from __future__ import annotations
+
+import os
+import statistics
+
+from benchmarks import contenders
+from benchmarks.places import places
+from benchmarks.rows import Row, at_least, at_most, take_turns
+
+IMAGES = 6400
+
+
+def run(rounds: int) -> list[Row]:
+    """One trial with all cores against each contender with all cores; then two trials side by side, a core each."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    names = ("engine", "stock", "lightning", "skorch", "tight")
+    with places(len(names), cores) as homes:
+        everyone = {
+            name: (lambda place=place, name=name: place.call(getattr(contenders, name), IMAGES))
+            for name, place in zip(names, homes, strict=True)
+        }
+        for contender in everyone.values():
+            contender()  # the first time loads libraries
+        turns = take_turns({**everyone, "roof": lambda: contenders.gemm_rate(cores) / 1e9}, rounds)
+    with places(cores, 1) as homes:
+
+        def side_by_side() -> float:
+            for place in homes:
+                place.ask(contenders.engine, IMAGES)
+            return sum(place.answer() for place in homes)
+
+        side_by_side()
+        pairs = take_turns({"side by side": side_by_side, "roof": lambda: contenders.gemm_rate(cores) / 1e9}, rounds)
+    flops = contenders.flops_per_trained_image() / 1e9
+    one = [value * flops for value in turns.ratios("engine", "roof")]
+    two = [value * flops for value in pairs.ratios("side by side", "roof")]
+    both = [a / b for a, b in zip(pairs.values["side by side"], turns.values["stock"], strict=True)]
+    rates = turns.told(("engine", "stock", "lightning", "skorch", "tight"), "images/s")
+    say = f"{cores} threads each: {rates}"
+    return [
+        at_least("`cnn` training, images/s, against the stock loop", turns.ratios("engine", "stock"), 2.2, say),
+        at_least("… against Lightning", turns.ratios("engine", "lightning"), 2.2),
+        at_least("… against skorch, on ready arrays", turns.ratios("engine", "skorch"), 2.2),
+        at_least(
+            f"… {cores} trials side by side against the stock loop with {cores} threads",
+            both,
+            2.2,
+            f"{pairs.median('side by side'):,.0f} images/s together",
+        ),
+        at_most("time of an epoch over the hand-written tight loop", turns.ratios("tight", "engine"), 1.03, digits=3),
+        _share("share of the machine's GEMM rate while training `cnn`, one trial", one, 0.40, turns.median("roof")),
+        _share(f"… {cores} side by side", two, 0.55, pairs.median("roof")),
+    ]
+
+
+def _share(what: str, values: list[float], bound: float, roof: float) -> Row:
+    middle = statistics.median(values)
+    text = f"{middle:.2f} ({min(values):.2f} to {max(values):.2f}, {len(values)} rounds)"
+    return Row(what, f"≥ {bound:.2f}", text, middle >= bound, f"roof {roof:,.0f} GFLOP/s")
