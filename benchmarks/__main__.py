@@ -49,8 +49,9 @@ def table(sections: list[tuple[str, str, list[Row]]], rounds: int) -> str:
     lines = [
         "# Measured comparisons",
         "",
-        "Written by `make bench` (`python -m benchmarks`); `python -m benchmarks NAME` repeats one part. Contenders take",
-        f"turns, {rounds} rounds; a figure is the median, with the least and the most; a ratio is taken round by round.",
+        "Written by `make bench` (`python -m benchmarks`); `python -m benchmarks NAME` repeats one part. Contenders",
+        f"take turns, {rounds} rounds; a figure is the median, with the least and the most; ratios are taken round by",
+        "round.",
         "",
         f"Machine: {environment.processor()}, {environment.cores()} cores, {platform.system()} {platform.machine()}, "
         f"Python {platform.python_version()}, {packages}; {time.strftime('%Y-%m-%d')}.",

@@ -74,7 +74,9 @@ def published(seed: int) -> tuple[float, float]:
         schedule.step()
     model.eval()
     with torch.no_grad():
-        right = sum(int((model(a).argmax(1) == b).sum()) for a, b in zip(test_x.split(2000), test_y.split(2000), strict=True))
+        right = sum(
+            int((model(a).argmax(1) == b).sum()) for a, b in zip(test_x.split(2000), test_y.split(2000), strict=True)
+        )
     return time.perf_counter() - began, right / len(test_y)
 
 

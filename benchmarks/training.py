@@ -1,4 +1,4 @@
-"""Training throughput of `cnn`: this engine, the stock loop, Lightning, skorch, a tight loop, and the machine's roof."""
+"""Training throughput of `cnn`: this engine, the stock loop, Lightning, skorch, a tight loop, the machine's roof."""
 
 from __future__ import annotations
 

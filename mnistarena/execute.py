@@ -62,8 +62,9 @@ def run(
     folder = RunFolder(Path(out) if out is not None else default_folder(loaded.source.name))
     folder.create()
     with folder.lock():
-        _Execution(plan, folder, options or Options(), observer or Observer()).run()
-    return load_run(folder.path)
+        execution = _Execution(plan, folder, options or Options(), observer or Observer())
+        execution.run()
+    return load_run(folder.path, execution.finished)
 
 
 def default_folder(spec: str) -> Path:
@@ -78,6 +79,8 @@ class _Execution:
         self.metrics = {m.label: m.definition() for m in plan.metrics}
         self.began: dict[str, str] = {}
         self.measured: dict[str, dict[str, Any]] = {}
+        self.finished: dict[str, dict[str, Any]] = {}
+        """Records, by trial id, of the trials that are not run again."""
 
     def run(self) -> None:
         try:
@@ -128,7 +131,10 @@ class _Execution:
             return True
         if has_predictions(record) and not self.has_metrics(record):
             return True
-        return record["status"] == "interrupted" or (record["status"] != "done" and self.options.retry_failed)
+        if record["status"] == "interrupted" or (record["status"] != "done" and self.options.retry_failed):
+            return True
+        self.finished[trial.id] = record
+        return False
 
     def sound_record(self, trial: Trial) -> dict[str, Any] | None:
         """The trial's record. What was altered or truncated is moved aside, and the trial runs again."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,10 @@ class Recipe:
 
     def identity(self, seed: int) -> dict[str, Any]:
         """What was asked for, fully resolved: equal identities under equal conditions give equal bits."""
+        return {**self._identity, "seed": seed}
+
+    @cached_property
+    def _identity(self) -> dict[str, Any]:
         used = [self.model.plugin, *(component.plugin for component, _ in self.transforms)]
         table = self.data.table
         return {
@@ -101,7 +106,6 @@ class Recipe:
             },
             "transforms": self.transform_list(),
             "training": self.training.model_dump(mode="json", exclude={"time_limit"}),
-            "seed": seed,
             "sources": {f"{p.distribution}:{p.name}": p.digest for p in used},
         }
 
@@ -167,6 +171,10 @@ class Plan:
 
     def trials(self) -> list[Trial]:
         """Every trial, in the spec's order."""
+        return list(self._trials)
+
+    @cached_property
+    def _trials(self) -> list[Trial]:
         found = []
         for recipe in self.recipes:
             for seed in recipe.seeds:

@@ -117,6 +117,7 @@ class _Record(_Loose):
     notes: list[Text] = []
     error: _Error | None = None
     files: dict[Label, Label] = {}
+    stamps: dict[Label, list[int] | None] = {}
 
 
 class _Row(_Loose):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -150,18 +150,19 @@ def _predicted(found: Predictions) -> Iterator[dict[str, Any]]:
         yield dict(zip(columns, values, strict=True))
 
 
-def load_run(path: str | os.PathLike[str]) -> Run:
+def load_run(path: str | os.PathLike[str], known: Mapping[str, dict[str, Any]] | None = None) -> Run:
     """Read a run folder; raises `StoreError` where it is none or is damaged.
 
     Safe on a stranger's folder: nothing is unpickled, links are not followed, and control characters in
-    any text are shown as escapes.
+    any text are shown as escapes. `known` are records, by trial id, that were just read or written.
     """
+    known = known or {}
     folder = RunFolder(Path(path))
     plan = folder.plan()
     trials = []
     for planned in plan["trials"]:
         files = folder.trial(planned["label"], planned["dataset"], planned["seed"], planned["id"])
-        record = files.read() or {"status": "pending"}
+        record = known.get(planned["id"]) or files.read() or {"status": "pending"}
         trials.append(
             TrialResult(
                 id=planned["id"],

@@ -44,6 +44,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._folders: dict[str, str] | None = None  # a trial's identity → its folder's name, once looked at
 
     def create(self) -> None:
         """Make the folder, or say why that cannot be."""
@@ -147,10 +148,14 @@ class RunFolder:
 
     def trial(self, label: str, dataset: str, seed: int, identity: str) -> TrialFolder:
         """A trial's folder: the one that holds this identity under whatever label, else a new name."""
-        for path in sorted((self.path / "trials").glob(f"*-{identity}")):
-            if path.is_dir() and not path.is_symlink():
-                return TrialFolder(path)
-        return TrialFolder(self.path / "trials" / f"{slug(label)}-{slug(dataset)}-s{seed}-{identity}")
+        name = f"{slug(label)}-{slug(dataset)}-s{seed}-{identity}"
+        if self._folders is None:
+            self._folders = {}
+            with suppress(OSError), os.scandir(self.path / "trials") as entries:
+                for entry in sorted(entries, key=lambda entry: entry.name):
+                    if entry.is_dir(follow_symlinks=False):
+                        self._folders.setdefault(entry.name.rpartition("-")[2], entry.name)
+        return TrialFolder(self.path / "trials" / self._folders.get(identity, name))
 
     def move_aside(self, path: Path) -> Path:
         """Move something damaged into `damaged/`, where it may be looked at; returns where it is now."""
@@ -163,6 +168,7 @@ class RunFolder:
             path.rename(target)
         except OSError as problem:
             raise StoreError(f"cannot move {path} to {target}: {problem.strerror}") from problem
+        self._folders = None
         return target
 
     def disposable(self, wanted: set[str], kinds: set[str]) -> list[tuple[Path, int]]:
@@ -186,6 +192,7 @@ class RunFolder:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         except OSError as problem:
             raise StoreError(f"cannot remove {path}: {problem.strerror}") from problem
+        self._folders = None
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:

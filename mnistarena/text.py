@@ -21,6 +21,11 @@ def hidden(text: str) -> str | None:
     return ascii(found.group())[1:-1] if found else None
 
 
+def plain_ascii(raw: bytes) -> bool:
+    """Whether JSON text holds nothing but printable ASCII, and no escapes: then all of it is visible."""
+    return raw.isascii() and b"\\" not in raw and b"\x7f" not in raw
+
+
 def all_visible(value: Any) -> Any:
     """A JSON value with every string in it, keys too, made visible."""
     if isinstance(value, str):

@@ -114,6 +114,8 @@ def probe(device: str, connection: Connection) -> None:
 def run(job: Job, send: Send) -> dict[str, Any]:
     """Train, predict, measure and score; returns the record's `metrics` and `measurements`."""
     began = time.perf_counter()
+    stages = _Stages(send)
+    send = stages.send
     folder = TrialFolder(job.folder)
     registry = installed()
     if not job.train:
@@ -156,9 +158,27 @@ def run(job: Job, send: Send) -> dict[str, Any]:
     )
     folder.write_predictions(predictions)
     measurements["wall_seconds"] = measurements.pop("earlier_seconds", 0.0) + time.perf_counter() - began
+    measurements["stage_seconds"] = stages.seconds()
     send({"event": "measured", "measurements": measurements})
     send({"event": "stage", "stage": "scoring"})
     return {"metrics": score(job, folder.predictions(), registry), "measurements": measurements}
+
+
+class _Stages:
+    """Passes events on, and keeps how long each stage of the trial took in this process."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._marks = [("starting", time.perf_counter())]
+
+    def send(self, event: dict[str, Any]) -> None:
+        if event["event"] == "stage":
+            self._marks.append((event["stage"], time.perf_counter()))
+        self._send(event)
+
+    def seconds(self) -> dict[str, float]:
+        ends = [mark for _, mark in self._marks[1:]] + [time.perf_counter()]
+        return {stage: end - mark for (stage, mark), end in zip(self._marks, ends, strict=True)}
 
 
 def set_up(job: Job) -> torch.device:

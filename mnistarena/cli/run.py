@@ -9,6 +9,9 @@ import click
 
 from mnistarena.cli.options import Duration, Size, spec_options, where_options
 
+MANY = 1000
+"""Trials whose predictions are not read through just to say once more what they say."""
+
 
 @click.command("run")
 @spec_options
@@ -64,7 +67,10 @@ def command(
             observer.close()
             observer.say(_interrupted(observer.records, observer.total))
             sys.exit(130)
-    print_summary(console, finished, selected=observer.labels)
+    if observer.total or len(finished.trials) <= MANY:
+        print_summary(console, finished, selected=observer.labels)
+    else:
+        console.print(f"Nothing was left to run. Compare the trials with: arena report {finished.path} --open")
     if any(not trial.done for trial in finished.trials if trial.label in observer.labels):
         sys.exit(1)
 
