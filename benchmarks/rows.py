@@ -64,6 +64,11 @@ def at_least(what: str, values: Sequence[float], bound: float, detail: str = "")
     return Row(what, f"≥ {bound:g}×", spread(values), statistics.median(values) >= bound, detail)
 
 
+def beside(what: str, values: Sequence[float], detail: str = "") -> Row:
+    """A row without a target."""
+    return Row(what, "", spread(values), None, detail)
+
+
 def at_most(what: str, values: Sequence[float], bound: float, detail: str = "", digits: int = 2) -> Row:
     """A row whose median must not be above the bound."""
     return Row(what, f"≤ {bound:g}×", spread(values, digits), statistics.median(values) <= bound, detail)

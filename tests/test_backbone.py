@@ -63,26 +63,24 @@ def test_features_that_do_not_fit_in_memory_are_not_stored(monkeypatch):
     assert backbone.features(network().backbone, split(PARTS.train), autocast(Training(epochs=1), CPU)) is None
 
 
-def spec(chain, freeze="backbone"):
-    return {
-        "benchmark": {"name": "frozen", "metrics": ["accuracy"]},
-        "dataset": [{"name": "mnist", "train_limit": 300, "validation": 50, "test_limit": 100, "transforms": chain}],
-        "training": {"epochs": 1, "batch_size": 50},
-        "model": [{"name": "alexnet", "params": {"weights": ["none"], "freeze": freeze}}],
-    }
-
-
 def test_alexnet_with_a_frozen_backbone_trains_its_last_layer_only(tmp_path):
     chain = [{"name": "resize", "size": 63}, "to-rgb"]
-    options = {"options": Options(jobs=1, threads=1)}
-    (done,) = mnistarena.run(spec(chain), out=tmp_path / "once", **options).trials
-    assert done.done, done.error
-    assert done.measurements["trainable_parameters"] == 4096 * 10 + 10
-    assert done.measurements["parameters"] == 57_044_810
-    assert any("frozen backbone is random" in note for note in done.notes)
     # A transform that changes nothing, but is random: the engine must compute features anew.
     still = {"name": "random-erasing", "probability": 0.0}
-    (anew,) = mnistarena.run(spec([*chain, still]), out=tmp_path / "anew", **options).trials
+    model = {"name": "alexnet", "params": {"weights": ["none"], "freeze": "backbone"}}
+    spec = {
+        "benchmark": {"name": "frozen", "metrics": ["accuracy"], "keep_models": False},
+        "dataset": [{"name": "mnist", "train_limit": 300, "validation": 50, "test_limit": 100}],
+        "training": {"epochs": 1, "batch_size": 50},
+        "model": [{**model, "label": "once", "transforms": chain}, {**model, "transforms": [*chain, still]}],
+    }
+    once, anew = mnistarena.run(spec, out=tmp_path, options=Options(jobs=1, threads=1)).trials
+    assert once.done, once.error
+    assert "features" in once.measurements["stage_seconds"]
+    assert "features" not in anew.measurements["stage_seconds"]
+    assert once.measurements["trainable_parameters"] == 4096 * 10 + 10
+    assert once.measurements["parameters"] == 57_044_810
+    assert any("frozen backbone is random" in note for note in once.notes)
     for key in ("train_loss", "validation_loss"):
-        assert done.measurements[key] == pytest.approx(anew.measurements[key], rel=1e-4)
-    assert abs(done.predictions().probabilities - anew.predictions().probabilities).max() < 1e-4
+        assert once.measurements[key] == pytest.approx(anew.measurements[key], rel=1e-4)
+    assert abs(once.predictions().probabilities - anew.predictions().probabilities).max() < 1e-4

@@ -47,6 +47,9 @@ def test_a_run_leaves_everything_that_its_figures_can_be_recomputed_from(tiny_ru
         assert measured["wall_seconds"] > measured["train_seconds"] > 0
         assert set(measured["latency_ms"]) == {"1", "256"}
         assert measured["peak_memory_bytes"] > 1e6
+        stages = measured["stage_seconds"]
+        assert set(stages) == {"starting", "training", "testing", "measuring"}
+        assert sum(stages.values()) == pytest.approx(measured["wall_seconds"], rel=0.05, abs=0.05)
     cnn = records["cnn-0"]["measurements"]
     assert cnn["parameters"] == cnn["trainable_parameters"] == 212_542
     # 2 × multiply-adds: conv 5×5 1→16 at 28², conv 5×5 16→32 at 14², three linear layers.
@@ -218,7 +221,7 @@ def test_a_spec_with_a_grid_makes_a_labelled_recipe_of_each_point(arena, write_s
         training = { steps = 7, optimizer = { name = "adam" } }
         """
     )
-    plan = json.loads(arena("plan", spec, "--json").out)
+    plan = json.loads(arena("plan", spec, "--no-estimate", "--json").out)
     assert [e["label"] for e in plan["entries"]] == [
         "vit[blocks=1,batch_size=32]",
         "vit[blocks=1,batch_size=64]",

@@ -13,6 +13,7 @@ from mnistarena import DataContext, TrialError, data
 from mnistarena.batches import Batches, Chain
 from mnistarena.builtin import datasets, transforms
 from mnistarena.evaluation import scores
+from mnistarena.module import to_channels_last
 from mnistarena.schedules import factor
 from mnistarena.seeds import derive
 from mnistarena.spec.schema import Schedule, Training
@@ -160,3 +161,12 @@ def test_schedules_have_the_shapes_of_their_names():
     assert cycle[99] < 0.02
     stairs = curve(name="step", every=40, gamma=0.5)
     assert (stairs[0], stairs[40], stairs[99]) == (1, 0.5, 0.25)
+
+
+def test_the_first_convolution_already_answers_in_the_fast_format():
+    """One channel's strides fit both formats; the kernel's must say which is meant."""
+    model = nn.Sequential(nn.Conv2d(1, 8, 3), nn.Conv2d(8, 8, 3))
+    to_channels_last(model)
+    answer = model[0](batches(PARTS.train[:4])._batch(slice(0, 4), training=False))
+    assert answer.is_contiguous(memory_format=torch.channels_last)
+    assert not answer.is_contiguous()

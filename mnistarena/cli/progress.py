@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +18,12 @@ from rich.text import Text
 from mnistarena.observer import Observer
 from mnistarena.plan import Plan, Trial
 from mnistarena.text import visible
+
+PACE_SECONDS = 5.0
+"""Seconds that a recipe's steps are watched before its pace is believed."""
+
+HOURS = 2 * 3600.0
+"""Seconds of a recipe's training that somebody should know of beforehand."""
 
 
 def duration(seconds: float) -> str:
@@ -37,6 +44,10 @@ class TerminalObserver(Observer):
         self.total = self.ended_count = 0
         self.records: list[dict[str, Any]] = []
         self.began: dict[str, float] = {}
+        self.waiting: Counter[str] = Counter()
+        self.jobs = 1
+        self.first_step: dict[str, tuple[float, int]] = {}
+        self.paced: set[str] = set()
 
     def say(self, *what: Any) -> None:
         """Print; where nobody reads any more (`| head`, or a `| tee` that Ctrl-C ended), the run goes on."""
@@ -47,6 +58,7 @@ class TerminalObserver(Observer):
         """Say what will be done, where, and on what."""
         self.labels = {recipe.label for recipe in plan.recipes}
         self.total = len(waiting)
+        self.waiting, self.jobs = Counter(trial.recipe.label for trial in waiting), conditions["jobs"]
         trials = len(plan.trials())
         finished = trials - len(waiting)
         plural = "s" if conditions["threads"] > 1 else ""
@@ -73,6 +85,26 @@ class TerminalObserver(Observer):
     def started(self, trial: Trial) -> None:
         """Remember when."""
         self.began[trial.id] = time.monotonic()
+
+    def event(self, trial: Trial, event: dict[str, Any]) -> None:
+        """Once a recipe has shown its pace: a warning, if all of its trials will take hours."""
+        label = trial.recipe.label
+        if event["event"] != "step" or label in self.paced:
+            return
+        began, first = self.first_step.setdefault(trial.id, (time.monotonic(), event["step"]))
+        passed, steps = time.monotonic() - began, event["step"] - first
+        if passed < PACE_SECONDS or not steps:
+            return
+        self.paced.add(label)
+        one = passed / steps * event["total"]
+        everyone = one * self.waiting[label] / min(self.jobs, self.waiting[label] or 1)
+        if everyone > HOURS:
+            number = self.waiting[label]
+            self.notice(
+                f"{label} takes about {duration(one)} a trial at this pace"
+                + (f", {duration(everyone)} for all {number}" if number > 1 else "")
+                + "; Ctrl-C keeps what is done, and arena plan says what to change"
+            )
 
     def ended(self, trial: Trial, record: dict[str, Any]) -> None:
         """One line."""
@@ -125,6 +157,7 @@ class LiveObserver(TerminalObserver):
 
     def event(self, trial: Trial, event: dict[str, Any]) -> None:
         """Move the bar."""
+        super().event(trial, event)
         task = self.tasks[trial.id]
         if event["event"] == "step":
             step, total, epochs = event["step"], event["total"], trial.recipe.training.epochs

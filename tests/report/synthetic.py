@@ -139,6 +139,7 @@ def build_run(
     name: str = "MNIST: five architectures",
     salt: str = "",
     margin: float = 0.001,
+    target: float | None = None,
 ) -> Path:
     """Write a run folder. `failures` maps (label, seed) to a record such as {"status": "failed", …}."""
     models = MODELS if models is None else models
@@ -151,6 +152,7 @@ def build_run(
         "engine": "1",
         "baseline": baseline,
         "margin": margin,
+        "target": target,
         "metrics": [{"label": m, "name": m, "higher_is_better": up, "summary": what} for m, up, what in METRICS],
         "conditions": CONDITIONS,
         "datasets": [dataset_plan(label, names, n, validation) for label in datasets],
