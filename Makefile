@@ -10,7 +10,7 @@ help:
 	@echo "make demo    install, run the quick spec on real MNIST, write the report"
 	@echo "make test    the whole test suite"
 	@echo "make check   ruff and mypy"
-	@echo "make bench   measured comparisons"
+	@echo "make bench   measured comparisons with other loops and tools, into benchmarks/RESULTS.md"
 	@echo "make chaos   kill a run at 20 random moments, resume it, compare"
 	@echo "make clean   remove .venv and caches"
 
@@ -38,8 +38,12 @@ check: $(VENV)/.dev
 chaos: $(VENV)/.dev
 	ARENA_CHAOS_KILLS=20 $(BIN)/python -m pytest -s tests/test_chaos.py
 
-bench: $(VENV)/.dev
-	$(BIN)/python benchmarks/throughput.py
+$(VENV)/.bench: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[bench]"
+	@touch $@
+
+bench: $(VENV)/.bench
+	$(BIN)/python -m benchmarks
 	$(BIN)/python benchmarks/verdicts.py
 
 clean:

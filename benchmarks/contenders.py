@@ -42,7 +42,7 @@ class Pictures(torch.utils.data.Dataset):
     """MNIST as torchvision gives it: a PIL image and a label at a time, transformed one by one."""
 
     def __init__(self, images: Any, labels: Any) -> None:
-        self.images, self.labels = images, labels
+        self.images, self.labels = np.array(images), labels
         self.to_pil = transforms.ToPILImage()
         self.transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((MEAN,), (DEVIATION,))])
 

@@ -20,9 +20,9 @@ from mnistarena.measure import synchronize
 from mnistarena.schedules import factor
 from mnistarena.seeds import derive
 from mnistarena.spec.schema import Training
+from mnistarena.steps import GraphStep, Loss, Step, recordable
 from mnistarena.streams import seed_everything
 
-Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 Row = dict[str, Any]
 
 
@@ -46,16 +46,15 @@ def train(
     Raises `TrialError` where the loss is no longer finite, `Interrupted` where `checkpoints` says to stop.
     """
     device, checkpoints = batches.device, checkpoints or Checkpoints()
-    loss_of, amp = loss_function(model, recipe), autocast(recipe, device)
+    amp = autocast(recipe, device)
     warm_up(model, batches, recipe, amp)
     optimizer = make_optimizer(model, recipe, device)
-    base_rates = [group["lr"] for group in optimizer.param_groups]
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     per_epoch = math.ceil(batches.n / recipe.batch_size)
     total = recipe.steps or per_epoch * (recipe.epochs or 1)
     stops = row_ends(recipe, per_epoch, total)
     progress, best = checkpoints.resume(model, optimizer, batches)
     progress.train_seconds = progress.train_seconds or spent
+    take_step = make_step(model, batches, recipe, optimizer, amp)
     loss_sum = torch.full((), progress.loss_sum, device=device)
     losses: list[torch.Tensor] = []  # of each step since the last row: looked through only when one is not finite
     news = time.perf_counter()
@@ -77,16 +76,8 @@ def train(
         order, augment = derive(seed, "order", progress.epoch), derive(seed, "augment", progress.epoch)
         for images, labels in batches.epoch(recipe.batch_size, order, augment, done=progress.batch):
             scale = factor(recipe.schedule, progress.step, total)
-            for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
-                group["lr"] = rate * scale
-            with amp:
-                loss = loss_of(images, labels)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            if recipe.gradient_clip is not None:
-                nn.utils.clip_grad_norm_(parameters, recipe.gradient_clip)
-            optimizer.step()
-            losses.append(loss.detach())
+            take_step.set_rate(scale)
+            losses.append(take_step(images, labels))
             loss_sum += losses[-1] * len(labels)
             progress.counted += len(labels)
             progress.step += 1
@@ -102,7 +93,7 @@ def train(
                 row: Row = {
                     "epoch": step // per_epoch if step % per_epoch == 0 else round(step / per_epoch, 4),
                     "step": step,
-                    "learning_rate": base_rates[0] * scale,
+                    "learning_rate": take_step.rates[0] * scale,
                     "train_loss": finite(loss_sum, losses, progress) / progress.counted,
                     "validation_loss": None,
                     "validation_accuracy": None,
@@ -203,10 +194,29 @@ def make_optimizer(model: nn.Module, recipe: Training, device: torch.device) -> 
     fused = {"adam", "adamw", "sgd", "adagrad"}
     if recipe.optimizer.name.lower() in fused and device.type in ("cpu", "cuda"):
         arguments = {"fused": True, **arguments}
+    if recipe.optimizer.name.lower() in ("adam", "adamw") and device.type == "cuda" and "capturable" not in arguments:
+        # So that a recorded step reads the rate, which the schedule moves, from the device.
+        rate = torch.tensor(float(arguments.get("lr", 0.001)), device=device)
+        arguments = {**arguments, "lr": rate, "capturable": True}
     try:
         return optimizer(parameters, **arguments)
     except (TypeError, ValueError, RuntimeError) as problem:
         raise TrialError(f"torch.optim.{optimizer.__name__} refuses {arguments}: {problem}") from problem
+
+
+def make_step(
+    model: nn.Module, batches: Batches, recipe: Training, optimizer: torch.optim.Optimizer, amp: torch.autocast
+) -> Step:
+    """The step of this training; on a GPU recorded as a graph where that is possible."""
+    kind = GraphStep if recordable(optimizer, batches.device) else Step
+    step = kind(model, loss_function(model, recipe), optimizer, amp, recipe.gradient_clip)
+    if isinstance(step, GraphStep) and batches.n >= recipe.batch_size:
+        to_training(model)
+        generator = batches.generator.get_state()
+        step.record(*next(iter(batches.epoch(recipe.batch_size, 0, 0))))
+        batches.generator.set_state(generator)
+        synchronize(batches.device)
+    return step
 
 
 def warm_up(model: nn.Module, batches: Batches, recipe: Training, amp: torch.autocast) -> None:
