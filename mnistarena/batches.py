@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mnistarena.components import Task, TransformDef
+from mnistarena.components import Shape, Task, TransformDef
 
 CACHE_BYTES = 1 << 30
 """Deterministically transformed images are kept whole up to this size; fixed, so that it never depends
@@ -56,6 +56,11 @@ class Chain:
         return images
 
 
+def fits(n: int, shape: Shape) -> bool:
+    """Whether n transformed images of a shape are few enough to be kept."""
+    return n * math.prod(shape) * 4 <= CACHE_BYTES
+
+
 class Batches:
     """A split on the device.
 
@@ -78,7 +83,7 @@ class Batches:
         values = math.prod(chain.task.image_shape)
         self.evaluation_size = max(1, min(1024, EVALUATION_VALUES // values))
         stored = torch.from_numpy(np.array(images)).to(device)
-        self.kept = keep and self.n * values * 4 <= CACHE_BYTES
+        self.kept = keep and fits(self.n, chain.task.image_shape)
         if self.kept:
             parts = [self.chain.apply_head(part, self.generator) for part in stored.split(1024)]
             stored = torch.cat(parts)

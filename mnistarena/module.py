@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from mnistarena import backbone, evaluation, measure, shared, training
-from mnistarena.batches import Batches, Chain
+from mnistarena.batches import Batches, Chain, fits
 from mnistarena.checkpoint import Arrays, Checkpoints, Unusable
 from mnistarena.errors import StoreError
 from mnistarena.job import Job, Send
@@ -116,7 +116,8 @@ def prepare(
     seen = recipe.steps * recipe.batch_size if recipe.steps else len(images) * (recipe.epochs or 1)
     whole = seen >= len(images)
     parts = backbone.frozen(model) if whole and not chain.random and not hasattr(model, "training_loss") else None
-    train_split = Batches(images[:first], labels[:first], chain, device, keep=whole and parts is None)
+    keep = whole and parts is None and fits(len(images), chain.task.image_shape)
+    train_split = Batches(images[:first], labels[:first], chain, device, keep=keep)
     validation, labels = (shared.read(job.data, f"validation_{name}") for name in ("images", "labels"))
     held = Batches(validation[:first], labels[:first], chain, device, keep=False)
     if parts is None:

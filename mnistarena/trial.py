@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import io
 import json
 import os
 import signal
@@ -45,8 +46,7 @@ def work(job: Job, connection: Connection) -> None:
     log = os.open(TrialFolder(job.folder).log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False, errors="replace")
-    sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False, errors="replace")
+    sys.stdout, sys.stderr = log_stream(1), log_stream(2)
     faulthandler.enable(file=2)
     faulthandler.register(signal.SIGUSR1, file=2, all_threads=True)
     result: dict[str, Any]
@@ -66,6 +66,22 @@ def work(job: Job, connection: Connection) -> None:
     connection.send({"event": "end", **result})
     while True:  # until the parent has found and ended whatever this trial started
         signal.pause()
+
+
+class _Log(io.FileIO):
+    """A file that takes what it can: on a full disk the training is worth more than what it prints."""
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data) or 0
+        except OSError:
+            return len(data)
+
+
+def log_stream(descriptor: int) -> io.TextIOWrapper:
+    """Text into an open file, line by line, that never fails."""
+    raw = _Log(descriptor, "w", closefd=False)
+    return io.TextIOWrapper(io.BufferedWriter(raw), errors="replace", line_buffering=True)
 
 
 def keep_temporary_files_in(folder: Path) -> None:

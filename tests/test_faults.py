@@ -164,6 +164,15 @@ def test_a_plugin_that_fills_the_disk_costs_its_own_trial(arena, zoo, write_spec
     assert shutil.disk_usage(small_disk).free > 10 << 20, "what the trial wrote is gone"
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_printing_on_a_full_disk_fails_no_trial():
+    code = "from mnistarena.trial import log_stream; import os\n"
+    code += "stream = log_stream(os.open('/dev/full', os.O_WRONLY))\n"
+    code += "print('no checkpoint this time', file=stream); stream.flush()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_disk_that_may_only_be_read_keeps_what_is_finished_and_can_be_verified(arena, write_spec, small_disk):
     command = ("run", write_spec(), "--out", small_disk / "run", "--jobs", "1", "--threads", "1", "--only", "logistic*")
     assert arena(*command).status == 0

@@ -95,7 +95,7 @@ def test_a_run_has_a_column_for_its_target(arena, write_spec, tmp_path):
     only = ("--only", "cnn", "--set", "benchmark.seeds=[0]", "--jobs", 1, "--threads", 1)
     result = arena("run", spec, "--out", "run", *only, "--set", 'benchmark.target="30 %"')
     assert result.status == 0, result.err
-    assert "to 30 %" in result.out
+    assert "to 30\N{NARROW NO-BREAK SPACE}%" in result.out
     (time,) = mnistarena.load_run(tmp_path / "run").frame().time_to_target
     rows = [json.loads(line) for line in next(tmp_path.glob("run/trials/*/history.jsonl")).read_text().splitlines()]
     assert time in [row["train_seconds"] for row in rows]

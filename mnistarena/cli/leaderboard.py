@@ -48,7 +48,7 @@ def _table(console: Console, view: View, comparison: Comparison) -> Table:
     for shown in range(len(view.metrics), -1, -1):
         table = Table(box=None, header_style="bold", pad_edge=False)
         metrics = [metric["label"] for metric in view.metrics[:shown]]
-        goal = [f"to {100 * view.plan['target']:g} %"] if comparison.reached else []
+        goal = [f"to {view.target}"] if comparison.reached else []
         for heading in ("model", "place", "seeds", "accuracy", "95 % interval", *metrics, "training", *goal):
             table.add_column(heading, justify="left" if heading == "model" else "right", no_wrap=True)
         reached = [[Text(one.text)] for one in comparison.reached] or [[] for _ in comparison.rows]

@@ -34,6 +34,11 @@ class Reached:
         return (NONE if self.median is None else seconds(self.median)) + share
 
 
+def spelt(target: float) -> str:
+    """0.99 as 99 %, 0.9925 as 99.25 %."""
+    return percent(target, 2 if round(target * 100, 2) % 1 else 0)
+
+
 def reached(recipe: Recipe, target: float) -> Reached:
     """How a recipe's finished trials got to the target."""
     times = [trial.time_to(target) for trial in recipe.done]
@@ -54,7 +59,7 @@ def answer(found: Sequence[Reached], target: float, mixed: tuple[str, ...]) -> s
     """Who reaches the target first."""
     able = sorted((one for one in found if one.median is not None), key=lambda one: one.median or 0.0)
     missed = [one.label for one in found if one.of and not one.reached]
-    goal = f"{percent(target, 2 if round(target * 100, 2) % 1 else 0)} on the validation images"
+    goal = f"{spelt(target)} on the validation images"
     if not able:
         said = f"No model reaches {goal} with most of its seeds"
     elif mixed:

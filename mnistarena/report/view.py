@@ -86,6 +86,11 @@ class View:
     styles: dict[str, Style]
 
     @property
+    def target(self) -> str | None:
+        """The validation accuracy that the spec asks for, as text."""
+        return targets.spelt(self.plan["target"]) if self.plan.get("target") else None
+
+    @property
     def latencies(self) -> tuple[str, ...]:
         """The batch sizes at which latency was measured, smallest first."""
         sizes = {size for comparison in self.comparisons for cost in comparison.costs for size in cost.latency}
