@@ -52,7 +52,7 @@ def test_each_trial_has_a_time_and_a_memory_from_real_steps(arena, write_spec, d
 def test_the_table_ends_with_the_total_and_the_command(arena, write_spec):
     result = arena("plan", write_spec(), "--jobs", 1, "--only", "logistic-regression")
     assert result.status == 0, result.err
-    assert "1 trials, about" in result.out
+    assert "1 trial, about" in result.out
     assert "1 at a time" in result.out
     assert "arena run" in result.out
     assert "warning" not in result.out

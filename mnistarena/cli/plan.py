@@ -113,12 +113,16 @@ def _show(plan: Plan, outlook: Outlook | None, spec: str) -> None:
             if one.problem:
                 problems[recipe.label] = one.problem
         table.add_row(*cells, Text(summary))
+        for column, cell in zip(table.columns, cells, strict=False):
+            # On a narrow terminal the recipe is what may be cut short.
+            column.min_width = max(column.min_width or 0, len(str(column.header)), len(cell))
     console.print(table)
     for note in dict.fromkeys(note for recipe in plan.recipes for note in recipe.notes):
         console.print(Text(f"note: {note}", style="yellow"))
     for label, problem in problems.items():
         console.print(Text(f"note: {label} could not be estimated: {visible(problem)}", style="yellow"))
-    total = f"{len(plan.trials())} trials"
+    count = len(plan.trials())
+    total = f"{count} trial{'' if count == 1 else 's'}"
     if outlook is not None:
         where, each = outlook.conditions, outlook.conditions["threads"]
         total += f", about {duration(outlook.seconds)} on {where['device_name']} ({where['device']}), {where['jobs']} "
