@@ -25,6 +25,7 @@ _HOME = {
     "run": "notebook",
     "load_run": "notebook",
     "Run": "notebook",
+    "Options": "execute",
     "ArenaError": "errors",
     "SpecError": "errors",
     "PluginError": "errors",
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
         StoreError as StoreError,
         TrialError as TrialError,
     )
+    from mnistarena.execute import Options as Options
     from mnistarena.hookspecs import hookimpl as hookimpl
     from mnistarena.notebook import Run as Run, load_run as load_run, run as run
 

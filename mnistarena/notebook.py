@@ -95,7 +95,8 @@ def run(
     """Run a spec, given as a path or as a mapping, and return its results.
 
     `out` is the run folder (default: `runs/<name of the spec file>`); `only` selects model labels by
-    pattern; `set` overrides keys, such as `"training.epochs=1"`. What is finished there is not run again.
+    pattern; `set` overrides keys, such as `"training.epochs=1"`; `options` say how it is run, such as
+    `Options(jobs=1, device="cuda")`. What is finished there is not run again.
     Raises `SpecError` with every problem of the spec before anything runs. A trial that fails is
     recorded, and the others go on: see `Run.complete`.
     """

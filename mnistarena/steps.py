@@ -44,7 +44,8 @@ class Step:
         """Train on a batch; its loss, on the device."""
         with self.amp:
             loss = self.loss_of(images, labels)
-        self.optimizer.zero_grad(set_to_none=True)
+        for parameter in self.parameters:  # zero_grad() does the same, in a hundredth of a small net's step
+            parameter.grad = None
         loss.backward()  # type: ignore[no-untyped-call]
         if self.gradient_clip is not None:
             nn.utils.clip_grad_norm_(self.parameters, self.gradient_clip)

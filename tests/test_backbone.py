@@ -13,7 +13,6 @@ from mnistarena import DataContext, backbone, data
 from mnistarena.batches import Batches, Chain
 from mnistarena.builtin import datasets, transforms
 from mnistarena.evaluation import scores
-from mnistarena.execute import Options
 from mnistarena.spec.schema import Training
 from mnistarena.training import autocast, train
 
@@ -74,7 +73,7 @@ def test_alexnet_with_a_frozen_backbone_trains_its_last_layer_only(tmp_path):
         "training": {"epochs": 1, "batch_size": 50},
         "model": [{**model, "label": "once", "transforms": chain}, {**model, "transforms": [*chain, still]}],
     }
-    once, anew = mnistarena.run(spec, out=tmp_path, options=Options(jobs=1, threads=1)).trials
+    once, anew = mnistarena.run(spec, out=tmp_path, options=mnistarena.Options(jobs=1, threads=1)).trials
     assert once.done, once.error
     assert "features" in once.measurements["stage_seconds"]
     assert "features" not in anew.measurements["stage_seconds"]
