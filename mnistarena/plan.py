@@ -191,6 +191,7 @@ class Plan:
             "baseline": self.benchmark.baseline,
             "margin": schema.share(self.benchmark.margin),
             "target": None if self.benchmark.target is None else schema.fraction(self.benchmark.target),
+            "timing": self.benchmark.timing,
             "metrics": [
                 {
                     "label": m.label,
