@@ -1,6 +1,6 @@
 """Measured comparisons: `python -m benchmarks [NAME …] [--rounds 5]`.
 
-Each prints its rows; run without names, all of them, and the table goes to benchmarks/RESULTS.md.
+Each prints its rows and puts them into benchmarks/RESULTS.md, in its own section; without names, all do.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import platform
+import re
 import time
 from pathlib import Path
 
@@ -34,7 +35,13 @@ def main() -> None:
         sections.append((name, title, rows))
     if not given.names:
         RESULTS.write_text(table(sections, given.rounds))
-        print(f"written to {RESULTS}")
+    else:
+        text = RESULTS.read_text()
+        for one in sections:
+            # A section ends where the next begins.
+            text = re.sub(rf"## {one[0]}\n.*?(?=\n## |\Z)", lambda _, one=one: section(*one), text, flags=re.DOTALL)
+        RESULTS.write_text(text)
+    print(f"written to {RESULTS}")
 
 
 def verdict(row: Row) -> str:
@@ -56,9 +63,13 @@ def table(sections: list[tuple[str, str, list[Row]]], rounds: int) -> str:
         f"Machine: {environment.processor()}, {environment.cores()} cores, {platform.system()} {platform.machine()}, "
         f"Python {platform.python_version()}, {packages}; {time.strftime('%Y-%m-%d')}.",
     ]
-    for name, title, rows in sections:
-        lines += ["", f"## {name}", "", title, "", "| what | target | measured | | |", "|---|--:|--:|---|---|"]
-        lines += [f"| {row.what} | {row.target} | {row.measured} | {verdict(row)} | {row.detail} |" for row in rows]
+    return "\n".join(lines) + "\n\n" + "\n".join(section(*one) for one in sections)
+
+
+def section(name: str, title: str, rows: list[Row]) -> str:
+    """One comparison's part of RESULTS.md."""
+    lines = [f"## {name}", "", title, "", "| what | target | measured | | |", "|---|--:|--:|---|---|"]
+    lines += [f"| {row.what} | {row.target} | {row.measured} | {verdict(row)} | {row.detail} |" for row in rows]
     return "\n".join(lines) + "\n"
 
 

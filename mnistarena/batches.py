@@ -20,6 +20,9 @@ on how much memory happens to be free."""
 EVALUATION_VALUES = 1 << 21
 """Input values (images × C × H × W) in one evaluation batch."""
 
+EVALUATION_IMAGES = 256
+"""Images in one at most: of more, a small net's feature maps leave the processor's cache, at up to twice the time."""
+
 Apply = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 
 
@@ -81,7 +84,7 @@ class Batches:
         self.labels = None if labels is None else torch.from_numpy(np.array(labels)).to(device)
         self.generator = torch.Generator(device)
         values = math.prod(chain.task.image_shape)
-        self.evaluation_size = max(1, min(1024, EVALUATION_VALUES // values))
+        self.evaluation_size = max(1, min(EVALUATION_IMAGES, EVALUATION_VALUES // values))
         stored = torch.from_numpy(np.array(images)).to(device)
         self.kept = keep and fits(self.n, chain.task.image_shape)
         if self.kept:

@@ -58,11 +58,14 @@ def run(
     if isinstance(only, str) or isinstance(set, str):
         raise ArenaError("run(only=…, set=…) take a tuple of strings")
     loaded = load(spec, set)
-    plan = resolve(loaded, installed(), only=tuple(only))
+    workers = Workers()
     folder = RunFolder(Path(out) if out is not None else default_folder(loaded.source.name))
+    if not loaded.problems.found and not folder.exists():  # a run that is there may have nothing left to do
+        workers.get_ready()
+    plan = resolve(loaded, installed(), only=tuple(only))
     folder.create()
     with folder.lock():
-        execution = _Execution(plan, folder, options or Options(), observer or Observer())
+        execution = _Execution(plan, folder, workers, options or Options(), observer or Observer())
         execution.run()
     return load_run(folder.path, execution.finished)
 
@@ -73,9 +76,9 @@ def default_folder(spec: str) -> Path:
 
 
 class _Execution:
-    def __init__(self, plan: Plan, folder: RunFolder, options: Options, observer: Observer) -> None:
+    def __init__(self, plan: Plan, folder: RunFolder, workers: Workers, options: Options, observer: Observer) -> None:
         self.plan, self.folder, self.options, self.observer = plan, folder, options, observer
-        self.workers = Workers()
+        self.workers = workers
         self.metrics = {m.label: m.definition() for m in plan.metrics}
         self.began: dict[str, str] = {}
         self.measured: dict[str, dict[str, Any]] = {}

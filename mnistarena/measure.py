@@ -14,7 +14,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 LATENCY_CALLS = 200
-LATENCY_SECONDS = 0.5
+LATENCY_SECONDS = 0.25
 LATENCY_LEAST_CALLS = 5
 
 
@@ -49,7 +49,7 @@ def flops(model: nn.Module, image: torch.Tensor) -> int:
 def latency(call: Callable[[], Any], device: torch.device) -> dict[str, float]:
     """Median and 95th percentile of a call in milliseconds, synchronised, after two warm-up calls.
 
-    200 calls or half a second, whichever comes first, but at least 5; `calls` says how many it was.
+    200 calls or a quarter of a second, whichever comes first, but at least 5; `calls` says how many it was.
     """
     for _ in range(2):
         call()

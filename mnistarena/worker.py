@@ -34,6 +34,14 @@ class Workers:
         self.guard: tuple[BaseProcess, Connection] | None = None
         self.running: set[int] = set()
 
+    def get_ready(self) -> None:
+        """Begin to load torch, beside whatever the caller does meanwhile; without this, the first start does it."""
+        if self.context.get_start_method() == "forkserver":
+            from multiprocessing.forkserver import ensure_running
+
+            with _without_main():
+                ensure_running()
+
     def start(self, job: Job) -> tuple[BaseProcess, Connection]:
         """A worker on a job, and the end of the pipe its events arrive at."""
         process, connection = self._start(_work, job)
