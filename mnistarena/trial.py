@@ -122,9 +122,11 @@ def probe(device: str, connection: Connection) -> None:
         resolved = torch.device(device)
         torch.zeros(1, device=resolved)
         name = torch.cuda.get_device_name(resolved) if resolved.type == "cuda" else None
-        connection.send({"device": str(resolved), "device_name": name})
+        found = {"device": str(resolved), "device_name": name}
     except Exception as problem:
-        connection.send({"error": f"the device {device!r} cannot be used: {str(problem).splitlines()[0]}"})
+        found = {"error": f"the device {device!r} cannot be used: {str(problem).splitlines()[0]}"}
+    with contextlib.suppress(BrokenPipeError):  # who asked was interrupted meanwhile
+        connection.send(found)
 
 
 def run(job: Job, send: Send) -> dict[str, Any]:

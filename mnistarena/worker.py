@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import signal
 import sys
 import types
 from collections.abc import Callable, Iterator
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -39,7 +41,7 @@ class Workers:
         if self.context.get_start_method() == "forkserver":
             from multiprocessing.forkserver import ensure_running
 
-            with _without_main():
+            with _apart():
                 ensure_running()
 
     def start(self, job: Job) -> tuple[BaseProcess, Connection]:
@@ -75,14 +77,17 @@ class Workers:
             return dict(connection.recv())
         except EOFError:
             return {"error": f"the device {device!r} cannot be used: the process that tried it died"}
+        except KeyboardInterrupt:
+            process.kill()
+            raise
         finally:
-            connection.close()
             process.join()
+            connection.close()
 
     def _start(self, target: Callable[[Any, Connection], None], argument: Any) -> tuple[BaseProcess, Connection]:
         ours, theirs = self.context.Pipe(duplex=False)
         process = self.context.Process(target=target, args=(argument, theirs))
-        with _without_main():
+        with _apart():
             process.start()
         theirs.close()
         return process, ours
@@ -100,7 +105,7 @@ class Workers:
             theirs, ours = self.context.Pipe(duplex=False)
             # A daemon, so that an exit of this process that skips close() does not wait for it.
             process = self.context.Process(target=_stand_guard, args=(theirs,), daemon=True)
-            with _without_main():
+            with _apart():
                 process.start()
             theirs.close()
             self.guard = process, ours
@@ -108,15 +113,31 @@ class Workers:
 
 
 @contextlib.contextmanager
-def _without_main() -> Iterator[None]:
+def _apart() -> Iterator[None]:
     # multiprocessing would import the caller's script anew in each worker, which a script that calls
     # mnistarena.run() at its top level does not survive. Our workers need nothing from it.
     main = sys.modules["__main__"]
     sys.modules["__main__"] = types.ModuleType("__main__")
     try:
-        yield
+        with _deaf_to_interrupts():
+            yield
     finally:
         sys.modules["__main__"] = main
+
+
+@contextlib.contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    # A terminal's Ctrl-C goes to all its processes. What is started here inherits the mask and leaves the
+    # answer to this process, which hears it as soon as the mask is lifted.
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # multiprocessing starts it first, and lifts any mask as it does
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _work(job: Job, connection: Connection) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
 import signal
 import subprocess
 import sys
@@ -83,6 +86,26 @@ def test_a_training_that_reached_its_time_limit_goes_on_under_a_higher_one(arena
     again = arena(*command, "--retry-failed", "--set", "training.time_limit='10m'")
     assert again.status == 0
     assert record(tmp_path / "run")["measurements"]["resumed_at_step"] > 0
+
+
+@pytest.mark.parametrize("seconds", [0.7, 2.0])
+def test_ctrl_c_in_a_terminal_before_the_first_trial_leaves_no_traceback(write_spec, tmp_path, seconds):
+    spec = write_spec()
+    # A terminal's Ctrl-C reaches every process in it, those that still load torch as well.
+    pid, terminal = pty.fork()
+    if pid == 0:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.chdir(tmp_path)
+        os.execv(sys.executable, [sys.executable, "-m", "mnistarena", "run", str(spec), "--out", "run", *LONG])
+    time.sleep(seconds)
+    os.write(terminal, b"\x03")
+    output = b""
+    with contextlib.suppress(OSError):  # the end of a terminal whose last process has gone
+        while piece := os.read(terminal, 4096):
+            output += piece
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 130
+    assert b"interrupted" in output
+    assert b"Traceback" not in output
 
 
 SLOW = '''

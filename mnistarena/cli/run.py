@@ -76,6 +76,8 @@ def command(
 
 
 def _interrupted(records: list[dict[str, Any]], total: int) -> str:
+    if not total:
+        return "\ninterrupted before the first trial"
     ended = sum(record["status"] != "interrupted" for record in records)
     saved = sum("progress" in record for record in records)
     kept = [f"{ended} of {total} trials ended"] + ([f"{saved} saved under way"] if saved else [])
