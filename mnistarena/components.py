@@ -150,7 +150,8 @@ class ModelDef:
     `deterministic=True`: training does not depend on the seed, so one seed is enough.
 
     Optional on the module, by duck type: `training_loss(images, labels)` in place of the recipe's loss;
-    `predict_extras(images) -> dict[str, Tensor]`, rows aligned with the images; `backbone` and `head`, modules
+    `predict_extras(images) -> dict[str, Tensor]`, rows aligned with the images (`boxes`, left, top, right, bottom
+    in shares of the image's sides, are drawn in the report's gallery); `backbone` and `head`, modules
     with `forward(x) == head(backbone(x))`: where no parameter of the backbone requires a gradient and no
     transform is random, its output is computed once, in evaluation mode, and only the head is trained.
 
@@ -197,10 +198,14 @@ class TransformDef:
 
 @dataclass(frozen=True)
 class MetricDef:
-    """A figure computed from one trial's predictions: `compute(predictions, params) -> float`."""
+    """A figure computed from one trial's predictions: `compute(predictions, params) -> float`.
+
+    None instead says that the figure has no meaning for this model, such as the quality of boxes where none
+    are predicted; the trial then goes without it.
+    """
 
     name: str
     summary: str
     params: type[Params]
-    compute: Callable[[Predictions, Any], float]
+    compute: Callable[[Predictions, Any], float | None]
     higher_is_better: bool

@@ -21,13 +21,15 @@ Outcome = tuple[dict[str, Any], NDArray[np.float64], Extras]
 
 
 @torch.inference_mode()
-def predict(model: nn.Module, batches: Batches, n_classes: int, amp: torch.autocast) -> tuple[torch.Tensor, Extras]:
+def predict(
+    model: nn.Module, batches: Batches, n_classes: int, amp: torch.autocast, *, extras_too: bool = True
+) -> tuple[torch.Tensor, Extras]:
     """Logits float32 `(n, n_classes)` on the device, and what `predict_extras` returned, each n rows.
 
     Raises `TrialError` where the shape is another, or a value is not finite.
     """
     model.eval()
-    predict_extras = getattr(model, "predict_extras", None)
+    predict_extras = getattr(model, "predict_extras", None) if extras_too else None
     logits, extras = [], []
     for images, _ in batches.in_order():
         with amp:
@@ -51,7 +53,7 @@ def predict(model: nn.Module, batches: Batches, n_classes: int, amp: torch.autoc
 
 def scores(model: nn.Module, batches: Batches, n_classes: int, amp: torch.autocast) -> dict[str, float]:
     """Cross-entropy and accuracy on a split, for the history."""
-    logits, _ = predict(model, batches, n_classes, amp)
+    logits, _ = predict(model, batches, n_classes, amp, extras_too=False)
     assert batches.labels is not None
     return {
         "validation_loss": functional.cross_entropy(logits, batches.labels).item(),
@@ -88,10 +90,13 @@ def log_loss(chances: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
     return float(-np.log(np.clip(picked, np.finfo(np.float64).eps, 1)).mean())
 
 
-def compute(label: str, compute_one: Any, predictions: Predictions, params: Any) -> float:
-    """One metric's value, or a `TrialError` that names the metric."""
+def compute(label: str, compute_one: Any, predictions: Predictions, params: Any) -> float | None:
+    """One metric's value, None where it has no meaning for the model, or a `TrialError` that names the metric."""
     try:
-        value = float(compute_one(predictions, params))
+        found = compute_one(predictions, params)
+        if found is None:
+            return None
+        value = float(found)
     except Exception as problem:
         raise TrialError(f'the metric "{label}" failed: {type(problem).__name__}: {problem}') from problem
     if not np.isfinite(value):

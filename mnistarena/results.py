@@ -22,7 +22,8 @@ class TrialResult:
     """One trial of the plan: a recipe (`label`) on a dataset with a seed, and what came of it.
 
     `status` is `done`, `failed`, `timeout`, `interrupted`, or `pending` where it has not run.
-    `metrics` are figures of the test split, `measurements` times (s), memory (bytes), counts.
+    `metrics` are figures of the test split, None where one has no meaning for the model; `measurements` times (s),
+    memory (bytes), counts.
     """
 
     id: str
@@ -30,7 +31,7 @@ class TrialResult:
     dataset: str
     seed: int
     status: str
-    metrics: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, float | None] = field(default_factory=dict)
     measurements: dict[str, Any] = field(default_factory=dict)
     conditions: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

@@ -227,9 +227,9 @@ class MetricError(TrialError):
     """A metric that failed: the predictions are there, only scoring must be done again."""
 
 
-def score(job: Job, predictions: Predictions, registry: Registry) -> dict[str, float]:
+def score(job: Job, predictions: Predictions, registry: Registry) -> dict[str, float | None]:
     """Every metric of the plan, from the stored predictions."""
-    values = {}
+    values: dict[str, float | None] = {}
     for label, name, raw in job.metrics:
         definition = registry.get("metric", name).definition
         params = definition.params.model_validate_json(raw)

@@ -114,7 +114,8 @@ class TerminalObserver(Observer):
         name = escape(trial.name)
         took = duration(time.monotonic() - self.began.pop(trial.id, time.monotonic()))
         if record["status"] == "done":
-            figures = "  ".join(f"{escape(k)} {v:.4f}" for k, v in list(record["metrics"].items())[:3])
+            known = [(k, v) for k, v in record["metrics"].items() if v is not None]
+            figures = "  ".join(f"{escape(k)} {v:.4f}" for k, v in known[:3])
             self.say(f"{count} [green]done[/]   {name}  {figures}  [dim]{took}[/]")
         elif record["status"] == "interrupted":
             progress = record.get("progress")

@@ -85,7 +85,8 @@ class Recipe:
 
     def metric(self, label: str) -> float | None:
         """The mean of a metric over the finished seeds that have it."""
-        values = [trial.metrics[label] for trial in self.done if trial.metrics.get(label) is not None]
+        found = (trial.metrics.get(label) for trial in self.done)
+        values = [value for value in found if value is not None]
         return float(np.mean(values)) if values else None
 
 

@@ -1,4 +1,4 @@
-"""`faster-rcnn`: the network that the notebook calls so. It is a plain classifier."""
+"""`faster-rcnn`, the network that the notebook calls so, a plain classifier; and `faster-rcnn-detector`, a real one."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from mnistarena import ModelDef, Params, Task, hookimpl
+from mnistarena import MetricDef, ModelDef, Params, Predictions, Task, hookimpl
+from mnistarena_faster_rcnn.boxes import intersection_over_union
 
 if TYPE_CHECKING:
+    from mnistarena_faster_rcnn.detector import Detector
     from mnistarena_faster_rcnn.network import NotebookNetwork
 
 
@@ -39,9 +41,53 @@ def build(params: FasterRcnnParams, task: Task) -> NotebookNetwork:
     return NotebookNetwork(task.image_shape, params.width, params.hidden, task.n_classes)
 
 
+LEAST_SIDE = 32
+"""Below that the smallest anchors are no larger than a cell of the features."""
+
+
+class DetectorParams(Params):
+    """Parameters of `faster-rcnn-detector`."""
+
+    width: int = Field(
+        16, ge=1, le=512, description="feature maps of the first convolution; the next have twice and four times that"
+    )
+    hidden: int = Field(128, ge=1, le=8192, description="units of the linear layer that looks at a region")
+    proposals: int = Field(8, ge=1, le=1000, description="regions that are looked at in each image")
+
+
+def check_detector(params: DetectorParams, task: Task) -> str | None:
+    """Regions need pixels: small images are to be enlarged."""
+    _, height, width = task.image_shape
+    if min(height, width) >= LEAST_SIDE:
+        return None
+    return (
+        f"it looks for regions in images of at least {LEAST_SIDE} × {LEAST_SIDE}, these are {height} × {width}; "
+        'put { name = "resize", size = 64 } into its transforms'
+    )
+
+
+def build_detector(params: DetectorParams, task: Task) -> Detector:
+    """The detector: images `(N, C, H, W)` to logits `(N, n_classes)`, and a box each."""
+    from mnistarena_faster_rcnn.detector import Detector
+
+    return Detector(task.image_shape, params.width, params.hidden, params.proposals, task.n_classes)
+
+
+class NoParams(Params):
+    """No parameters."""
+
+
+def mean_iou(predictions: Predictions, params: NoParams) -> float | None:
+    """Mean intersection over union of the detected box and the ink's; None for a model that gives no boxes."""
+    extras = predictions.extras
+    if "boxes" not in extras or "ink_boxes" not in extras:
+        return None
+    return float(intersection_over_union(extras["boxes"], extras["ink_boxes"]).mean())
+
+
 @hookimpl
 def arena_models() -> Iterable[ModelDef]:
-    """`faster-rcnn`."""
+    """`faster-rcnn` and `faster-rcnn-detector`."""
     return [
         ModelDef(
             "faster-rcnn",
@@ -49,5 +95,26 @@ def arena_models() -> Iterable[ModelDef]:
             FasterRcnnParams,
             build,
             check,
+        ),
+        ModelDef(
+            "faster-rcnn-detector",
+            "Faster R-CNN (Ren et al. 2015): proposals and RoI heads on a small backbone; also finds the ink's box",
+            DetectorParams,
+            build_detector,
+            check_detector,
+        ),
+    ]
+
+
+@hookimpl
+def arena_metrics() -> Iterable[MetricDef]:
+    """`mean_iou`."""
+    return [
+        MetricDef(
+            "mean_iou",
+            "mean intersection over union of the detected box and the extent of the ink; of detectors only",
+            NoParams,
+            mean_iou,
+            higher_is_better=True,
         )
     ]

@@ -8,7 +8,7 @@ import torch
 
 from mnistarena import Task
 
-(MODEL,) = mnistarena_faster_rcnn.arena_models()
+MODEL, _ = mnistarena_faster_rcnn.arena_models()
 
 
 def task(shape=(1, 28, 28), n_classes=10):
