@@ -26,8 +26,11 @@ def run(job: Job, classifier: Any, chain: Chain, folder: TrialFolder, send: Send
     seeded = {k: state for k in classifier.get_params() if k == "random_state" or k.endswith("__random_state")}
     classifier.set_params(**seeded)
 
+    def flat(images: Any) -> Any:
+        return Batches(images, None, chain, cpu, keep=False).flat()
+
     def features(split: str) -> Any:
-        return Batches(shared.read(job.data, f"{split}_images"), None, chain, cpu, keep=False).flat()
+        return flat(shared.read(job.data, f"{split}_images"))
 
     train_features, train_labels = features("train"), np.array(shared.read(job.data, "train_labels"))
     send({"event": "stage", "stage": "training"})
@@ -70,4 +73,4 @@ def run(job: Job, classifier: Any, chain: Chain, folder: TrialFolder, send: Send
         "latency_ms": latency,
         "peak_memory_bytes": peak,
     }
-    return measurements, chances, {}
+    return evaluation.Outcome(measurements, chances, {}, lambda images: chances_of(flat(images)))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,8 +17,20 @@ from mnistarena.errors import TrialError
 
 Extras = dict[str, NDArray[Any]]
 
-Outcome = tuple[dict[str, Any], NDArray[np.float64], Extras]
-"""What a trained model gave: measurements, probabilities `(n, n_classes)` on the test split, extras."""
+Predict = Callable[[NDArray[np.uint8]], NDArray[np.float64]]
+"""Images uint8 `(n, C, H, W)`, before any transform, to probabilities `(n, n_classes)`."""
+
+
+class Outcome(NamedTuple):
+    """What a trained model gave: measurements, probabilities `(n, n_classes)` on the test split, extras.
+
+    `predict` is the trained model, for further images.
+    """
+
+    measurements: dict[str, Any]
+    probabilities: NDArray[np.float64]
+    extras: Extras
+    predict: Predict
 
 
 @torch.inference_mode()

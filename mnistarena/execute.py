@@ -80,6 +80,7 @@ class _Execution:
         self.plan, self.folder, self.options, self.observer = plan, folder, options, observer
         self.workers = workers
         self.metrics = {m.label: m.definition() for m in plan.metrics}
+        self.views = [view.definition() for view in plan.views]
         self.began: dict[str, str] = {}
         self.measured: dict[str, dict[str, Any]] = {}
         self.finished: dict[str, dict[str, Any]] = {}
@@ -154,8 +155,10 @@ class _Execution:
         return None
 
     def has_metrics(self, record: dict[str, Any]) -> bool:
-        """Whether the metrics that were computed, or failed, are the ones that this plan asks for."""
-        return bool(record.get("metric_definitions") == self.metrics)
+        """Whether the metrics and views that were computed, or failed, are the ones that this plan asks for."""
+        return bool(
+            record.get("metric_definitions") == self.metrics and record.get("view_definitions", []) == self.views
+        )
 
     def choose(self, before: dict[str, Any], n_trials: int, idle: bool) -> dict[str, Any]:
         """Device, jobs and threads: as asked for, else as at the first start, else by the machine."""
@@ -243,6 +246,7 @@ class _Execution:
             temporary=scratch / "tmp" / trial.id,
             checkpoint_every=self.options.checkpoint_every,
             train=train,
+            views=tuple(self.views),
         )
         self.began[trial.id] = _now()
         self.observer.started(trial)
@@ -259,7 +263,7 @@ class _Execution:
             if result["status"] == "interrupted":
                 return {**before, **result}
             before.pop("error", None)
-            record = {**before, **result, "metric_definitions": self.metrics}
+            record = {**before, **result, "metric_definitions": self.metrics, "view_definitions": self.views}
             folder.write(record)
             return record
         record = {
@@ -275,7 +279,7 @@ class _Execution:
             **result,
         }
         if has_predictions(record):
-            record["metric_definitions"] = self.metrics
+            record["metric_definitions"], record["view_definitions"] = self.metrics, self.views
             record.setdefault("measurements", self.measured.get(trial.id, {}))
         try:
             folder.write(record)

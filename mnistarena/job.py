@@ -21,7 +21,8 @@ class Job:
     `data` is a folder of .npy files; `metrics` are (label, name, params as JSON); `conditions` say device
     and threads; `temporary` is where the trial's temporary files go; `checkpoint_every` is in seconds.
     With `train` false, only the metrics are computed again, and no task is needed; with `pace`, a few steps
-    are run to see how long the trial would take.
+    are run to see how long the trial would take. `views` are the definitions of further views of the test
+    images, predicted as well.
     """
 
     folder: Path
@@ -36,6 +37,7 @@ class Job:
     checkpoint_every: float = 30.0
     train: bool = True
     pace: bool = False
+    views: tuple[dict[str, Any], ...] = ()
 
     @property
     def bits_depend_on(self) -> dict[str, Any]:

@@ -10,7 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from mnistarena import backbone, evaluation, measure, shared, training
@@ -84,7 +86,12 @@ def run(
 
         state = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
         folder.write_model(save(_untied(state)))
-    return outcome, chances, extras
+
+    def again(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        further = Batches(images, None, chain, device, keep=False)
+        return evaluation.probabilities(evaluation.predict(model, further, n_classes, amp, extras_too=False)[0])
+
+    return evaluation.Outcome(outcome, chances, extras, again)
 
 
 @dataclass(frozen=True)

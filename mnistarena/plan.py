@@ -38,6 +38,26 @@ class Metric:
 
 
 @dataclass(frozen=True)
+class View:
+    """A further view of the test images: a chain of transforms, at one `severity` where its parameter has several."""
+
+    name: str
+    parameter: str | None
+    severity: Any
+    transforms: tuple[tuple[Component, Any], ...]
+
+    def definition(self) -> dict[str, Any]:
+        """What stored predictions of the view were made of; another definition means predicting it again."""
+        return {
+            "name": self.name,
+            "parameter": self.parameter,
+            "severity": self.severity,
+            "transforms": [{"name": c.name, "params": p.model_dump(mode="json")} for c, p in self.transforms],
+            "sources": [c.plugin.digest for c, _ in self.transforms],
+        }
+
+
+@dataclass(frozen=True)
 class Data:
     """A dataset of the plan: loaded, fingerprinted and split. `dataset` is None where it is not at hand."""
 
@@ -168,6 +188,7 @@ class Plan:
     labels: tuple[str, ...]
     """The labels of all recipes of the spec, also of those that --only left out."""
     registry: Registry
+    views: tuple[View, ...] = ()
 
     def trials(self) -> list[Trial]:
         """Every trial, in the spec's order."""
@@ -201,6 +222,7 @@ class Plan:
                 }
                 for m in self.metrics
             ],
+            "views": [view.definition() for view in self.views],
             "datasets": [d.describe() for d in self.datasets],
             "entries": [r.describe() for r in self.recipes],
             "trials": [
@@ -213,6 +235,7 @@ class Plan:
         """Name → version of every distribution in use."""
         used = [r.model for r in self.recipes] + [d.component for d in self.datasets]
         used += [m.component for m in self.metrics] + [c for r in self.recipes for c, _ in r.transforms]
+        used += [c for view in self.views for c, _ in view.transforms]
         return {c.plugin.distribution: c.plugin.version for c in used} | _core()
 
 

@@ -61,6 +61,12 @@ class _Metric(_Loose):
     higher_is_better: bool = False
 
 
+class _View(_Loose):
+    name: Label
+    parameter: Label | None = None
+    severity: Any = None
+
+
 class _Planned(_Loose):
     id: Id
     label: Label
@@ -74,6 +80,7 @@ class _Plan(_Loose):
     margin: Annotated[float, Field(gt=0, le=0.5)] = 0.001
     target: Annotated[float, Field(gt=0, le=1)] | None = None
     metrics: list[_Metric] = []
+    views: list[_View] = []
     datasets: list[_Dataset]
     entries: list[_Entry]
     trials: list[_Planned] = Field(max_length=100_000)
@@ -112,6 +119,7 @@ class _Record(_Loose):
     seed: Count
     status: Literal["done", "failed", "timeout", "interrupted"]
     metrics: dict[Label, Number | None] = {}
+    view_definitions: list[_View] = []
     measurements: _Measurements | None = None
     conditions: dict[str, Any] = {}
     notes: list[Text] = []

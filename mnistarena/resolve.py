@@ -15,7 +15,7 @@ import platformdirs
 from mnistarena import data
 from mnistarena.components import DataContext, Dataset, PrepareContext, Task
 from mnistarena.errors import ArenaError, DataError, MissingDataError, PluginError
-from mnistarena.plan import Data, Metric, Plan, Recipe
+from mnistarena.plan import Data, Metric, Plan, Recipe, View
 from mnistarena.registry import Component, Registry, did_you_mean
 from mnistarena.spec import optimizers, schema
 from mnistarena.spec.load import Problems, Spec, merge
@@ -55,6 +55,7 @@ class _Resolver:
             self.problems.add((), f"--only {' '.join(self.only)} selects none of: {', '.join(labels)}")
         # Parameters are checked for all models; preparing (weights …) only for those that will run.
         recipes = [r for v in variants for d in datasets for r in self.recipe(v, d, prepare=v in chosen)]
+        views = tuple(self.views(datasets))
         self.problems.stop()
         assert self.spec.benchmark is not None
         kept = tuple(r for r in recipes if self.is_chosen(r.label))
@@ -66,6 +67,7 @@ class _Resolver:
             kept,
             tuple(labels),
             self.registry,
+            views,
         )
 
     def is_chosen(self, label: str) -> bool:
@@ -254,14 +256,17 @@ class _Resolver:
     def chain(
         self, table: schema.ModelTable, path: KeyPath, entry: Data
     ) -> tuple[list[tuple[Component, Any]] | None, Task | None]:
-        """The transforms with their parameters, and the task after them (None where that is not known)."""
-        entries = table.transforms
-        where: KeyPath = (*path, "transforms")
-        if entries is None:
-            entries = entry.table.transforms
-            where = ("dataset", self.spec.datasets.index(entry.table), "transforms")
+        """A model's transforms with their parameters, and the task after them (None where that is not known)."""
+        if table.transforms is not None:
+            return self.transforms(table.transforms, (*path, "transforms"), entry.task)
+        where: KeyPath = ("dataset", self.spec.datasets.index(entry.table), "transforms")
+        return self.transforms(entry.table.transforms, where, entry.task)
+
+    def transforms(
+        self, entries: list[str | schema.Component], where: KeyPath, task: Task | None
+    ) -> tuple[list[tuple[Component, Any]] | None, Task | None]:
+        """A list of transforms with their parameters, and the task after them; None where one of them is wrong."""
         found: list[tuple[Component, Any]] | None = []
-        task = entry.task
         for i, item in enumerate(entries):
             name, arguments = (item, {}) if isinstance(item, str) else (item.name, item.arguments)
             component = self.component("transform", name, (*where, i))
@@ -280,6 +285,67 @@ class _Resolver:
             if found is not None:
                 found.append((component, params))
         return found, task
+
+    def views(self, datasets: list[Data]) -> Iterator[View]:
+        """The views of every `[[evaluation]]`: one, or one a severity."""
+        names: list[str] = []
+        for i, table in enumerate(self.spec.evaluations):
+            if table is None:
+                continue
+            path: KeyPath = ("evaluation", i)
+            if table.name in names:
+                self.problems.add((*path, "name"), f'two evaluations are called "{table.name}"')
+            names.append(table.name)
+            for parameter, severities in table.severities.items():
+                at = self.owner(table, parameter, (*path, "severities", parameter))
+                if at is None:
+                    break
+                for severity in severities:
+                    chosen = list(table.transforms)
+                    item = chosen[at]
+                    before = {"name": item} if isinstance(item, str) else {"name": item.name, **item.arguments}
+                    chosen[at] = schema.Component.model_validate({**before, parameter: severity})
+                    yield from self.view(table.name, parameter, severity, chosen, path, datasets)
+            if not table.severities:
+                yield from self.view(table.name, None, None, table.transforms, path, datasets)
+
+    def owner(self, table: schema.EvaluationTable, parameter: str, path: KeyPath) -> int | None:
+        """Which of a view's transforms has the parameter that its severities set."""
+        owners, known = [], []
+        for at, item in enumerate(table.transforms):
+            component = self.component("transform", item if isinstance(item, str) else item.name, path)
+            if component is None:
+                return None
+            fields = list(component.definition.params.model_fields)
+            known += fields
+            owners += [at] if parameter in fields else []
+        if len(owners) == 1:
+            return owners[0]
+        have = "several of its transforms have" if owners else "none of its transforms has"
+        self.problems.add(path, f'{have} a parameter "{parameter}"{did_you_mean(parameter, known)}')
+        return None
+
+    def view(
+        self,
+        name: str,
+        parameter: str | None,
+        severity: Any,
+        entries: list[str | schema.Component],
+        path: KeyPath,
+        datasets: list[Data],
+    ) -> Iterator[View]:
+        where: KeyPath = (*path, "transforms") if parameter is None else (*path, "severities", parameter)
+        found = None
+        for entry in datasets:
+            found, after = self.transforms(entries, where, entry.task)
+            if entry.task is not None and after is not None and after.image_shape != entry.task.image_shape:
+                before, now = (" × ".join(map(str, t.image_shape)) for t in (entry.task, after))
+                self.problems.add(
+                    where,
+                    f'a view keeps the shape of the test images: those of "{entry.label}" go from {before} to {now}',
+                )
+        if found is not None:
+            yield View(name, parameter, severity, tuple(found))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ from mnistarena.store import RunFolder
 from mnistarena.trialfolder import TrialFolder
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class TrialResult:
     notes: tuple[str, ...] = ()
     error: dict[str, str] | None = None
     folder: TrialFolder | None = None
+    views: tuple[dict[str, Any], ...] = ()
     files: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
@@ -80,6 +83,18 @@ class TrialResult:
             raise StoreError(f"{self.label}, seed {self.seed}, on {self.dataset} is {self.status}: no predictions")
         self.folder.check("predictions.npz", self.files)
         return self.folder.predictions()
+
+    def views_predicted(self) -> NDArray[np.int32]:
+        """The predicted class of every test image in each of `views`, `(views, n)`; `StoreError` where altered."""
+        if self.folder is None or not self.views:
+            raise StoreError(f"{self.label}, seed {self.seed}, on {self.dataset} predicted no further views")
+        self.folder.check("views.npz", self.files)
+        predicted = self.folder.views()
+        if len(predicted) != len(self.views):
+            raise StoreError(
+                f"{self.folder.path / 'views.npz'} holds {len(predicted)} views, {len(self.views)} are wanted"
+            )
+        return predicted
 
 
 @dataclass(frozen=True)
@@ -177,6 +192,7 @@ def load_run(path: str | os.PathLike[str], known: Mapping[str, dict[str, Any]] |
                 notes=tuple(record.get("notes", ())),
                 error=record.get("error"),
                 folder=files,
+                views=tuple(record.get("view_definitions", ())) if record["status"] == "done" else (),
                 files=record.get("files", {}),
             )
         )

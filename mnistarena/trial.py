@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from mnistarena import classifier, evaluation, module, pace, shared
+from mnistarena import classifier, evaluation, module, pace, shared, views
 from mnistarena.batches import Chain
 from mnistarena.checkpoint import Interrupted, Unusable
 from mnistarena.components import Predictions, Task
@@ -169,7 +169,7 @@ def run(job: Job, send: Send) -> dict[str, Any]:
             f"build of {definition.name} returned {type(model).__name__}: neither a torch.nn.Module "
             "nor a scikit-learn classifier with fit and predict_proba"
         )
-    measurements, chances, extras = outcome
+    measurements, chances, extras, predict = outcome
     # The labels of the test split are read only now, when there is nothing left to choose.
     predictions = Predictions(
         shared.read(job.data, "test_labels"), chances, shared.read(job.data, "test_index"), extras
@@ -179,7 +179,9 @@ def run(job: Job, send: Send) -> dict[str, Any]:
     measurements["stage_seconds"] = stages.seconds()
     send({"event": "measured", "measurements": measurements})
     send({"event": "stage", "stage": "scoring"})
-    return {"metrics": score(job, folder.predictions(), registry), "measurements": measurements}
+    metrics = score(job, folder.predictions(), registry)
+    look(job, predict, registry, send)
+    return {"metrics": metrics, "measurements": measurements}
 
 
 class _Stages:
@@ -224,7 +226,22 @@ def build_chain(transforms: list[dict[str, Any]], task: Task, registry: Registry
 
 
 class MetricError(TrialError):
-    """A metric that failed: the predictions are there, only scoring must be done again."""
+    """A metric or a view that failed: the predictions are there, only scoring must be done again."""
+
+
+def look(job: Job, predict: evaluation.Predict, registry: Registry, send: Send) -> None:
+    """Predict the further views of the test images, and store what was said."""
+    said = []
+    assert job.task is not None
+    for view in job.views:
+        send({"event": "stage", "stage": view["name"]})
+        chain = build_chain(view["transforms"], job.task, registry)
+        try:
+            images = views.altered(shared.read(job.data, "test_images"), chain, derive(0, "view", view["name"]))
+            said.append(predict(images).argmax(axis=1))
+        except Exception as problem:
+            raise MetricError(f'the view "{view["name"]}" failed: {type(problem).__name__}: {problem}') from problem
+    TrialFolder(job.folder).write_views(said)
 
 
 def score(job: Job, predictions: Predictions, registry: Registry) -> dict[str, float | None]:

@@ -10,7 +10,7 @@ import shutil
 import stat
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -112,7 +112,7 @@ class TrialFolder:
 
     def write(self, record: Mapping[str, Any]) -> None:
         """Write the record, with the digests of the files beside it; the last write of a trial."""
-        names = (*RESULTS, "model.safetensors")
+        names = (*RESULTS, "views.npz", "model.safetensors")
         files = {name: digest(self.path / name) for name in names if (self.path / name).is_file()}
         stamps = {name: _stamp(self.path / name) for name in files}
         whole = from_json(to_json({**record, "files": files, "stamps": stamps, "format": FORMAT}))
@@ -133,7 +133,7 @@ class TrialFolder:
         """
         stamps = record.get("stamps", {})
         try:
-            for name in RESULTS:
+            for name in (*RESULTS, *(["views.npz"] if "views.npz" in record["files"] else [])):
                 if stamps.get(name) is None or stamps[name] != _stamp(self.path / name):
                     self.check(name, record["files"])
         except StoreError as problem:
@@ -220,6 +220,22 @@ class TrialFolder:
         probabilities /= probabilities.sum(axis=1, keepdims=True)
         extras = {name[6:]: array for name, array in arrays.items() if name.startswith("extra_")}
         return Predictions(arrays["labels"], probabilities, arrays["index"], extras)
+
+    def write_views(self, said: Sequence[NDArray[np.int64]]) -> None:
+        """Store what was said of further views: of each the predicted classes `(n,)`."""
+        path = self.path / "views.npz"
+        if not said:
+            path.unlink(missing_ok=True)
+            return
+        write_atomically(path, pack({"predicted": np.array(said, np.int32)}))
+
+    def views(self) -> NDArray[np.int32]:
+        """The predicted classes of further views, `(views, n)`."""
+        path = self.path / "views.npz"
+        predicted = with_advice(unpack, path).get("predicted")
+        if predicted is None or predicted.ndim != 2 or predicted.dtype != np.int32:
+            raise StoreError(f"{path} holds no predictions of views{ADVICE}")
+        return predicted
 
     def write_model(self, data: bytes) -> None:
         """Store a trained model's weights, in safetensors' format."""

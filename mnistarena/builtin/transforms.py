@@ -174,10 +174,6 @@ def to_rgb_shape(params: NoParams, shape: Shape) -> Shape:
 def random_affine(params: AffineParams, task: Task) -> Apply:
     """Rotation, shift, scale and shear about the centre, drawn for each image; zeros come in from outside."""
     import torch
-    from torch.nn.functional import affine_grid, grid_sample
-
-    _, height, width = task.image_shape
-    aspect = height / width
 
     def apply(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         draws = torch.rand(5, len(images), generator=generator, device=images.device) * 2 - 1
@@ -185,18 +181,32 @@ def random_affine(params: AffineParams, task: Task) -> Apply:
         shear = torch.tan(draws[1] * math.radians(params.shear))
         low, high = params.scale
         scale = (low + high) / 2 + draws[2] * (high - low) / 2
-        cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
-        # affine_grid maps output to input in coordinates from −1 to 1, so this is the inverse; a whole
-        # side is 2 units, and rotation has to know when the image is not square.
-        row_x = torch.stack([cos, (cos * shear - sin) * aspect], dim=1)
-        row_y = torch.stack([sin / aspect, sin * shear + cos], dim=1)
-        inverse = torch.stack([row_x, row_y], dim=1)
-        # The shift is of the output: put through the inverse, scale and rotation leave its bounds alone.
-        shift = inverse @ (draws[3:].T * 2 * params.translate).unsqueeze(2)
-        grid = affine_grid(torch.cat([inverse, shift], dim=2), list(images.shape), align_corners=False)
-        return grid_sample(images, grid, align_corners=False)
+        return affine(images, angle, shear, scale, draws[3:].T * params.translate)
 
     return apply
+
+
+def affine(
+    images: torch.Tensor, angle: torch.Tensor, shear: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor
+) -> torch.Tensor:
+    """Images `(N, C, H, W)` turned by `angle` (radians), sheared (tangent), scaled: each `(N,)`; zeros come in.
+
+    `shift` `(N, 2)` is in shares of the width and height. Bilinear.
+    """
+    import torch
+    from torch.nn.functional import affine_grid, grid_sample
+
+    aspect = images.shape[2] / images.shape[3]
+    cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
+    # affine_grid maps output to input in coordinates from −1 to 1, so this is the inverse; a whole
+    # side is 2 units, and rotation has to know when the image is not square.
+    row_x = torch.stack([cos, (cos * shear - sin) * aspect], dim=1)
+    row_y = torch.stack([sin / aspect, sin * shear + cos], dim=1)
+    inverse = torch.stack([row_x, row_y], dim=1)
+    # The shift is of the output: put through the inverse, scale and rotation leave its bounds alone.
+    offset = inverse @ (shift * 2).unsqueeze(2)
+    grid = affine_grid(torch.cat([inverse, offset], dim=2), list(images.shape), align_corners=False)
+    return grid_sample(images, grid, align_corners=False)
 
 
 def random_erasing(params: ErasingParams, task: Task) -> Apply:

@@ -20,7 +20,7 @@ from mnistarena.text import hidden
 
 T = TypeVar("T", bound=BaseModel)
 
-TABLES = ("benchmark", "dataset", "training", "model")
+TABLES = ("benchmark", "dataset", "training", "model", "evaluation")
 
 
 @dataclass
@@ -145,6 +145,7 @@ class Spec:
     benchmark: schema.Benchmark | None
     datasets: list[schema.DatasetTable | None]
     models: list[schema.ModelTable | None]
+    evaluations: list[schema.EvaluationTable | None]
 
 
 def read(spec: str | os.PathLike[str] | Mapping[str, Any]) -> tuple[Source, dict[str, Any]]:
@@ -240,17 +241,18 @@ def load(spec: str | os.PathLike[str] | Mapping[str, Any], overrides: tuple[str,
         problems.add((), "the table [benchmark] is missing")
     benchmark = problems.check(schema.Benchmark, data.get("benchmark", {"name": "unnamed"}), ("benchmark",))
     tables: dict[str, list[Any]] = {}
-    for key, model in (("dataset", schema.DatasetTable), ("model", schema.ModelTable)):
+    kinds = (("dataset", schema.DatasetTable), ("model", schema.ModelTable), ("evaluation", schema.EvaluationTable))
+    for key, model in kinds:
         entries = data.get(key, [])
         if not isinstance(entries, list):
             problems.add((key,), f"must be an array of tables: write [[{key}]], with two brackets")
             entries = []
-        elif not entries:
+        elif not entries and key != "evaluation":
             problems.add((key,) if key in data else (), f"nothing to run: there is no [[{key}]]")
         tables[key] = [problems.check(model, entry, (key, i)) for i, entry in enumerate(entries)]
     if "training" in data:
         problems.check(schema.Training, data["training"], ("training",))
-    return Spec(source, data, problems, benchmark, tables["dataset"], tables["model"])
+    return Spec(source, data, problems, benchmark, tables["dataset"], tables["model"], tables["evaluation"])
 
 
 def _hidden(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:

@@ -100,6 +100,18 @@ class DatasetTable(Table):
     transforms: list[str | Component] = Field([], description="default chain for this dataset's images")
 
 
+class EvaluationTable(Table):
+    """`[[evaluation]]`: a further view of the test images, which every trained model predicts as well."""
+
+    name: str = Field(min_length=1, max_length=80, description="unique; what the report calls it")
+    transforms: list[str | Component] = Field(
+        min_length=1, description="what is done to the test images, before each model's own transforms"
+    )
+    severities: dict[str, Annotated[list[Any], Field(min_length=1, max_length=50)]] = Field(
+        {}, max_length=1, description="values of one parameter, mildest first; a view each"
+    )
+
+
 class Optimizer(Component):
     """`optimizer`: any class of torch.optim by its name, with its arguments."""
 
@@ -125,6 +137,9 @@ class Training(Table):
     steps: int | None = Field(None, ge=1, description="instead of epochs: batches, for a short training")
     batch_size: int = Field(64, ge=1, description="images a step")
     optimizer: Optimizer = Field(Optimizer(name="adam", lr=0.001), description="any of torch.optim")  # type: ignore[call-arg]
+    lr_factors: dict[str, Annotated[float, Field(ge=0, le=1000)]] = Field(
+        {}, description='the optimizer\'s lr times this for the parameters of a module, such as { "features" = 0.1 }'
+    )
     schedule: Schedule = Field(Schedule(), description="learning rate over steps")
     loss: Literal["cross-entropy", "multi-margin", "brier"] = Field("cross-entropy", description="what is minimised")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="for cross-entropy")
