@@ -1,7 +1,7 @@
 """Trained weights for model plugins: which can be had, which are used, and that they fit.
 
-A model's `prepare` calls `resolve` before the plan is fixed; its `build` calls `load` in the worker.
-Torch is imported inside the functions only.
+A model's params derive from `StartParams`; its `prepare` calls `prepare` here before the plan is fixed, its
+`build` ends with `start` in the worker. Torch is imported inside the functions only.
 """
 
 from __future__ import annotations
@@ -10,43 +10,55 @@ import hashlib
 import socket
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import Field
 
 from mnistarena.components import ModelDef, Params, PrepareContext, Task
 from mnistarena.errors import ArenaError
+from mnistarena.pastruns import Untrained, trained_model
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-IMAGENET, NONE = "imagenet", "none"
+IMAGENET, NONE, RUN = "imagenet", "none", "run:"
 DOWNLOAD_TIMEOUT = 15
 """Seconds without an answer after which a download is given up."""
 
 
 def resolve(
-    model: str, preferences: Sequence[str], enum: str, digest: str | None, context: PrepareContext
+    model: str, preferences: Sequence[str], enum: str | None, digest: str | None, context: PrepareContext
 ) -> tuple[str, str | None]:
     """The first of `preferences` that can be had, and its file's SHA-256 (None for "none").
 
     A preference is "imagenet" (torchvision's weights `enum`, such as "VGG16_Weights.IMAGENET1K_V1", from
-    its cache or by its download), "none" (random initialisation), or the path of a state dict, relative to
-    the spec. `digest` is what the file must have, or None. Tells the context which one it was.
+    its cache or by its download), "none" (random initialisation), "run:RUN/LABEL" (what a finished run trained,
+    RUN as it is given to arena report), or the path of a state dict, relative to the spec. `digest` is what the
+    file must have, or None. Tells the context which one it was.
     Raises `ArenaError` where none can be had, saying what was tried and what to write instead, and where
     a file is there but is no state dict.
     """
     tried: list[str] = []
     for preference in preferences:
         if preference == NONE:
+            if digest is not None:
+                raise ArenaError(
+                    f"weights_digest asks for the weights {digest[:12]}…, but {'; '.join(tried) or 'the first is none'}"
+                )
             before = f" because {'; '.join(tried)}" if tried else ", as the spec says"
             context.note(f'{model}: trained from scratch (weights "none"){before}')
             return NONE, None
         try:
-            name = preference if preference == IMAGENET else str(_local(context.base_dir / preference))
-            file = imagenet_file(enum, download=context.download) if preference == IMAGENET else Path(name)
-        except _Unavailable as reason:
+            if preference == IMAGENET:
+                name, file = preference, imagenet_file(enum, download=context.download)
+            elif preference.startswith(RUN):
+                file = trained_model(preference.removeprefix(RUN))
+                name = f"{RUN}{file}"
+            else:
+                file = _local(context.base_dir / preference)
+                name = str(file)
+        except (_Unavailable, Untrained) as reason:
             tried.append(f'"{preference}" could not be had: {reason}')
             continue
         found = _sha256(file)
@@ -72,8 +84,10 @@ def _local(path: Path) -> Path:
     return path.resolve()
 
 
-def imagenet_file(enum: str, download: bool) -> Path:
+def imagenet_file(enum: str | None, download: bool) -> Path:
     """The file of torchvision's weights in torch.hub's cache, fetched by torchvision where it is missing."""
+    if enum is None:
+        raise _Unavailable("nobody has trained this architecture on ImageNet")
     import torch
     import torchvision
 
@@ -96,13 +110,14 @@ def imagenet_file(enum: str, download: bool) -> Path:
     return file
 
 
-def load(model: str, weights: str, enum: str, digest: str | None) -> dict[str, torch.Tensor]:
+def load(model: str, weights: str, enum: str | None, digest: str | None) -> dict[str, torch.Tensor]:
     """The state dict that `resolve` named; raises `ArenaError` where the file has changed or is none.
 
     Nothing is unpickled but tensors.
     """
     try:
-        file = imagenet_file(enum, download=False) if weights == IMAGENET else _local(Path(weights))
+        path = Path(weights.removeprefix(RUN))
+        file = imagenet_file(enum, download=False) if weights == IMAGENET else _local(path)
     except _Unavailable as reason:
         raise ArenaError(f"{model}: its weights have gone since the plan was made: {reason}") from None
     found = _sha256(file)
@@ -129,17 +144,17 @@ def read_state(file: Path) -> dict[str, torch.Tensor]:
     return state
 
 
-def apply(module: nn.Module, state: dict[str, Any], head: str, source: str) -> None:
+def apply(module: nn.Module, state: dict[str, Any], head: str, source: str, *, other_task: bool = False) -> None:
     """Load `state` into `module`, whose last layer is called `head` and has the task's number of classes.
 
-    A last layer for ImageNet's 1,000 classes is left out: the module's fresh one stays. Any other misfit
-    raises `ArenaError` that names the keys.
+    A last layer for ImageNet's 1,000 classes, or with `other_task` of whatever classes, is left out: the module's
+    fresh one stays. Any other misfit raises `ArenaError` that names the keys, and nothing is loaded.
     """
     own = module.state_dict()
     given = dict(state)
     classes = own[f"{head}.bias"].shape[0]
     head_bias = given.get(f"{head}.bias")
-    if head_bias is not None and head_bias.shape[0] == 1000 != classes:
+    if head_bias is not None and (other_task or head_bias.shape[0] == 1000 != classes):
         for part in ("weight", "bias"):
             given.pop(f"{head}.{part}", None)
             own.pop(f"{head}.{part}")
@@ -166,20 +181,20 @@ def _sha256(file: Path) -> str:
     return digest.hexdigest()
 
 
-class FineTunedParams(Params):
-    """Parameters of a torchvision classifier that is fine-tuned."""
+class StartParams(Params):
+    """Parameters of a model that may start from trained weights; a model's own come beside them."""
 
     weights: list[Annotated[str, Field(min_length=1)]] = Field(
-        [IMAGENET],
+        [NONE],
         min_length=1,
-        description='where to start, the first that can be had: "imagenet", the path of a state dict, "none"',
+        description='where to start, the first that can be had: "run:RUN/LABEL" (what another run trained), the path '
+        'of a state dict, "none"',
     )
     weights_digest: str | None = Field(
         None,
         pattern="^[0-9a-f]{64}$",
         description="SHA-256 that the weights' file must have; filled in when the plan is made",
     )
-    dropout: float = Field(0.5, ge=0, lt=1, description="in the classifier")
     freeze: Literal["none", "backbone"] = Field(
         "none",
         description="backbone: all but the last layer stays as it starts; what it makes of each image is computed once",
@@ -188,6 +203,58 @@ class FineTunedParams(Params):
     def identity(self) -> dict[str, Any]:
         """The digest says which weights; where their file lies does not matter."""
         return self.model_dump(mode="json", exclude={"weights"})
+
+
+AnyStart = TypeVar("AnyStart", bound=StartParams)
+
+
+def prepare(model: str, params: AnyStart, context: PrepareContext, enum: str | None = None) -> AnyStart:
+    """A model's params with the weights that are used: one, with its digest."""
+    weights, digest = resolve(model, params.weights, enum, params.weights_digest, context)
+    if params.freeze == "backbone" and weights == NONE:
+        context.note(f"{model}: its frozen backbone is random: only the last layer learns anything")
+    return params.model_copy(update={"weights": [weights], "weights_digest": digest})
+
+
+def start(model: str, network: nn.Module, params: StartParams, head: str, enum: str | None = None) -> nn.Module:
+    """The network from its prepared weights, its backbone frozen where that is asked for; `head` is its last layer.
+
+    Weights of a run are of another task, so the last layer starts afresh.
+    """
+    weights = params.weights[0]
+    if weights != NONE:
+        state = load(model, weights, enum, params.weights_digest)
+        from_run = weights.startswith(RUN)
+        apply(network, _whole(state, head) if from_run else state, head, weights, other_task=from_run)
+    if params.freeze == "backbone":
+        from mnistarena.backbone import Split
+
+        return Split(network, head)
+    return network
+
+
+def _whole(state: dict[str, torch.Tensor], head: str) -> dict[str, torch.Tensor]:
+    """A state dict under the network's own names, whether or not it was trained as a `Split`."""
+    if not all(name.startswith(("backbone.", "head.")) for name in state):
+        return state
+    return {
+        name.removeprefix("backbone.")
+        if name.startswith("backbone.")
+        else f"{head}.{name.removeprefix('head.')}": value
+        for name, value in state.items()
+    }
+
+
+class FineTunedParams(StartParams):
+    """Parameters of a torchvision classifier that is fine-tuned."""
+
+    weights: list[Annotated[str, Field(min_length=1)]] = Field(
+        [IMAGENET],
+        min_length=1,
+        description='where to start, the first that can be had: "imagenet", "run:RUN/LABEL" (what another run '
+        'trained), the path of a state dict, "none"',
+    )
+    dropout: float = Field(0.5, ge=0, lt=1, description="in the classifier")
 
 
 def fine_tuned(name: str, summary: str, *, enum: str, head: str, least_size: int) -> ModelDef:
@@ -211,11 +278,8 @@ def fine_tuned(name: str, summary: str, *, enum: str, head: str, least_size: int
             f"{channels} × {height} × {width}; put {' and '.join(wanted)} into its transforms"
         )
 
-    def prepare(params: FineTunedParams, context: PrepareContext) -> FineTunedParams:
-        weights, digest = resolve(name, params.weights, enum, params.weights_digest, context)
-        if params.freeze == "backbone" and weights == NONE:
-            context.note(f"{name}: its frozen backbone is random: only the last layer learns anything")
-        return params.model_copy(update={"weights": [weights], "weights_digest": digest})
+    def of_here(params: FineTunedParams, context: PrepareContext) -> FineTunedParams:
+        return prepare(name, params, context, enum)
 
     def build(params: FineTunedParams, task: Task) -> nn.Module:
         import torchvision
@@ -223,13 +287,6 @@ def fine_tuned(name: str, summary: str, *, enum: str, head: str, least_size: int
         network: nn.Module = torchvision.models.get_model(
             name, weights=None, num_classes=task.n_classes, dropout=params.dropout
         )
-        if params.weights != [NONE]:
-            state = load(name, params.weights[0], enum, params.weights_digest)
-            apply(network, state, head, params.weights[0])
-        if params.freeze == "backbone":
-            from mnistarena.backbone import Split
+        return start(name, network, params, head, enum)
 
-            return Split(network, head)
-        return network
-
-    return ModelDef(name, summary, FineTunedParams, build, check, prepare)
+    return ModelDef(name, summary, FineTunedParams, build, check, of_here)

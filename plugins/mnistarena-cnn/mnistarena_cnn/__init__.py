@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from mnistarena import ModelDef, Params, Task, hookimpl
+from mnistarena import ModelDef, PrepareContext, Task, hookimpl
+from mnistarena.pretrained import StartParams, prepare, start
 
 if TYPE_CHECKING:
-    from mnistarena_cnn.network import Cnn
+    from torch import nn
 
 Width = Annotated[int, Field(ge=1, le=4096)]
 Kernel = Annotated[int, Field(ge=1, le=15)]
 
 
-class CnnParams(Params):
+class CnnParams(StartParams):
     """Parameters of `cnn`; the defaults are the notebook's."""
 
     channels: list[Width] = Field(
@@ -77,11 +78,17 @@ def check(params: CnnParams, task: Task) -> str | None:
     return None
 
 
-def build(params: CnnParams, task: Task) -> Cnn:
+def of_here(params: CnnParams, context: PrepareContext) -> CnnParams:
+    """The params with the weights that are used; nothing is noted of the ordinary random start."""
+    return params if params.weights == ["none"] and params.freeze == "none" else prepare("cnn", params, context)
+
+
+def build(params: CnnParams, task: Task) -> nn.Module:
     """The network: images `(N, C, H, W)` to logits `(N, n_classes)`."""
     from mnistarena_cnn.network import Cnn
 
-    return Cnn(task.image_shape, params, task.n_classes)
+    network = Cnn(task.image_shape, params, task.n_classes)
+    return start("cnn", network, params, head=f"linears.{len(params.hidden)}")
 
 
 @hookimpl
@@ -94,5 +101,6 @@ def arena_models() -> Iterable[ModelDef]:
             CnnParams,
             build,
             check,
+            of_here,
         )
     ]

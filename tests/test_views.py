@@ -1,0 +1,75 @@
+"""`[[evaluation]]`: further views of the test images, predicted once by each trained model."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import mnistarena
+from mnistarena import SpecError
+
+SPEC = {
+    "benchmark": {"name": "views", "baseline": "cnn"},
+    "dataset": [{"name": "mnist", "train_limit": 300, "test_limit": 200, "transforms": ["normalize"]}],
+    "training": {"steps": 30},
+    "model": [{"name": "cnn"}, {"name": "logistic-regression"}],
+    "evaluation": [
+        {"name": "as it is", "transforms": [{"name": "scale", "factor": 1.0}]},
+        {"name": "hidden", "transforms": ["occlusion"], "severities": {"side": [0.2, 1.0]}},
+    ],
+}
+ALONE = mnistarena.Options(jobs=1, threads=1)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    out = tmp_path_factory.mktemp("views") / "run"
+    mnistarena.run(SPEC, out=out, options=ALONE)
+    return out
+
+
+def test_each_trained_model_predicts_each_view(folder):
+    for trial in mnistarena.load_run(folder).trials:
+        assert [(view["name"], view["severity"]) for view in trial.views] == [
+            ("as it is", None),
+            ("hidden", 0.2),
+            ("hidden", 1.0),
+        ]
+        predicted = trial.views_predicted()
+        assert predicted.shape == (3, 200)
+        assert np.array_equal(predicted[0], trial.predictions().predicted), "an unaltered view is the test split"
+        assert len(np.unique(predicted[2])) == 1, "of a wholly black image everybody says the same, image by image"
+
+
+def test_a_view_is_no_part_of_what_was_trained(folder):
+    plain = {key: value for key, value in SPEC.items() if key != "evaluation"}
+    before = [trial.id for trial in mnistarena.load_run(folder).trials]
+    planned = mnistarena.run(plain, out=folder.parent / "plain", only=("logistic-regression",), options=ALONE)
+    assert planned.trials[0].id in before
+
+
+def test_altered_predictions_of_views_are_found(folder):
+    trial = mnistarena.load_run(folder).trials[0]
+    record = json.loads((trial.folder.path / "trial.json").read_text())
+    assert "views.npz" in record["files"]
+    assert trial.folder.damage({**record, "stamps": {}, "files": {**record["files"], "views.npz": "0" * 64}})
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"name": "v", "transforms": ["blurr"]}, 'did you mean "blur"'),
+        ({"name": "v", "transforms": ["blur"], "severities": {"sigm": [1.0]}}, 'did you mean "sigma"'),
+        ({"name": "v", "transforms": ["blur", "blur"], "severities": {"sigma": [1.0]}}, "several of its transforms"),
+        ({"name": "v", "transforms": ["blur"], "severities": {"sigma": [1.0, -1.0]}}, "greater than 0"),
+        ({"name": "v", "transforms": ["blur"], "severities": {"sigma": []}}, "at least 1"),
+        ({"name": "v", "transforms": [{"name": "resize", "size": 9}]}, "keeps the shape of the test images"),
+        ({"name": "as it is", "transforms": ["blur"]}, 'two evaluations are called "as it is"'),
+        ({"name": "v", "transforms": []}, "at least 1"),
+    ],
+)
+def test_a_wrong_view_is_refused_before_anything_runs(table, message, tmp_path):
+    with pytest.raises(SpecError, match=message):
+        mnistarena.run({**SPEC, "evaluation": [*SPEC["evaluation"], table]}, out=tmp_path / "run")
