@@ -120,8 +120,9 @@ class McNemar:
 class Crossed:
     """Recipes on the same test images, seeds crossed with images: every figure from one matrix product.
 
-    `recipes` are bool `(k_m, n)`; `deterministic` says of which one seed is enough. The product holds, for every
-    two trained models, on how many images both are right; it is exact, being whole numbers below 2⁵³.
+    `recipes` are bool, or shares from 0 to 1, `(k_m, n)`; `deterministic` says of which one seed is enough. The
+    product holds, for every two trained models, on how many images both are right; of bools it is exact, being
+    whole numbers below 2⁵³.
     Raises ValueError where the recipes have another number of images.
     """
 
@@ -150,7 +151,7 @@ class Crossed:
             return Component(k) if self.deterministic[m] else None
         seeds = self.accuracies(m)
         grand = float(seeds.mean())
-        squares = self._right[self._ends[m] : self._ends[m + 1]].sum()  # of zeros and ones: their sum
+        squares = self._both.diagonal()[self._ends[m] : self._ends[m + 1]].sum()
         residual = squares - n * (seeds**2).sum() - k * self._products[m, m] + k * n * grand**2
         return Component(k, float(seeds.var(ddof=1)), max(0.0, float(residual)) / ((k - 1) * max(n - 1, 1)) / n)
 

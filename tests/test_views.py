@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 import mnistarena
+import mnistarena.results
 from mnistarena import SpecError
+from mnistarena.report import view, write_report
+from mnistarena.statistics import Crossed
 
 SPEC = {
     "benchmark": {"name": "views", "baseline": "cnn"},
@@ -73,3 +76,36 @@ def test_altered_predictions_of_views_are_found(folder):
 def test_a_wrong_view_is_refused_before_anything_runs(table, message, tmp_path):
     with pytest.raises(SpecError, match=message):
         mnistarena.run({**SPEC, "evaluation": [*SPEC["evaluation"], table]}, out=tmp_path / "run")
+
+
+def test_the_report_says_what_is_left_of_each_model(folder):
+    write_report(folder, html=False)
+    page = (folder / "report.md").read_text()
+    assert "### What is left when the images are worse?" in page
+    assert "| Model | Clean, % | Mean over corruptions, % | Share kept |" in page
+    assert "robustness-02-hidden.svg" in page, "severities are drawn"
+    assert "robustness-01" not in page, "a view without them is a column of the table only"
+    found = view.build(mnistarena.results.load_run(folder)).comparisons[0].robustness
+    for one in found.recipes:
+        trial = next(t for t in mnistarena.load_run(folder).trials if t.label == one.label)
+        right = (trial.views_predicted() == trial.predictions().labels).mean(axis=1)
+        assert one.by == pytest.approx([right[0], right[1:].mean()]), (
+            "a corruption counts by the mean of its severities"
+        )
+        assert one.mean == pytest.approx(np.mean(one.by))
+        assert one.kept == pytest.approx(one.mean / trial.metrics["accuracy"])
+
+
+def test_a_run_without_views_has_no_such_section(tiny_run):
+    assert not view.build(mnistarena.results.load_run(tiny_run)).has_views
+
+
+def test_shares_of_views_are_judged_as_single_images_are():
+    """A recipe that is right on every view of an image, or on none, is judged as one that is right or wrong."""
+    random = np.random.default_rng(0)
+    a, b = (random.random((3, 500)) < p for p in (0.9, 0.8))
+    whole, shares = Crossed([a, b]), Crossed([a.astype(float), b.astype(float)])
+    assert whole.difference(0, 1) == shares.difference(0, 1)
+    half = Crossed([a / 2, b / 2]).difference(0, 1)
+    assert half.estimate == pytest.approx(whole.difference(0, 1).estimate / 2)
+    assert half.standard_error == pytest.approx(whole.difference(0, 1).standard_error / 2)

@@ -28,6 +28,7 @@ from mnistarena.report.drawing import (
 from mnistarena.report.evidence import CurvePoint
 from mnistarena.report.parts import Matrix
 from mnistarena.report.reliability import reliability
+from mnistarena.report.severity import severity
 from mnistarena.report.style import ACCENT, INK, PAPER, RULE
 from mnistarena.report.view import Comparison, View
 
@@ -63,6 +64,10 @@ def figures(view: View) -> tuple[Figure, ...]:
             found.append(_time(f"{prefix}accuracy-time", comparison, view))
         if any(one.points for one in comparison.reliabilities):
             found.append(reliability(f"{prefix}calibration", comparison, view))
+        for number, corruption in enumerate(comparison.robustness.corruptions, 1):
+            if corruption.parameter is not None:
+                key = f"{prefix}robustness-{number:02d}-{slug(corruption.name)}"
+                found.append(severity(key, corruption, comparison, view))
         for number, matrix in enumerate(comparison.matrices, 1):
             if len(matrix.counts) <= MAX_CLASSES and number <= MAX_MATRICES:
                 key = f"{prefix}confusion-{number:02d}-{slug(matrix.label)}"
@@ -101,7 +106,9 @@ def _curve(key: str, name: str, comparison: Comparison, points: Sequence[CurvePo
     names = end_names(ends, domain, height)
     colour, dash, shape = look(labels, view)
     span = [first, last] if last > first else [first - 0.5, last + 0.5]
-    x_axis = alt.Axis(format="d", tickMinStep=1, title="epoch", grid=False, tickCount=min(10, int(last)))
+    step = max(1, math.ceil((last - first) / 10))
+    ticks = list(range(math.ceil(first), int(last) + 1, step))
+    x_axis = alt.Axis(format="d", values=ticks, title="epoch", grid=False)
     x = alt.X("epoch:Q", scale=alt.Scale(domain=span, nice=False), axis=x_axis)
     y = alt.Y("y:Q", scale=scale, axis=axis)
     base = alt.Chart(alt.InlineData(values=rows))
@@ -117,8 +124,7 @@ def _curve(key: str, name: str, comparison: Comparison, points: Sequence[CurvePo
         base.mark_point(size=26, filled=True, opacity=1).encode(x, y, colour, shape, tooltip=tips),
         *end_layers(names, alt.Y("at:Q", scale=scale, axis=axis), colour, shape),
     ]
-    room = 34 + 7 * max(len(row["name"]) for row in names)
-    chart = alt.layer(*layers).properties(height=height, padding={"left": 4, "top": 8, "right": room, "bottom": 4})
+    chart = alt.layer(*layers).properties(height=height, padding={"left": 4, "top": 8, "right": 8, "bottom": 4})
     seeds = max((len(row.seed_accuracies) for row in comparison.rows), default=1)
     band = "; bands span the seeds" if seeds > 1 else ""
     return finish(

@@ -21,7 +21,8 @@ TIMES = (0.001, 0.01, 0.1, 0.3, 1, 3, 10, 20, 40, 60, 120, 180, 300, 600, 1200, 
 class Figure:
     """One chart: where it belongs, its Vega-Lite document, its SVG, and its figures as a table.
 
-    `kind` is accuracy, loss, time, calibration or confusion; `subject` the recipe's label where it is about one.
+    `kind` is accuracy, loss, time, robustness, calibration or confusion; `subject` the recipe's label, or the
+    corruption's, where it is about one.
     """
 
     key: str

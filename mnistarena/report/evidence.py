@@ -30,7 +30,8 @@ class Recipe:
     """A recipe on one dataset: its plan entry, its trials, and what its finished trials got right.
 
     `correct` is bool `(k, n)` over the k finished seeds, as are `predicted` (class) and `confidence` (its
-    probability); `labels` and `index` are `(n,)`; `confusion` `(classes, classes)` is summed over the seeds.
+    probability); `boxes` are those a detector's first finished seed gave, left, top, right, bottom in shares of the
+    image's sides, `(n, 4)`; `labels` and `index` are `(n,)`; `confusion` `(classes, classes)` is summed over the seeds.
     `interval` is the seed mean's, or Wilson's for `interval_of` "one trained model"; None: nothing finished.
     """
 
@@ -40,6 +41,7 @@ class Recipe:
     correct: Correct
     predicted: NDArray[np.int32]
     confidence: NDArray[np.float32]
+    boxes: NDArray[np.float64] | None
     labels: NDArray[np.int64]
     index: NDArray[np.int64]
     scores: tuple[dict[str, float], ...]
@@ -139,6 +141,7 @@ def _recipe(run: Run, entry: dict[str, Any], n_classes: int, names: dict[str, st
     scores: list[dict[str, float]] = []
     contradictions: list[str] = []
     labels = index = np.zeros(0, np.int64)
+    boxes: NDArray[np.float64] | None = None
     total = np.zeros((n_classes, n_classes), np.int64)
     for trial in trials:
         if not trial.done:
@@ -153,6 +156,8 @@ def _recipe(run: Run, entry: dict[str, Any], n_classes: int, names: dict[str, st
             contradictions.append(f"{trial.label}, seed {trial.seed}, predicted other test images; left out")
             continue
         contradictions += _contradictions(trial, names, float(right.mean()), matrix)
+        if not rows:
+            boxes = _boxes(predictions.extras.get("boxes"), len(right))
         rows.append(right)
         said.append(predicted.astype(np.int32))
         confidence = predictions.probabilities.max(axis=1)
@@ -176,6 +181,7 @@ def _recipe(run: Run, entry: dict[str, Any], n_classes: int, names: dict[str, st
         correct,
         np.array(said) if said else none.astype(np.int32),
         np.array(sure) if sure else none.astype(np.float32),
+        boxes,
         labels,
         index,
         tuple(scores),
@@ -184,6 +190,13 @@ def _recipe(run: Run, entry: dict[str, Any], n_classes: int, names: dict[str, st
         kind,
         tuple(contradictions),
     )
+
+
+def _boxes(found: NDArray[Any] | None, n: int) -> NDArray[np.float64] | None:
+    """A detector's boxes, if they are such."""
+    if found is None or found.shape != (n, 4) or found.dtype.kind != "f" or not np.isfinite(found).all():
+        return None
+    return found.astype(np.float64).clip(0, 1)
 
 
 def _scores(

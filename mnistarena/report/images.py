@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,10 +38,21 @@ class Miss:
 
 
 @dataclass(frozen=True)
+class Box:
+    """Where a detector saw something: all in percent of the image's sides."""
+
+    label: str
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
 class Tile:
     """A test image that somebody got wrong. `png` is base64; `misses` are the recipes most of whose seeds did.
 
-    `right` counts the recipes most of whose seeds had it right.
+    `right` counts the recipes most of whose seeds had it right; `boxes` are of the detectors among all recipes.
     """
 
     index: int
@@ -49,6 +61,7 @@ class Tile:
     misses: tuple[Miss, ...]
     right: int
     png: str
+    boxes: tuple[Box, ...] = ()
 
 
 def picture(tile: Tile, dataset: str) -> str:
@@ -100,8 +113,17 @@ def gallery(recipes: list[Recipe], split: dict[str, Any], dataset: dict[str, Any
         misses = tuple(_miss(recipe, at, names) for number, recipe in enumerate(ready) if missed[number, at])
         picture = _png(split["images"][place[image]])
         true = names[int(ready[0].labels[at])]
-        tiles.append(Tile(image, true, image in known, misses, len(ready) - len(misses), picture))
+        right = len(ready) - len(misses)
+        tiles.append(Tile(image, true, image in known, misses, right, picture, tuple(_boxes(ready, at))))
     return tuple(tiles)
+
+
+def _boxes(recipes: list[Recipe], at: int) -> Iterator[Box]:
+    for recipe in recipes:
+        if recipe.boxes is not None:
+            left, top, right, bottom = (round(100 * float(side), 1) for side in recipe.boxes[at])
+            if right > left and bottom > top:
+                yield Box(recipe.label, left, top, round(right - left, 1), round(bottom - top, 1))
 
 
 def _miss(recipe: Recipe, at: int, names: list[str]) -> Miss:

@@ -13,6 +13,7 @@ from mnistarena.report import answers, facts, parts, targets, words
 from mnistarena.report.evidence import CurvePoint, Pair, Recipe, compare, gather, places
 from mnistarena.report.images import LabelErrors, Tile, gallery, label_errors
 from mnistarena.report.parts import Cost, Failure, Matrix, Reliability, Row, TimePoint
+from mnistarena.report.robustness import Robustness, robustness
 from mnistarena.report.style import Style, styles
 from mnistarena.report.targets import Reached
 from mnistarena.results import Run
@@ -46,6 +47,7 @@ class Comparison:
     reliabilities: tuple[Reliability, ...]
     costs: tuple[Cost, ...]
     reached: tuple[Reached, ...]
+    robustness: Robustness
     answers: dict[str, str]
 
     @property
@@ -89,6 +91,11 @@ class View:
     def target(self) -> str | None:
         """The validation accuracy that the spec asks for, as text."""
         return targets.spelt(self.plan["target"]) if self.plan.get("target") else None
+
+    @property
+    def has_views(self) -> bool:
+        """Whether anything predicted further views of its test images."""
+        return any(comparison.robustness.recipes for comparison in self.comparisons)
 
     @property
     def latencies(self) -> tuple[str, ...]:
@@ -180,6 +187,7 @@ def _comparison(
         reliabilities=reliabilities,
         costs=costs,
         reached=goals,
+        robustness=robustness(ranked, run.plan.get("views", []), reference, margin),
         answers={
             "certainty": words.certainty(ranked, pairs, reference, family),
             "ranking": answers.ranking(ranked),
