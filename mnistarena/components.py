@@ -110,14 +110,15 @@ class Predictions:
 
 @dataclass(frozen=True)
 class DataContext:
-    """Where a dataset plugin may keep files, and whether it may fetch them.
+    """Where a dataset plugin may keep files, whether it may fetch them, and where relative paths start.
 
     `data_dir` is the cache (created on demand by the plugin); `download` is false where only a look at
-    what is there is wanted, as in `arena validate`.
+    what is there is wanted, as in `arena validate`; `base_dir` is the spec's folder.
     """
 
     data_dir: Path
     download: bool = True
+    base_dir: Path = Path()
 
 
 @dataclass

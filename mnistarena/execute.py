@@ -98,9 +98,12 @@ class _Execution:
         waiting = [trial for trial in trials if self.must_run(trial)]
         self.conditions = self.choose(before.get("conditions", {}), len(trials), idle=not waiting)
         described = carry_over(self.plan.describe(), before, self.plan.labels)
+        source = self.plan.spec.source
+        # Where relative paths start, as seen from the run folder: the two may move together.
+        spec_folder = os.path.relpath(source.base_dir, self.folder.path.resolve())
         self.folder.write_start(
-            self.plan.spec.source.recorded(),
-            {**described, "conditions": self.conditions},
+            source.recorded(),
+            {**described, "conditions": self.conditions, "spec_folder": spec_folder},
             environment.environment(self.plan.distributions()),
         )
         for entry in self.plan.datasets:

@@ -30,7 +30,7 @@ KINDS: dict[str, tuple[str, type]] = {
 """Kind of component → its hook, and the type the hook returns."""
 
 CORE = "mnistarena"
-BUILTIN = ("datasets", "transforms", "corruptions", "metrics")
+BUILTIN = ("datasets", "relatives", "folders", "files", "transforms", "corruptions", "metrics")
 
 
 @dataclass

@@ -85,6 +85,7 @@ class _Plan(_Loose):
     entries: list[_Entry]
     trials: list[_Planned] = Field(max_length=100_000)
     conditions: dict[str, Any] = {}
+    spec_folder: Text = ""
 
     @model_validator(mode="after")
     def _belongs_together(self) -> _Plan:

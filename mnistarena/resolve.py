@@ -150,7 +150,7 @@ class _Resolver:
     def load_once(self, entry: Data) -> tuple[Dataset, str]:
         key = f"{entry.component.name} {entry.params.model_dump_json()}"
         if key not in self.loaded:
-            context = DataContext(data_dir(), download=self.fetch)
+            context = DataContext(data_dir(), self.fetch, self.spec.source.base_dir)
             dataset = data.check(entry.component.definition.load(entry.params, context), entry.component.name)
             self.loaded[key] = (dataset, data.fingerprint(dataset))
         return self.loaded[key]

@@ -1,8 +1,9 @@
-"""Text from elsewhere, made safe to show on a terminal and in a page."""
+"""Text made fit to show: safe where it comes from elsewhere, short where it is long."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 # Control characters but tab and newline (a terminal obeys them), marks that turn the direction of text
@@ -33,3 +34,9 @@ def all_visible(value: Any) -> Any:
     if isinstance(value, dict):
         return {visible(str(key)): all_visible(entry) for key, entry in value.items()}
     return [all_visible(entry) for entry in value] if isinstance(value, list) else value
+
+
+def few(items: Sequence[Any], most: int = 3) -> str:
+    """The first few of many, and how many more there are."""
+    more = len(items) - most
+    return ", ".join(map(str, items[:most])) + (f" and {more} more" if more > 0 else "")

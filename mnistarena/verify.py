@@ -211,7 +211,8 @@ class _Verifier:
             planned = {entry["label"]: entry for entry in self.run.plan["datasets"]}[label]
             component = self.registry.get("dataset", planned["name"])
             params = component.definition.params.model_validate_json(json.dumps(planned["params"]))
-            loaded = data.check(component.definition.load(params, DataContext(data_dir())), planned["name"])
+            context = DataContext(data_dir(), base_dir=self.run.path / self.run.plan.get("spec_folder", ""))
+            loaded = data.check(component.definition.load(params, context), planned["name"])
             fingerprint = data.fingerprint(loaded)
             if fingerprint != identity["fingerprint"]:
                 raise ArenaError(f'the dataset "{label}" is not what it was: another fingerprint')

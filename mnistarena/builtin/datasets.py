@@ -1,9 +1,7 @@
-"""Datasets that need no package of their own."""
+"""Fashion-MNIST and scikit-learn's digits."""
 
 from __future__ import annotations
 
-import http.client
-import socket
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,9 +9,9 @@ import numpy as np
 
 from mnistarena.components import DataContext, Dataset, DatasetDef, Params
 from mnistarena.data import stratified
-from mnistarena.errors import MissingDataError
+from mnistarena.fetch import obtain
 from mnistarena.hookspecs import hookimpl
-from mnistarena.idx import read_pair
+from mnistarena.idx import read_images, read_labels
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 """Where Debian's package dataset-fashion-mnist puts the four files."""
@@ -39,9 +37,6 @@ FASHION_CLASSES = (
     "Ankle boot",
 )
 
-DOWNLOAD_TIMEOUT = 15
-"""Seconds without an answer after which a download is given up."""
-
 
 class NoParams(Params):
     """No parameters."""
@@ -49,54 +44,32 @@ class NoParams(Params):
 
 def load_fashion_mnist(params: NoParams, context: DataContext) -> Dataset:
     """Fashion-MNIST (Xiao et al. 2017) from Debian's package, the cache, or torchvision's download."""
-    own = context.data_dir / "fashion-mnist"
-    downloaded = own / "FashionMNIST" / "raw"
-    folders = [DEBIAN, own, downloaded]
-    folder = _holding(folders)
-    reason = ""
-    if folder is None and context.download:
-        reason = _download(own)
-        folder = _holding([downloaded])
-    if folder is None:
-        raise MissingDataError(
-            f"fashion-mnist: {', '.join(FASHION_DIGESTS)} were not found in {', '.join(map(str, folders))}"
-            + (f", and torchvision's download failed ({reason})" if reason else "")
-            + f"; put the four files into {own}, or install Debian's package dataset-fashion-mnist"
-        )
-    train_images, train_labels = read_pair(
-        folder, "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz", FASHION_DIGESTS
+
+    def download() -> None:
+        from torchvision.datasets import FashionMNIST
+
+        FashionMNIST(str(home), download=True)
+
+    home = context.data_dir / "fashion-mnist"
+    train_images, train_labels, test_images, test_labels = obtain(
+        "fashion-mnist",
+        list(FASHION_DIGESTS),
+        [DEBIAN, home, home / "FashionMNIST" / "raw"],
+        download,
+        context,
+        home=home,
+        otherwise=", or install Debian's package dataset-fashion-mnist",
     )
-    test_images, test_labels = read_pair(
-        folder, "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz", FASHION_DIGESTS
-    )
+    digests = list(FASHION_DIGESTS.values())
     return Dataset(
-        train_images,
-        train_labels,
-        test_images,
-        test_labels,
+        read_images(train_images, digests[0]),
+        read_labels(train_labels, digests[1]),
+        read_images(test_images, digests[2]),
+        read_labels(test_labels, digests[3]),
         FASHION_CLASSES,
         licence="MIT",
         source="Fashion-MNIST, Zalando SE (Xiao, Rasul and Vollgraf 2017)",
     )
-
-
-def _holding(folders: list[Path]) -> Path | None:
-    return next((f for f in folders if all((f / name).is_file() for name in FASHION_DIGESTS)), None)
-
-
-def _download(root: Path) -> str:
-    """Try torchvision's download into `root`; returns why it failed, or nothing."""
-    from torchvision.datasets import FashionMNIST
-
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)
-    try:
-        FashionMNIST(str(root), download=True)
-    except (RuntimeError, OSError, http.client.HTTPException) as problem:
-        return (str(problem).strip() or type(problem).__name__).splitlines()[-1]
-    finally:
-        socket.setdefaulttimeout(before)
-    return ""
 
 
 def load_digits(params: NoParams, context: DataContext) -> Dataset:
