@@ -26,7 +26,9 @@ from mnistarena.report.drawing import (
     spread,
 )
 from mnistarena.report.evidence import CurvePoint
+from mnistarena.report.growthchart import growth
 from mnistarena.report.parts import Matrix
+from mnistarena.report.rankchart import ranking
 from mnistarena.report.reliability import reliability
 from mnistarena.report.style import ACCENT, INK, PAPER, RULE
 from mnistarena.report.view import Comparison, View
@@ -53,6 +55,9 @@ _TITLES = {
 def figures(view: View) -> tuple[Figure, ...]:
     """Every chart of a report, in the order of its sections."""
     found: list[Figure] = []
+    if view.across and any(row.ranks for row in view.across.rows):
+        found.append(ranking("across-datasets", view.across, view))
+    found += [growth(f"training-images-{number}", one, view) for number, one in enumerate(view.growths, 1) if one.drawn]
     for comparison in view.comparisons:
         prefix = f"{unique_slug(comparison.label)}-" if len(view.comparisons) > 1 else ""
         best = {row.label for row in comparison.rows[:MAX_LINES]}
