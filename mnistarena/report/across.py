@@ -160,7 +160,7 @@ def _answer(rows: Sequence[RankRow], datasets: int, test: Friedman | None, pairs
         spelt = "without bound" if np.isinf(test.f) else f"{test.f:.2f}"
         said += f" The recipes' ranks {differ} (Friedman's test, Iman and Davenport's F {spelt}, {p_value(test.p)})."
     apart = sum(pair.p_adjusted < ALPHA for pair in pairs)
-    said += f" Wilcoxon's signed-rank test tells {apart} of {plural(len(pairs), 'pair')} apart"
+    said += f" Wilcoxon's signed-rank test tells {apart or 'none'} of {plural(len(pairs), 'pair')} apart"
     said += " after Holm's correction." if len(pairs) > 1 else "."
     return said + _power(datasets, len(pairs)) + gone
 

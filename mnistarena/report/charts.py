@@ -122,8 +122,7 @@ def _curve(key: str, name: str, comparison: Comparison, points: Sequence[CurvePo
         base.mark_point(size=26, filled=True, opacity=1).encode(x, y, colour, shape, tooltip=tips),
         *end_layers(names, alt.Y("at:Q", scale=scale, axis=axis), colour, shape),
     ]
-    room = 34 + 7 * max(len(row["name"]) for row in names)
-    chart = alt.layer(*layers).properties(height=height, padding={"left": 4, "top": 8, "right": room, "bottom": 4})
+    chart = alt.layer(*layers).properties(height=height, padding={"left": 4, "top": 8, "right": 4, "bottom": 4})
     seeds = max((len(row.seed_accuracies) for row in comparison.rows), default=1)
     band = "; bands span the seeds" if seeds > 1 else ""
     return finish(

@@ -64,9 +64,8 @@ def growth(key: str, found: Growth, view: View) -> Figure:
         base.mark_point(size=44, filled=True, opacity=1).encode(x, y, colour, shape, tooltip=tips),
         *end_layers(names, alt.Y("at:Q", scale=scale, axis=axis), colour, shape),
     ]
-    room = 34 + 7 * max(len(row["name"]) for row in names)
     return finish(
-        alt.layer(*layers).properties(height=height, padding={"left": 4, "top": 8, "right": room, "bottom": 4}),
+        alt.layer(*layers).properties(height=height, padding={"left": 4, "top": 8, "right": 4, "bottom": 4}),
         key,
         "growth",
         None,

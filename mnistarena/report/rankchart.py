@@ -63,12 +63,11 @@ def ranking(key: str, found: Across, view: View) -> Figure:
             alt.Chart(alt.InlineData(values=dots)).mark_point(size=34, filled=True, opacity=1, color=INK).encode(x, y),
         ]
     layers += end_layers(rows, y, colour, shape)
-    room = 34 + 7 * max(len(row["name"]) for row in rows)
     said = "; ".join(f"{label} {means[label]:.2f}" for label in labels[:12])
     head, table = _table(found)
     joined = "".join(f" Not told apart: {text.series(group)}." for group in found.groups[:6])
     return finish(
-        alt.layer(*layers).properties(height=height, padding={"left": 4, "top": 4, "right": room, "bottom": 4}),
+        alt.layer(*layers).properties(height=height, padding={"left": 4, "top": 4, "right": 4, "bottom": 4}),
         key,
         "ranks",
         None,
