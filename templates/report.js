@@ -91,6 +91,22 @@
     window.addEventListener("afterprint", show);
   }
 
+  for (const bar of all(".datasets")) {
+    const select = bar.querySelector("select");
+    const blocks = all("[data-of]");
+    const show = (wanted) => blocks.forEach((one) => { one.hidden = wanted !== "" && one.dataset.of !== wanted; });
+    select.addEventListener("change", () => {
+      const section = all("main > section").find((one) => one.getBoundingClientRect().bottom > bar.getBoundingClientRect().bottom);
+      const before = section?.getBoundingClientRect().top;
+      show(select.value);
+      if (before < 0) section.scrollIntoView({ behavior: "instant" }); /* what was read stays in sight, though shorter */
+    });
+    bar.hidden = false;
+    show(select.value); /* a reloaded page keeps what was chosen */
+    window.addEventListener("beforeprint", () => show(""));
+    window.addEventListener("afterprint", () => show(select.value));
+  }
+
   let opened = [];
   window.addEventListener("beforeprint", () => {
     opened = all("details:not([open])");

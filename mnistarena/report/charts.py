@@ -26,7 +26,9 @@ from mnistarena.report.drawing import (
     spread,
 )
 from mnistarena.report.evidence import CurvePoint
+from mnistarena.report.growthchart import growth
 from mnistarena.report.parts import Matrix
+from mnistarena.report.rankchart import ranking
 from mnistarena.report.reliability import reliability
 from mnistarena.report.severity import severity
 from mnistarena.report.style import ACCENT, INK, PAPER, RULE
@@ -54,6 +56,9 @@ _TITLES = {
 def figures(view: View) -> tuple[Figure, ...]:
     """Every chart of a report, in the order of its sections."""
     found: list[Figure] = []
+    if view.across and any(row.ranks for row in view.across.rows):
+        found.append(ranking("across-datasets", view.across, view))
+    found += [growth(f"training-images-{number}", one, view) for number, one in enumerate(view.growths, 1) if one.drawn]
     for comparison in view.comparisons:
         prefix = f"{unique_slug(comparison.label)}-" if len(view.comparisons) > 1 else ""
         best = {row.label for row in comparison.rows[:MAX_LINES]}
@@ -124,7 +129,7 @@ def _curve(key: str, name: str, comparison: Comparison, points: Sequence[CurvePo
         base.mark_point(size=26, filled=True, opacity=1).encode(x, y, colour, shape, tooltip=tips),
         *end_layers(names, alt.Y("at:Q", scale=scale, axis=axis), colour, shape),
     ]
-    chart = alt.layer(*layers).properties(height=height, padding={"left": 4, "top": 8, "right": 8, "bottom": 4})
+    chart = alt.layer(*layers).properties(height=height, padding={"left": 4, "top": 8, "right": 4, "bottom": 4})
     seeds = max((len(row.seed_accuracies) for row in comparison.rows), default=1)
     band = "; bands span the seeds" if seeds > 1 else ""
     return finish(

@@ -21,8 +21,8 @@ TIMES = (0.001, 0.01, 0.1, 0.3, 1, 3, 10, 20, 40, 60, 120, 180, 300, 600, 1200, 
 class Figure:
     """One chart: where it belongs, its Vega-Lite document, its SVG, and its figures as a table.
 
-    `kind` is accuracy, loss, time, robustness, calibration or confusion; `subject` the recipe's label, or the
-    corruption's, where it is about one.
+    `kind` is accuracy, loss, time, robustness, calibration or confusion, or where `dataset` is empty, being about
+    several, ranks or growth; `subject` the label of the recipe, the corruption, or of the largest dataset of a growth.
     """
 
     key: str
@@ -42,7 +42,9 @@ class Figure:
         return f"{self.key}.svg"
 
 
-def finish(chart: Any, key: str, kind: str, comparison: Comparison, width: int | None = None, **rest: Any) -> Figure:
+def finish(
+    chart: Any, key: str, kind: str, comparison: Comparison | None, width: int | None = None, **rest: Any
+) -> Figure:
     """The document for the page (as wide as its place where no width is given) and the SVG."""
     import vl_convert
 
@@ -63,7 +65,8 @@ def finish(chart: Any, key: str, kind: str, comparison: Comparison, width: int |
     svg = vl_convert.vegalite_to_svg({**spec, "background": "#ffffff"})
     if width is None:
         spec = {**spec, "width": "container", "autosize": {"type": "fit-x", "contains": "padding"}}
-    return Figure(key=key, kind=kind, dataset=comparison.label, spec=spec, svg=svg, **rest)
+    dataset = comparison.label if comparison else ""
+    return Figure(key=key, kind=kind, dataset=dataset, spec=spec, svg=svg, **rest)
 
 
 def error_of(accuracy: float, floor: float) -> float:

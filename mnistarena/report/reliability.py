@@ -60,9 +60,8 @@ def reliability(key: str, comparison: Comparison, view: View) -> Figure:
         base.mark_point(size=36, filled=True, opacity=1).encode(x, y, colour, shape, tooltip=tips),
         *end_layers(names, alt.Y("at:Q", scale=y_scale, axis=y_axis), colour, shape),
     ]
-    room = 34 + 7 * max(len(row["name"]) for row in names)
     return finish(
-        alt.layer(*layers).properties(height=height, padding={"left": 4, "top": 8, "right": room, "bottom": 4}),
+        alt.layer(*layers).properties(height=height, padding={"left": 4, "top": 8, "right": 4, "bottom": 4}),
         key,
         "calibration",
         comparison,

@@ -67,7 +67,7 @@ def severity(key: str, corruption: Corruption, comparison: Comparison, view: Vie
     ]
     chart = (
         alt.layer(*layers)
-        .properties(height=height, padding={"left": 4, "top": 8, "right": 8, "bottom": 4})
+        .properties(height=height, padding={"left": 4, "top": 8, "right": 4, "bottom": 4})
         .add_params(alt.param(name="names", value=order))
     )
     return finish(

@@ -10,7 +10,9 @@ from functools import cached_property
 from typing import Any
 
 from mnistarena.report import answers, facts, parts, targets, words
+from mnistarena.report.across import Across, across
 from mnistarena.report.evidence import CurvePoint, Pair, Recipe, compare, gather, places
+from mnistarena.report.growth import Growth, growths
 from mnistarena.report.images import LabelErrors, Tile, gallery, label_errors
 from mnistarena.report.parts import Cost, Failure, Matrix, Reliability, Row, TimePoint
 from mnistarena.report.robustness import Robustness, robustness
@@ -66,13 +68,18 @@ class Comparison:
 
 @dataclass(frozen=True)
 class View:
-    """A whole report. `mixed` says which conditions differ between trials; empty where none does."""
+    """A whole report. `mixed` says which conditions differ between trials; empty where none does.
+
+    `across` is None with fewer than two datasets; `growths` has those that are there in several sizes.
+    """
 
     name: str
     margin: float
     plan: dict[str, Any]
     spec: str
     comparisons: tuple[Comparison, ...]
+    across: Across | None
+    growths: tuple[Growth, ...]
     caveats: tuple[str, ...]
     mixed: tuple[str, ...]
     contradictions: tuple[str, ...]
@@ -123,6 +130,8 @@ def build(run: Run) -> View:
         plan=plan,
         spec=run.spec,
         comparisons=tuple(comparisons),
+        across=across(comparisons),
+        growths=growths(comparisons, plan["entries"]),
         caveats=facts.caveats(run),
         mixed=mixed,
         contradictions=tuple(contradictions),

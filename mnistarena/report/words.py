@@ -77,13 +77,14 @@ def headline(ranked: list[Recipe], pairs: list[Pair]) -> str:
     return f"Tied first, at {score}: {best.label} and {series(tied)} are practically equal."
 
 
-_VERB = {
+VERBS = {
     "better": "better than",
     "worse": "worse than",
     "equal": "practically equal to",
     "undecided": "not told apart from",
     "checkpoint": "one trained model each, as is",
 }
+"""A verdict between two names."""
 _MANY = 8
 """Findings of one kind beyond this many become one sentence; the leaderboard has them all."""
 
@@ -102,7 +103,7 @@ def findings(ranked: list[Recipe], pairs: list[Pair], against: str | None, margi
         group = [(label, finding) for label, finding in found if finding.kind == kind]
         if len(group) > _MANY:
             names = series((label for label, _ in group), _MANY)
-            said.append(Finding(kind, f"{len(group)} recipes are {_VERB[kind]} {against}: {names}."))
+            said.append(Finding(kind, f"{len(group)} recipes are {VERBS[kind]} {against}: {names}."))
         else:
             said += [finding for _, finding in group]
     unseen = [recipe.label for recipe in ranked if not len(recipe.correct)]
@@ -116,7 +117,7 @@ def _finding(pair: Pair, family_size: int, margin: float) -> Finding:
         more = ""
         if pair.verdict == "undecided":
             more = f" {needed(power.need(pair.difference, family=family_size, margin=margin), margin)}"
-        return Finding(pair.verdict, f"{pair.a} is {_VERB[pair.verdict]} {pair.b}: {_delta(pair)}.{more}")
+        return Finding(pair.verdict, f"{pair.a} is {VERBS[pair.verdict]} {pair.b}: {_delta(pair)}.{more}")
     m = pair.mcnemar
     if m is None:
         return Finding("undecided", f"{pair.a} and {pair.b} cannot be paired: {pair.reason}.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .synthetic import FAILED, TIMEOUT, build_run
+from .synthetic import FAILED, MODELS, TIMEOUT, build_run
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -58,6 +58,27 @@ def troubled(tmp_path_factory: pytest.TempPathFactory) -> Path:
         failures={("alexnet", 1): FAILED, ("vgg16", 2): TIMEOUT, ("vit-8", 0): {"status": "pending"}},
         baseline="cnn",
         conditions={"faster-rcnn": {"threads": 4}},
+    )
+    write_report(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def several(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two models on two datasets, one of them in two sizes, and its report."""
+    from mnistarena.report import write_report
+
+    path = build_run(
+        tmp_path_factory.mktemp("several"),
+        models={label: MODELS[label] for label in ("cnn", "vit-8")},
+        datasets=("digits", "mnist-500", "mnist"),
+        data={"mnist-500": {"fingerprint": "m", "n_train": 500}, "mnist": {"fingerprint": "m", "n_train": 5000}},
+        skill={("cnn", "mnist-500"): 0.7, ("vit-8", "mnist-500"): 0.8},
+        n=400,
+        validation=0,
+        class_names=[f"class {number}" for number in range(30)],  # too many for matrices, which take long
+        seeds=2,
+        epochs=2,
     )
     write_report(path)
     return path

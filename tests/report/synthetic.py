@@ -140,8 +140,13 @@ def build_run(
     salt: str = "",
     margin: float = 0.001,
     target: float | None = None,
+    data: dict[str, dict[str, Any]] | None = None,
+    skill: dict[tuple[str, str], float] | None = None,
 ) -> Path:
-    """Write a run folder. `failures` maps (label, seed) to a record such as {"status": "failed", …}."""
+    """Write a run folder. `failures` maps (label, seed) to a record such as {"status": "failed", …}.
+
+    `data` changes what the plan says of a dataset, `skill` the accuracy of a (label, dataset).
+    """
     models = MODELS if models is None else models
     names = class_names or [str(digit) for digit in range(10)]
     folder = RunFolder(path)
@@ -155,7 +160,7 @@ def build_run(
         "target": target,
         "metrics": [{"label": m, "name": m, "higher_is_better": up, "summary": what} for m, up, what in METRICS],
         "conditions": CONDITIONS,
-        "datasets": [dataset_plan(label, names, n, validation) for label in datasets],
+        "datasets": [dataset_plan(label, names, n, validation) | (data or {}).get(label, {}) for label in datasets],
         "entries": [],
         "trials": [],
     }
@@ -179,7 +184,8 @@ def build_run(
                 for row in history(rng, model, epochs, validation > 0):
                     files.append_history(row)
                 if record is None:
-                    accuracy = float(np.clip(model["accuracy"] + rng.normal(0, model["spread"]), 0, 1))
+                    expected = (skill or {}).get((label, dataset), model["accuracy"])
+                    accuracy = float(np.clip(expected + rng.normal(0, model["spread"]), 0, 1))
                     predictions = predict(rng, labels, hardness, accuracy, len(names))
                     files.write_predictions(predictions)
                     where = {**CONDITIONS, **(conditions or {}).get(label, {})}

@@ -214,3 +214,26 @@ def test_without_javascript_every_chart_and_table_is_there(browser: Browser, fiv
     assert page.locator(".chart svg.marks:visible").count() == 10
     assert page.locator("table.board tbody tr").count() == 5
     page.close()
+
+
+def test_a_dataset_is_picked_for_the_whole_page(browser: Browser, several: Path) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto((several / "report.html").as_uri())
+    boards = page.locator("#ranking table.board")
+    assert [boards.nth(at).is_visible() for at in range(3)] == [True, True, True]
+    page.locator(".datasets select").select_option("mnist-500")
+    assert [boards.nth(at).is_visible() for at in range(3)] == [False, True, False]
+    assert page.locator("#across table").first.is_visible()  # it is about all of them
+    page.close()
+
+
+def test_charts_leave_room_for_their_lines_on_a_phone(browser: Browser, several: Path) -> None:
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    visit = Visit(page, several)
+    visit.draw_all()
+    assert visit.complaints == []
+    for section in ("across", "growth", "learning", "calibration"):
+        frame = page.locator(f"#{section} .vega-embed .root > g > .background").first.bounding_box()
+        assert frame is not None
+        assert frame["width"] > 120, section
+    page.close()
