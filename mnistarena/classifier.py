@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from mnistarena import evaluation, measure, shared
 from mnistarena.batches import Batches, Chain
@@ -15,22 +16,29 @@ from mnistarena.job import Job, Send
 from mnistarena.seeds import derive
 from mnistarena.trialfolder import TrialFolder
 
+CPU = torch.device("cpu")
 
-def run(job: Job, classifier: Any, chain: Chain, folder: TrialFolder, send: Send) -> evaluation.Outcome:
-    """Fit a scikit-learn classifier and predict the test split, once."""
+
+def prepare(classifier: Any, chain: Chain, seed: int) -> None:
+    """Set every random state of a classifier from the trial's seed; `TrialError` where the chain is random."""
     if any(is_random for _, is_random in chain.steps):
         raise TrialError("a scikit-learn model sees each image once: a random transform has no meaning for it")
-    cpu = torch.device("cpu")
-    n_classes = chain.task.n_classes
-    state = derive(job.identity["seed"], "fit") % 2**32
+    state = derive(seed, "fit") % 2**32
     seeded = {k: state for k in classifier.get_params() if k == "random_state" or k.endswith("__random_state")}
     classifier.set_params(**seeded)
 
-    def flat(images: Any) -> Any:
-        return Batches(images, None, chain, cpu, keep=False).flat()
+
+def flat(images: NDArray[np.uint8], chain: Chain) -> NDArray[np.float32]:
+    """Images `(n, C, H, W)` through the chain, as the features `(n, C·H·W)` that a classifier sees."""
+    return Batches(images, None, chain, CPU, keep=False).flat()
+
+
+def run(job: Job, classifier: Any, chain: Chain, folder: TrialFolder, send: Send) -> evaluation.Outcome:
+    """Fit a scikit-learn classifier and predict the test split, once."""
+    prepare(classifier, chain, job.identity["seed"])
 
     def features(split: str) -> Any:
-        return flat(shared.read(job.data, f"{split}_images"))
+        return flat(shared.read(job.data, f"{split}_images"), chain)
 
     train_features, train_labels = features("train"), np.array(shared.read(job.data, "train_labels"))
     send({"event": "stage", "stage": "training"})
@@ -39,7 +47,7 @@ def run(job: Job, classifier: Any, chain: Chain, folder: TrialFolder, send: Send
     seconds = time.perf_counter() - began
 
     def chances_of(values: Any) -> Any:
-        return evaluation.classifier_probabilities(classifier, values, n_classes)
+        return evaluation.classifier_probabilities(classifier, values, chain.task.n_classes)
 
     fitted, validation_labels = chances_of(train_features[:5000]), np.array(shared.read(job.data, "validation_labels"))
     row: dict[str, Any] = {
@@ -64,7 +72,7 @@ def run(job: Job, classifier: Any, chain: Chain, folder: TrialFolder, send: Send
     send({"event": "stage", "stage": "measuring"})
     peak = measure.peak_memory_bytes()
     rows = {size: np.resize(test, (size, test.shape[1])) for size in (1, 256)}
-    latency = {str(s): measure.latency(lambda r=r: classifier.predict_proba(r), cpu) for s, r in rows.items()}  # type: ignore[misc]
+    latency = {str(s): measure.latency(lambda r=r: classifier.predict_proba(r), CPU) for s, r in rows.items()}  # type: ignore[misc]
     kept = ("train_loss", "validation_loss", "validation_accuracy")
     measurements = {
         **{key: row[key] for key in kept},
@@ -73,4 +81,4 @@ def run(job: Job, classifier: Any, chain: Chain, folder: TrialFolder, send: Send
         "latency_ms": latency,
         "peak_memory_bytes": peak,
     }
-    return evaluation.Outcome(measurements, chances, {}, lambda images: chances_of(flat(images)))
+    return evaluation.Outcome(measurements, chances, {}, lambda images: chances_of(flat(images, chain)))

@@ -74,6 +74,7 @@ class Data:
         """For plan.json."""
         assert self.dataset is not None
         assert self.split is not None
+        assert self.task is not None
         return {
             "label": self.label,
             "name": self.component.name,
@@ -87,6 +88,8 @@ class Data:
             "test_limit": self.table.test_limit,
             "class_names": list(self.dataset.class_names),
             "image_shape": list(self.dataset.image_shape),
+            "mean": list(self.task.mean),
+            "std": list(self.task.std),
             "known_label_errors": list(self.dataset.known_label_errors),
             "licence": self.dataset.licence,
             "source": self.dataset.source,

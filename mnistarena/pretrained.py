@@ -257,6 +257,13 @@ class FineTunedParams(StartParams):
     dropout: float = Field(0.5, ge=0, lt=1, description="in the classifier")
 
 
+def without_weights(params: Params) -> Params:
+    """The parameters for a `build` whose state is replaced afterwards: no trained weights, whose file may have gone."""
+    if not isinstance(params, StartParams):
+        return params
+    return params.model_copy(update={"weights": [NONE], "weights_digest": None})
+
+
 def fine_tuned(name: str, summary: str, *, enum: str, head: str, least_size: int) -> ModelDef:
     """`torchvision.models.<name>` as a model: RGB images, its last layer `head` replaced for the task.
 

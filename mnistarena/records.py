@@ -32,6 +32,9 @@ class _Dataset(_Loose):
     n_test: Count
     train_limit: Count | None = None
     test_limit: Count | None = None
+    image_shape: list[Count] | None = Field(None, min_length=3, max_length=3)
+    mean: list[Number] | None = None
+    std: list[Number] | None = None
 
 
 class _Transform(_Loose):

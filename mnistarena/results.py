@@ -43,6 +43,11 @@ class TrialResult:
     files: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
+    def name(self) -> str:
+        """For people: label, dataset, seed."""
+        return f"{self.label} on {self.dataset}, seed {self.seed}"
+
+    @property
     def done(self) -> bool:
         """Whether the trial has results."""
         return self.status == "done"

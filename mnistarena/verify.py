@@ -15,16 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from mnistarena import data, environment, shared
-from mnistarena.components import DataContext
+from mnistarena import environment, origin, shared
 from mnistarena.errors import ArenaError, StoreError
 from mnistarena.files import unique_slug
 from mnistarena.job import Job
 from mnistarena.plan import ENGINE, Data, identify
 from mnistarena.registry import Registry, installed
-from mnistarena.resolve import data_dir
 from mnistarena.results import Run, TrialResult, load_run
-from mnistarena.spec.schema import DatasetTable
 from mnistarena.supervise import Supervisor, Task
 from mnistarena.trialfolder import TrialFolder
 from mnistarena.worker import Workers
@@ -45,7 +42,7 @@ class Finding:
     @property
     def name(self) -> str:
         """For people: label, dataset, seed."""
-        return f"{self.trial.label} on {self.trial.dataset}, seed {self.trial.seed}"
+        return self.trial.name
 
 
 def verify(
@@ -98,7 +95,7 @@ class _Verifier:
 
     def problem(self, trial: TrialResult) -> str | None:
         assert trial.folder is not None
-        if identify(self.identity(trial)) != trial.id:
+        if identify(origin.identity(trial)) != trial.id:
             return f"its identity does not hash to {trial.id}"
         try:
             trial.history()
@@ -108,11 +105,6 @@ class _Verifier:
         except StoreError as problem:
             return str(problem)
         return None
-
-    def identity(self, trial: TrialResult) -> dict[str, Any]:
-        assert trial.folder is not None
-        found = (trial.folder.read() or {}).get("identity")
-        return found if isinstance(found, dict) else {}
 
     def metrics(self) -> tuple[tuple[str, str, str], ...]:
         return tuple(
@@ -128,11 +120,10 @@ class _Verifier:
         return Task(trial, self.job(trial, copy, Path(), None, train=False), None)
 
     def job(self, trial: TrialResult, folder: TrialFolder, arrays: Path, entry: Data | None, *, train: bool) -> Job:
-        planned = {(e["label"], e["dataset"]): e for e in self.run.plan["entries"]}[trial.label, trial.dataset]
         return Job(
             folder=folder.path,
-            identity=self.identity(trial),
-            params=json.dumps(planned["params"]),
+            identity=origin.identity(trial),
+            params=json.dumps(origin.planned(self.run, trial)["params"]),
             task=entry.task if entry else None,
             data=arrays,
             metrics=self.metrics(),
@@ -185,16 +176,12 @@ class _Verifier:
             yield self.compare(task.key, TrialFolder(task.job.folder), result)
 
     def rerun(self, trial: TrialResult) -> Task:
-        identity = self.identity(trial)
+        identity = origin.identity(trial)
         if identity.get("engine") != ENGINE:
             raise ArenaError(f"another engine trained it ({identity.get('engine')}, this is {ENGINE})")
-        parts = [("model", identity["model"]["name"]), *(("transform", t["name"]) for t in identity["transforms"])]
-        plugins = [self.registry.get(kind, name).plugin for kind, name in parts]
-        here = {f"{plugin.distribution}:{plugin.name}": plugin.digest for plugin in plugins}
-        changed = sorted(set(here.items()) ^ set(identity["sources"].items()))
+        changed = origin.changed_sources(identity, self.registry)
         if changed:
-            names = ", ".join(dict.fromkeys(name for name, _ in changed))
-            raise ArenaError(f"the code of {names} has changed since")
+            raise ArenaError(f"the code of {', '.join(changed)} has changed since")
         probed = self.workers.probe(trial.conditions["device"])
         if "error" in probed:
             raise ArenaError(probed["error"])
@@ -208,19 +195,7 @@ class _Verifier:
 
     def dataset(self, label: str, identity: dict[str, Any]) -> Data:
         if label not in self.loaded:
-            planned = {entry["label"]: entry for entry in self.run.plan["datasets"]}[label]
-            component = self.registry.get("dataset", planned["name"])
-            params = component.definition.params.model_validate_json(json.dumps(planned["params"]))
-            context = DataContext(data_dir(), base_dir=self.run.path / self.run.plan.get("spec_folder", ""))
-            loaded = data.check(component.definition.load(params, context), planned["name"])
-            fingerprint = data.fingerprint(loaded)
-            if fingerprint != identity["fingerprint"]:
-                raise ArenaError(f'the dataset "{label}" is not what it was: another fingerprint')
-            draw = {key: identity[key] for key in ("validation", "split_seed", "train_limit", "test_limit")}
-            parts = data.split(loaded, **draw)
-            table = DatasetTable(name=planned["name"], **draw)
-            task = data.task(loaded, parts)
-            entry = Data(label, component, params, table, loaded, parts, fingerprint, task)
+            entry = origin.load_dataset(self.run, label, identity, self.registry)
             shared.write(entry, self.shared_folder(label))
             self.loaded[label] = entry
         return self.loaded[label]

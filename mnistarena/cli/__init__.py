@@ -17,6 +17,8 @@ COMMANDS = {
     "report": "Write a run's report as HTML and Markdown.",
     "compare": "What changed between two runs; non-zero on a regression, for CI.",
     "export": "A run's tables as CSV, JSON or Parquet.",
+    "predict": "What a trained model takes your own pictures for.",
+    "export-model": "A trained model as an ONNX file, checked against the original.",
     "verify": "Recompute a run's figures, train a sample again: bit-identical or not.",
     "clean": "Free the disk of what no report needs.",
     "plan": "Show the trials a spec expands to.",
@@ -38,7 +40,7 @@ class LazyGroup(click.Group):
         """Import the command's module."""
         if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(f"mnistarena.cli.{cmd_name}").command
+        command = importlib.import_module(f"mnistarena.cli.{cmd_name.replace('-', '_')}").command
         assert isinstance(command, click.Command)
         return command
 

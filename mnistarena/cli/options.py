@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -60,6 +61,18 @@ def where_options(command: F) -> F:
         ),
         click.option("--threads", type=click.IntRange(1), metavar="T", help="Threads of each trial."),
         click.option("--jobs", type=click.IntRange(1), metavar="N", help="Trials side by side."),
+    ):
+        command = decorate(command)
+    return command
+
+
+def trial_options(command: F) -> F:
+    """RUN, LABEL, --dataset and --seed: a trained model."""
+    for decorate in (
+        click.option("--seed", type=int, metavar="N", help="The trial of that seed. [default: the first that is done]"),
+        click.option("--dataset", metavar="LABEL", help="What it was trained on; needed where there are several."),
+        click.argument("label"),
+        click.argument("run", type=click.Path(path_type=Path)),
     ):
         command = decorate(command)
     return command
