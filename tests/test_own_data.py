@@ -52,6 +52,8 @@ def test_a_folder_of_images_is_a_dataset_with_sorted_classes(folder, tmp_path):
     (folder / "train" / "cat" / "notes.txt").write_text("not an image")
     (folder / "train" / "cat" / ".hidden.png").write_text("not an image")
     (folder / "train" / ".cache").mkdir()
+    picture(folder / "train" / "cat" / "2.gif")  # a palette, and all of it grey
+    (folder / "train" / "cat" / "2.png").unlink()
     loaded = load("image-folder", tmp_path, path="pets")
     assert loaded.class_names == ("cat", "dog")
     assert loaded.train_labels.tolist() == [0, 0, 0, 1, 1, 1]

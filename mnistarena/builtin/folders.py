@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from mnistarena.components import DataContext, Dataset, DatasetDef, Params
 from mnistarena.errors import DataError
 from mnistarena.hookspecs import hookimpl
 from mnistarena.text import few
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 SPLITS = ("train", "test")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pbm", ".pgm", ".ppm")
@@ -143,7 +146,7 @@ def _look(root: Path, classes: Sequence[str]) -> list[_Found]:
             try:
                 with Image.open(path) as image:
                     shape = image.size if image.getexif().get(ORIENTATION, 1) > 4 else image.size[::-1]
-                    found.append(_Found(path, split, label, image.mode in GREY, shape))
+                    found.append(_Found(path, split, label, _grey(image), shape))
                     deep += [str(path.relative_to(root))] if image.mode in DEEP else []
             except Exception as problem:  # Pillow raises other kinds for each format
                 broken.append(_broken(path, root, problem))
@@ -155,6 +158,13 @@ def _look(root: Path, classes: Sequence[str]) -> list[_Found]:
     if wrong:
         raise _error(root, "; ".join(wrong))
     return found
+
+
+def _grey(image: Image.Image) -> bool:
+    if image.mode != "P":
+        return image.mode in GREY
+    palette = image.getpalette() or []
+    return palette[0::3] == palette[1::3] == palette[2::3]
 
 
 def _common_shape(root: Path, found: Sequence[_Found]) -> tuple[int, int]:
