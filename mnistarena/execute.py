@@ -23,7 +23,7 @@ from mnistarena.results import Run, load_run
 from mnistarena.spec.load import load
 from mnistarena.store import RunFolder
 from mnistarena.supervise import Supervisor, Task
-from mnistarena.trialfolder import ADVICE, TrialFolder
+from mnistarena.trialfolder import ADVICE, MODEL, TrialFolder
 from mnistarena.worker import Workers
 
 KEPT = "finished trials are kept; when that is mended, the same command continues"
@@ -159,9 +159,16 @@ class _Execution:
 
     def has_metrics(self, record: dict[str, Any]) -> bool:
         """Whether the metrics and views that were computed, or failed, are the ones that this plan asks for."""
-        return bool(
-            record.get("metric_definitions") == self.metrics and record.get("view_definitions", []) == self.views
-        )
+        return bool(record.get("metric_definitions") == self.metrics) and not self.has_other_views(record)
+
+    def has_other_views(self, record: dict[str, Any] | None) -> bool:
+        """Whether the views that were predicted, or failed, are others than this plan asks for."""
+        return record is None or record.get("view_definitions", []) != self.views
+
+    def must_train_for_views(self, record: dict[str, Any]) -> bool:
+        """Whether views are missing and the model that should predict them was not kept; scikit-learn's is refitted."""
+        of_torch = "parameters" in (record.get("measurements") or {})
+        return bool(self.views) and self.has_other_views(record) and of_torch and MODEL not in record["files"]
 
     def choose(self, before: dict[str, Any], n_trials: int, idle: bool) -> dict[str, Any]:
         """Device, jobs and threads: as asked for, else as at the first start, else by the machine."""
@@ -230,7 +237,7 @@ class _Execution:
     def task(self, trial: Trial, scratch: Path) -> Task:
         folder = self.trial_folder(trial)
         record = folder.read()
-        train = self.options.force or record is None or not has_predictions(record)
+        train = self.options.force or record is None or not has_predictions(record) or self.must_train_for_views(record)
         status = record["status"] if record else "interrupted"
         if train:
             # A record says how the trial ended; without one it was killed. What failed starts from nothing.
@@ -249,7 +256,7 @@ class _Execution:
             temporary=scratch / "tmp" / trial.id,
             checkpoint_every=self.options.checkpoint_every,
             train=train,
-            views=tuple(self.views),
+            views=tuple(self.views) if train or self.has_other_views(record) else (),
         )
         self.began[trial.id] = _now()
         self.observer.started(trial)

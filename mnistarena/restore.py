@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +17,7 @@ from torch import nn
 
 from mnistarena import classifier, evaluation, module, origin, streams, training
 from mnistarena.batches import Batches, Chain
+from mnistarena.chains import build_chain
 from mnistarena.components import Task
 from mnistarena.errors import ArenaError, StoreError, TrialError
 from mnistarena.pretrained import without_weights
@@ -24,17 +25,16 @@ from mnistarena.registry import Registry, installed
 from mnistarena.results import Run, TrialResult
 from mnistarena.seeds import derive
 from mnistarena.spec.schema import Training
-from mnistarena.trial import build_chain
+from mnistarena.trialfolder import TrialFolder
 
 
 @dataclass(frozen=True)
-class Restored:
+class Trained:
     """A trained model. `task` is the dataset's, before `chain`, the trial's transforms; `recipe` its training.
 
     `model` is a torch module in evaluation mode, or a fitted scikit-learn classifier.
     """
 
-    trial: TrialResult
     task: Task
     chain: Chain
     recipe: Training
@@ -58,6 +58,13 @@ class Restored:
         return evaluation.probabilities(logits)
 
 
+@dataclass(frozen=True)
+class Restored(Trained):
+    """The trained model of a finished trial."""
+
+    trial: TrialResult
+
+
 def restore(
     run: Run,
     trial: TrialResult,
@@ -78,17 +85,18 @@ def restore(
         changed = origin.changed_sources(asked, registry)
         if changed:
             warn(f"the code of {', '.join(changed)} has changed since {trial.name} ran: its answers may differ")
-        recipe = Training.model_validate_json(json.dumps(asked["training"]))
-        task = _task(run, trial, asked)
+        params = json.dumps(origin.planned(run, trial)["params"])
         with _own_streams():
-            chain = build_chain(asked["transforms"], task, registry)
-            model = _build(run, trial, asked, chain, registry)
-            if isinstance(model, nn.Module):
-                _load(model, trial)
-                model.to(device).eval()
-                module.to_channels_last(model)
+            found = untrained(asked, params, _task(run, trial, asked), device, registry)
+            if isinstance(found.model, nn.Module):
+                assert trial.folder is not None
+                load(found, trial.folder, trial.files, trial.name)
             elif refit:
-                _fit(model, run, trial, asked, chain, registry)
+                entry = origin.load_dataset(run, trial.dataset, asked["dataset"], registry)
+                assert entry.dataset is not None
+                assert entry.split is not None
+                rows = entry.split.train
+                fit(found, entry.dataset.train_images[rows], entry.dataset.train_labels[rows], asked["seed"])
             else:
                 raise TrialError(
                     f"{trial.name} is a scikit-learn classifier, not a torch module: no weights are stored"
@@ -97,7 +105,7 @@ def restore(
         raise ArenaError(
             f"{trial.name} cannot be restored by what is installed: {type(problem).__name__}: {problem}"
         ) from problem
-    return Restored(trial, task, chain, recipe, model, device)
+    return Restored(found.task, found.chain, found.recipe, found.model, device, trial)
 
 
 def _task(run: Run, trial: TrialResult, asked: dict[str, Any]) -> Task:
@@ -120,38 +128,44 @@ def _task(run: Run, trial: TrialResult, asked: dict[str, Any]) -> Task:
     )
 
 
-def _build(run: Run, trial: TrialResult, asked: dict[str, Any], chain: Chain, registry: Registry) -> Any:
-    """The untrained model, as the trial's seed starts it but for trained weights, which are replaced anyway."""
-    definition = registry.get("model", asked["model"]["name"]).definition
-    params = definition.params.model_validate_json(json.dumps(origin.planned(run, trial)["params"]))
-    streams.seed_everything(derive(asked["seed"], "initialisation"))
-    return definition.build(without_weights(params), chain.task)
+def untrained(
+    identity: Mapping[str, Any], params: str, task: Task, device: torch.device, registry: Registry
+) -> Trained:
+    """The model of a trial's identity before its training; `params` are its model's, as JSON.
+
+    As the trial's seed starts it, but for trained weights to start from: those are replaced anyway.
+    """
+    chain = build_chain(identity["transforms"], task, registry)
+    recipe = Training.model_validate_json(json.dumps(identity["training"]))
+    definition = registry.get("model", identity["model"]["name"]).definition
+    streams.seed_everything(derive(identity["seed"], "initialisation"))
+    model = definition.build(without_weights(definition.params.model_validate_json(params)), chain.task)
+    return Trained(task, chain, recipe, model, device)
 
 
-def _load(model: nn.Module, trial: TrialResult) -> None:
+def load(trained: Trained, folder: TrialFolder, digests: Mapping[str, str], name: str) -> None:
+    """A trial's stored weights into its torch module; `StoreError` where there are none, or they do not fit."""
     from safetensors import SafetensorError
-    from safetensors.torch import load
+    from safetensors.torch import load as read
 
-    assert trial.folder is not None
-    if trial.folder.digest_of_model() is None:
+    if folder.digest_of_model() is None:
         raise StoreError(
-            f"{trial.name} has no stored model: the spec says keep_models = false, or arena clean removed it; with "
-            f'keep_models = true, arena run SPEC --only "{trial.label}" --force trains it again'
+            f"{name} has no stored model: the spec says keep_models = false, or arena clean removed it; with "
+            "keep_models = true, arena run SPEC --force trains it again"
         )
     try:
-        model.load_state_dict(load(trial.folder.model(trial.files)))
+        trained.model.load_state_dict(read(folder.model(digests)))
     except (SafetensorError, RuntimeError) as problem:
         first = " ".join(str(problem).split("\n", 2)[:2])
-        raise StoreError(f"the stored weights of {trial.name} do not fit the model as installed: {first}") from problem
+        raise StoreError(f"the stored weights of {name} do not fit the model as installed: {first}") from problem
+    trained.model.to(trained.device).eval()
+    module.to_channels_last(trained.model)
 
 
-def _fit(model: Any, run: Run, trial: TrialResult, asked: dict[str, Any], chain: Chain, registry: Registry) -> None:
-    entry = origin.load_dataset(run, trial.dataset, asked["dataset"], registry)
-    assert entry.dataset is not None
-    assert entry.split is not None
-    rows = entry.split.train
-    classifier.prepare(model, chain, asked["seed"])
-    model.fit(classifier.flat(entry.dataset.train_images[rows], chain), entry.dataset.train_labels[rows])
+def fit(trained: Trained, images: NDArray[np.uint8], labels: NDArray[np.int64], seed: int) -> None:
+    """Fit a scikit-learn classifier on the training split, as its trial did."""
+    classifier.prepare(trained.model, trained.chain, seed)
+    trained.model.fit(classifier.flat(images, trained.chain), labels)
 
 
 @contextmanager

@@ -18,13 +18,14 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
-from mnistarena import classifier, evaluation, module, pace, shared, views
-from mnistarena.batches import Chain
+from mnistarena import classifier, evaluation, module, pace, restore, shared, views
+from mnistarena.chains import build_chain
 from mnistarena.checkpoint import Interrupted, Unusable
-from mnistarena.components import Predictions, Task
+from mnistarena.components import Predictions
 from mnistarena.errors import StoreError, TrialError
 from mnistarena.job import Job, Send
 from mnistarena.processes import end_all, lead
@@ -137,7 +138,10 @@ def run(job: Job, send: Send) -> dict[str, Any]:
     folder = TrialFolder(job.folder)
     registry = installed()
     if not job.train:
-        return {"metrics": score(job, folder.predictions(), registry)}
+        metrics = score(job, folder.predictions(), registry)
+        if job.views:
+            look(job, again(job, folder, registry).probabilities, registry, send)
+        return {"metrics": metrics}
     device = set_up(job)
     identity = job.identity
     definition = registry.get("model", identity["model"]["name"]).definition
@@ -184,6 +188,20 @@ def run(job: Job, send: Send) -> dict[str, Any]:
     return {"metrics": metrics, "measurements": measurements}
 
 
+def again(job: Job, folder: TrialFolder, registry: Registry) -> restore.Trained:
+    """The finished trial's model, ready to predict: its stored weights, or fitted again."""
+    assert job.task is not None
+    device = set_up(job)
+    trained = restore.untrained(job.identity, job.params, job.task, device, registry)
+    if isinstance(trained.model, nn.Module):
+        record = folder.read()
+        restore.load(trained, folder, record["files"] if record else {}, folder.path.name)
+    else:
+        images, labels = (np.array(shared.read(job.data, f"train_{name}")) for name in ("images", "labels"))
+        restore.fit(trained, images, labels, job.identity["seed"])
+    return trained
+
+
 class _Stages:
     """Passes events on, and keeps how long each stage of the trial took in this process."""
 
@@ -214,15 +232,6 @@ def set_up(job: Job) -> torch.device:
         torch.backends.cudnn.allow_tf32 = True
         torch.backends.cudnn.benchmark = True
     return device
-
-
-def build_chain(transforms: list[dict[str, Any]], task: Task, registry: Registry) -> Chain:
-    """The identity's transforms, built."""
-    built = []
-    for entry in transforms:
-        definition = registry.get("transform", entry["name"]).definition
-        built.append((definition, definition.params.model_validate_json(json.dumps(entry["params"]))))
-    return Chain(built, task)
 
 
 class MetricError(TrialError):

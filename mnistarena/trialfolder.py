@@ -43,6 +43,9 @@ FORMAT = 2
 LOG_BYTES = 4 << 20
 """What is kept of a trial's output: half from its beginning, half from its end."""
 
+MODEL = "model.safetensors"
+"""The trained weights of a torch module, where they are kept."""
+
 RESULTS = ("history.jsonl", "predictions.npz")
 """What every figure of a trial comes from."""
 
@@ -123,7 +126,7 @@ class TrialFolder:
 
     def write(self, record: Mapping[str, Any]) -> None:
         """Write the record, with the digests of the files beside it; the last write of a trial."""
-        names = (*RESULTS, "views.npz", "model.safetensors")
+        names = (*RESULTS, "views.npz", MODEL)
         files = {name: digest(self.path / name) for name in names if (self.path / name).is_file()}
         stamps = {name: _stamp(self.path / name) for name in files}
         whole = from_json(to_json({**record, "files": files, "stamps": stamps, "format": FORMAT}))
@@ -250,16 +253,16 @@ class TrialFolder:
 
     def write_model(self, data: bytes) -> None:
         """Store a trained model's weights, in safetensors' format."""
-        write_atomically(self.path / "model.safetensors", data)
+        write_atomically(self.path / MODEL, data)
 
     def model(self, digests: Mapping[str, str]) -> bytes:
         """The stored weights, in safetensors' format; `StoreError` where they are not what the record says."""
-        self.check("model.safetensors", digests)
-        return read_bytes(self.path / "model.safetensors", ARRAY_BYTES)
+        self.check(MODEL, digests)
+        return read_bytes(self.path / MODEL, ARRAY_BYTES)
 
     def digest_of_model(self) -> str | None:
         """The SHA-256 of the stored weights; None where there are none."""
-        path = self.path / "model.safetensors"
+        path = self.path / MODEL
         return digest(path) if path.is_file() else None
 
     def write_checkpoint(self, state: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
