@@ -151,7 +151,7 @@ def load(trained: Trained, folder: TrialFolder, digests: Mapping[str, str], name
     if folder.digest_of_model() is None:
         raise StoreError(
             f"{name} has no stored model: the spec says keep_models = false, or arena clean removed it; with "
-            "keep_models = true, arena run SPEC --force trains it again"
+            "keep_models = true, arena run SPEC --only LABEL --force trains it again"
         )
     try:
         trained.model.load_state_dict(read(folder.model(digests)))

@@ -143,20 +143,30 @@ class Run:
             elif what == "predictions":
                 if trial.done:
                     yield from ({**key, **row} for row in _predicted(trial.predictions()))
+            elif what == "views":
+                if trial.views:
+                    yield from ({**key, **row} for row in _views(trial))
             else:
-                raise ValueError(f'"{what}" is no table; there are trials, history and predictions')
+                raise ValueError(f'"{what}" is no table; there are trials, history, predictions and views')
 
     def frame(self, what: str = "trials") -> pd.DataFrame:
-        """A tidy table: `trials`, `history` or `predictions`.
+        """A tidy table: `trials`, `history`, `predictions` or `views`.
 
         trials: a row a trial: id, label, dataset, seed, status, then every metric and scalar measurement;
         `time_to_target` (s) where the spec has a target and the training reached it.
         history: a row a trial and epoch. predictions: a row a trial and test image: index into the test split,
-        true class, predicted class, its probability, and whether it is right.
+        true class, predicted class, its probability, and whether it is right. views: a row a trial and further view
+        of the test images: its name, parameter and severity, and the accuracy on it.
         """
         import pandas as pd
 
         return pd.DataFrame(self.rows(what))
+
+
+def _views(trial: TrialResult) -> Iterator[dict[str, Any]]:
+    right = trial.views_predicted() == trial.predictions().labels
+    for view, accuracy in zip(trial.views, right.mean(axis=1).tolist(), strict=True):
+        yield {"view": view["name"], **{k: view.get(k) for k in ("parameter", "severity")}, "accuracy": accuracy}
 
 
 def _predicted(found: Predictions) -> Iterator[dict[str, Any]]:

@@ -53,6 +53,30 @@ def test_a_view_is_no_part_of_what_was_trained(folder):
     assert planned.trials[0].id in before
 
 
+def test_views_may_be_added_later_and_the_models_are_not_trained_again(tmp_path):
+    one, two = SPEC["evaluation"]
+    first = mnistarena.run({**SPEC, "evaluation": [one]}, out=tmp_path / "run", options=ALONE)
+    before = {trial.label: (trial.folder.path / "history.jsonl").stat().st_mtime_ns for trial in first.trials}
+    later = mnistarena.run(SPEC, out=tmp_path / "run", options=ALONE)
+    at_once = mnistarena.load_run(tmp_path / "run")
+    for trial in at_once.trials:
+        assert (trial.folder.path / "history.jsonl").stat().st_mtime_ns == before[trial.label]
+        assert trial.views_predicted().shape == (3, 200)
+        assert trial.metrics["accuracy"] == pytest.approx(
+            (trial.views_predicted()[0] == trial.predictions().labels).mean()
+        )
+    assert [view["name"] for view in later.trials[0].views] == [one["name"], two["name"], two["name"]]
+
+
+def test_views_added_where_models_were_not_kept_train_them_again(tmp_path):
+    plain = {key: value for key, value in SPEC.items() if key != "evaluation"}
+    plain["benchmark"] = {"name": "views", "keep_models": False}
+    plain["model"] = [{"name": "cnn"}]
+    mnistarena.run(plain, out=tmp_path / "run", options=ALONE)
+    run = mnistarena.run({**plain, "evaluation": SPEC["evaluation"]}, out=tmp_path / "run", options=ALONE)
+    assert run.trials[0].views_predicted().shape == (3, 200)
+
+
 def test_altered_predictions_of_views_are_found(folder):
     trial = mnistarena.load_run(folder).trials[0]
     record = json.loads((trial.folder.path / "trial.json").read_text())
@@ -94,6 +118,12 @@ def test_the_report_says_what_is_left_of_each_model(folder):
         )
         assert one.mean == pytest.approx(np.mean(one.by))
         assert one.kept == pytest.approx(one.mean / trial.metrics["accuracy"])
+
+
+def test_the_accuracies_of_views_are_a_table(folder):
+    frame = mnistarena.load_run(folder).frame("views")
+    assert list(frame.columns) == ["label", "dataset", "seed", "view", "parameter", "severity", "accuracy"]
+    assert len(frame) == 6
 
 
 def test_a_run_without_views_has_no_such_section(tiny_run):

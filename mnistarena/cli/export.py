@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-WHAT = ("trials", "history", "predictions", "pairs")
+WHAT = ("trials", "history", "predictions", "views", "pairs")
 
 
 @click.command("export")
@@ -24,7 +24,8 @@ def command(run: Path, form: str, what: str, output: Path | None) -> None:
     """The results of RUN, a run folder, as one tidy table.
 
     trials: a row a trial with its metrics and measurements. history: a row an epoch. predictions: a row a
-    trial and test image. pairs: a row a pair of recipes with its verdict.
+    trial and test image. views: a row a trial and further view of the test images, with its accuracy. pairs: a
+    row a pair of recipes with its verdict.
     """
     from mnistarena.notebook import load_run, pair_rows
 
