@@ -21,18 +21,7 @@ from numpy.typing import NDArray
 from mnistarena import records
 from mnistarena.components import Predictions
 from mnistarena.errors import StoreError
-from mnistarena.files import (
-    ARRAY_BYTES,
-    digest,
-    from_json,
-    open_plain,
-    pack,
-    read_bytes,
-    slug,
-    to_json,
-    unpack,
-    write_atomically,
-)
+from mnistarena.files import digest, from_json, open_plain, pack, read_bytes, slug, to_json, unpack, write_atomically
 from mnistarena.text import all_visible, plain_ascii, visible
 
 T = TypeVar("T")
@@ -258,7 +247,8 @@ class TrialFolder:
     def model(self, digests: Mapping[str, str]) -> bytes:
         """The stored weights, in safetensors' format; `StoreError` where they are not what the record says."""
         self.check(MODEL, digests)
-        return read_bytes(self.path / MODEL, ARRAY_BYTES)
+        with open_plain(self.path / MODEL) as stream:
+            return stream.read()
 
     def digest_of_model(self) -> str | None:
         """The SHA-256 of the stored weights; None where there are none."""
