@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import ValidationError
 from torch import nn
 
 from mnistarena import classifier, evaluation, module, origin, streams, training
@@ -101,7 +100,7 @@ def restore(
                 raise TrialError(
                     f"{trial.name} is a scikit-learn classifier, not a torch module: no weights are stored"
                 )
-    except (KeyError, TypeError, ValidationError) as problem:
+    except (KeyError, TypeError, ValueError) as problem:
         raise ArenaError(
             f"{trial.name} cannot be restored by what is installed: {type(problem).__name__}: {problem}"
         ) from problem
