@@ -8,9 +8,10 @@ from rich.table import Table
 from rich.text import Text
 
 from mnistarena.cli.progress import duration
+from mnistarena.report.comparison import Comparison
 from mnistarena.report.format import place
 from mnistarena.report.parts import Row
-from mnistarena.report.view import Comparison, View, build
+from mnistarena.report.view import View, build
 from mnistarena.results import Run
 
 ONE_MODEL = "one trained model"

@@ -14,8 +14,8 @@ from mnistarena.report.format import p_value, plural, series
 from mnistarena.statistics import ALPHA
 
 if TYPE_CHECKING:
+    from mnistarena.report.comparison import Comparison
     from mnistarena.report.parts import Row
-    from mnistarena.report.view import Comparison
 
 MOST = 20
 """So many recipes are drawn and grouped, those of the best mean ranks; the table has all."""

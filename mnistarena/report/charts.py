@@ -12,6 +12,7 @@ from typing import Any
 
 from mnistarena.files import slug, unique_slug
 from mnistarena.report import format as text
+from mnistarena.report.comparison import Comparison
 from mnistarena.report.drawing import (
     TIMES,
     Figure,
@@ -32,7 +33,7 @@ from mnistarena.report.rankchart import ranking
 from mnistarena.report.reliability import reliability
 from mnistarena.report.severity import severity
 from mnistarena.report.style import ACCENT, INK, PAPER, RULE
-from mnistarena.report.view import Comparison, View
+from mnistarena.report.view import View
 
 ROOM = 16
 """As many labels as can stand beside points without hiding each other."""

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mnistarena.report.comparison import Comparison
     from mnistarena.report.evidence import Pair
-    from mnistarena.report.view import Comparison, View
+    from mnistarena.report.view import View
 
 
 MOST_PAIRS = 1000

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mnistarena.report.comparison import Comparison
 from mnistarena.report.style import GRID, INK, MUTED, RULE
-from mnistarena.report.view import Comparison, View
+from mnistarena.report.view import View
 
 WIDTH = 720
 FONT = "system-ui, sans-serif"

@@ -14,7 +14,7 @@ from mnistarena.report.parts import Row
 from mnistarena.report.words import VERBS
 
 if TYPE_CHECKING:
-    from mnistarena.report.view import Comparison
+    from mnistarena.report.comparison import Comparison
 
 
 MOST = 20

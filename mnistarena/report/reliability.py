@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from mnistarena.report import format as text
+from mnistarena.report.comparison import Comparison
 from mnistarena.report.drawing import Figure, accuracy_axis, end_layers, end_names, finish, look
 from mnistarena.report.style import RULE
-from mnistarena.report.view import Comparison, View
+from mnistarena.report.view import View
 
 MOST = 12
 """As many lines as can be told apart; the others are in the table."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from mnistarena.report import format as text
+from mnistarena.report.comparison import Comparison
 from mnistarena.report.drawing import Figure, end_layers, finish, look, short, spread
 from mnistarena.report.robustness import Corruption
-from mnistarena.report.view import Comparison, View
+from mnistarena.report.view import View
 
 HEIGHT = 240
 CLEAN = "clean"
