@@ -11,7 +11,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from mnistarena import capacity, environment, shared
+from mnistarena import asked, capacity, environment, shared
+from mnistarena.asked import has_predictions
 from mnistarena.errors import ArenaError, StoreError
 from mnistarena.files import slug, unique_slug
 from mnistarena.job import Job
@@ -23,7 +24,7 @@ from mnistarena.results import Run, load_run
 from mnistarena.spec.load import load
 from mnistarena.store import RunFolder
 from mnistarena.supervise import Supervisor, Task
-from mnistarena.trialfolder import ADVICE, MODEL, TrialFolder
+from mnistarena.trialfolder import ADVICE, TrialFolder
 from mnistarena.worker import Workers
 
 KEPT = "finished trials are kept; when that is mended, the same command continues"
@@ -79,8 +80,7 @@ class _Execution:
     def __init__(self, plan: Plan, folder: RunFolder, workers: Workers, options: Options, observer: Observer) -> None:
         self.plan, self.folder, self.options, self.observer = plan, folder, options, observer
         self.workers = workers
-        self.metrics = {m.label: m.definition() for m in plan.metrics}
-        self.views = [view.definition() for view in plan.views]
+        self.asked = asked.of(plan)
         self.began: dict[str, str] = {}
         self.measured: dict[str, dict[str, Any]] = {}
         self.finished: dict[str, dict[str, Any]] = {}
@@ -136,7 +136,7 @@ class _Execution:
         record = self.sound_record(trial)
         if record is None or self.options.force:
             return True
-        if has_predictions(record) and not self.has_metrics(record):
+        if has_predictions(record) and not self.asked.was_asked_of(record):
             return True
         if record["status"] == "interrupted" or (record["status"] != "done" and self.options.retry_failed):
             return True
@@ -157,30 +157,17 @@ class _Execution:
         self.observer.notice(f"{trial.name} is computed again: {damage}; moved to {aside}")
         return None
 
-    def has_metrics(self, record: dict[str, Any]) -> bool:
-        """Whether the metrics and views that were computed, or failed, are the ones that this plan asks for."""
-        return bool(record.get("metric_definitions") == self.metrics) and not self.has_other_views(record)
-
-    def has_other_views(self, record: dict[str, Any] | None) -> bool:
-        """Whether the views that were predicted, or failed, are others than this plan asks for."""
-        return record is None or record.get("view_definitions", []) != self.views
-
-    def must_train_for_views(self, record: dict[str, Any]) -> bool:
-        """Whether views are missing and the model that should predict them was not kept; scikit-learn's is refitted."""
-        of_torch = "parameters" in (record.get("measurements") or {})
-        return bool(self.views) and self.has_other_views(record) and of_torch and MODEL not in record["files"]
-
     def choose(self, before: dict[str, Any], n_trials: int, idle: bool) -> dict[str, Any]:
         """Device, jobs and threads: as asked for, else as at the first start, else by the machine."""
-        asked = self.options
-        if idle and before and not (asked.device or asked.jobs or asked.threads):
+        options = self.options
+        if idle and before and not (options.device or options.jobs or options.threads):
             return before
         return capacity.choose(
             self.workers,
             n_trials,
-            device=asked.device,
-            jobs=asked.jobs,
-            threads=asked.threads,
+            device=options.device,
+            jobs=options.jobs,
+            threads=options.threads,
             exclusive=self.plan.benchmark.timing == "exclusive",
             before=before,
         )
@@ -237,7 +224,7 @@ class _Execution:
     def task(self, trial: Trial, scratch: Path) -> Task:
         folder = self.trial_folder(trial)
         record = folder.read()
-        train = self.options.force or record is None or not has_predictions(record) or self.must_train_for_views(record)
+        train = self.options.force or record is None or not has_predictions(record) or self.asked.must_train(record)
         status = record["status"] if record else "interrupted"
         if train:
             # A record says how the trial ended; without one it was killed. What failed starts from nothing.
@@ -256,7 +243,7 @@ class _Execution:
             temporary=scratch / "tmp" / trial.id,
             checkpoint_every=self.options.checkpoint_every,
             train=train,
-            views=tuple(self.views) if train or self.has_other_views(record) else (),
+            views=tuple(self.asked.views) if train or self.asked.has_other_views(record) else (),
         )
         self.began[trial.id] = _now()
         self.observer.started(trial)
@@ -273,7 +260,7 @@ class _Execution:
             if result["status"] == "interrupted":
                 return {**before, **result}
             before.pop("error", None)
-            record = {**before, **result, "metric_definitions": self.metrics, "view_definitions": self.views}
+            record = {**before, **result, **self.asked.record()}
             folder.write(record)
             return record
         record = {
@@ -289,7 +276,7 @@ class _Execution:
             **result,
         }
         if has_predictions(record):
-            record["metric_definitions"], record["view_definitions"] = self.metrics, self.views
+            record |= self.asked.record()
             record.setdefault("measurements", self.measured.get(trial.id, {}))
         try:
             folder.write(record)
@@ -300,11 +287,6 @@ class _Execution:
         if result["status"] in ("done", "failed"):
             folder.remove_checkpoint()
         return record
-
-
-def has_predictions(record: dict[str, Any]) -> bool:
-    """Whether a trial got as far as its predictions: done, or failed while they were scored."""
-    return record["status"] == "done" or (record.get("error") or {}).get("stage") == "scoring"
 
 
 def _unique(trials: list[Trial]) -> list[Trial]:

@@ -14,9 +14,11 @@ import platformdirs
 
 from mnistarena import data
 from mnistarena.components import DataContext, Dataset, PrepareContext, Task
-from mnistarena.errors import ArenaError, DataError, MissingDataError, PluginError
-from mnistarena.plan import Data, Metric, Plan, Recipe, View
+from mnistarena.errors import ArenaError, DataError, MissingDataError
+from mnistarena.lookup import Lookup
+from mnistarena.plan import Data, Metric, Plan, Recipe
 from mnistarena.registry import Component, Registry, did_you_mean
+from mnistarena.resolve_views import views_of
 from mnistarena.spec import optimizers, schema
 from mnistarena.spec.load import Problems, Spec, merge
 from mnistarena.spec.locate import Path as KeyPath
@@ -42,6 +44,7 @@ class _Resolver:
     def __init__(self, spec: Spec, registry: Registry, only: tuple[str, ...], fetch: bool) -> None:
         self.spec, self.registry, self.only, self.fetch = spec, registry, only, fetch
         self.problems: Problems = spec.problems
+        self.lookup = Lookup(registry, spec.problems)
         self.loaded: dict[str, tuple[Dataset, str]] = {}
 
     def plan(self) -> Plan:
@@ -55,7 +58,7 @@ class _Resolver:
             self.problems.add((), f"--only {' '.join(self.only)} selects none of: {', '.join(labels)}")
         # Parameters are checked for all models; preparing (weights …) only for those that will run.
         recipes = [r for v in variants for d in datasets for r in self.recipe(v, d, prepare=v in chosen)]
-        views = tuple(self.views(datasets))
+        views = tuple(views_of(self.spec, self.lookup, datasets))
         self.problems.stop()
         assert self.spec.benchmark is not None
         kept = tuple(r for r in recipes if self.is_chosen(r.label))
@@ -73,20 +76,13 @@ class _Resolver:
     def is_chosen(self, label: str) -> bool:
         return not self.only or any(label == p or fnmatch.fnmatchcase(label, p) for p in self.only)
 
-    def component(self, kind: str, name: str, path: KeyPath) -> Component | None:
-        try:
-            return self.registry.get(kind, name)
-        except PluginError as problem:
-            self.problems.add(path, str(problem))
-            return None
-
     def metrics(self) -> list[Metric]:
         found: list[Metric] = []
         for i, entry in enumerate(self.spec.benchmark.metrics if self.spec.benchmark else ()):
             path: KeyPath = ("benchmark", "metrics", i)
             name, arguments = (entry, {}) if isinstance(entry, str) else (entry.name, entry.arguments)
             label = arguments.pop("label", name)
-            component = self.component("metric", name, path)
+            component = self.lookup.component("metric", name, path)
             if component is None:
                 continue
             params = self.problems.check(component.definition.params, arguments, path, noun="parameter")
@@ -103,7 +99,7 @@ class _Resolver:
                 continue
             path: KeyPath = ("dataset", i)
             labelled.append((path, table.label or table.name))
-            component = self.component("dataset", table.name, (*path, "name"))
+            component = self.lookup.component("dataset", table.name, (*path, "name"))
             if component is None:
                 continue
             params = self.problems.check(component.definition.params, table.params, (*path, "params"), noun="parameter")
@@ -198,7 +194,7 @@ class _Resolver:
 
     def recipe(self, variant: _Variant, entry: Data, prepare: bool) -> Iterator[Recipe]:
         table, path = variant.table, variant.path
-        model = self.component("model", table.name, (*path, "name"))
+        model = self.lookup.component("model", table.name, (*path, "name"))
         training = self.training(variant)
         chain, task = self.chain(table, path, entry)
         if model is None:
@@ -258,94 +254,9 @@ class _Resolver:
     ) -> tuple[list[tuple[Component, Any]] | None, Task | None]:
         """A model's transforms with their parameters, and the task after them (None where that is not known)."""
         if table.transforms is not None:
-            return self.transforms(table.transforms, (*path, "transforms"), entry.task)
+            return self.lookup.transforms(table.transforms, (*path, "transforms"), entry.task)
         where: KeyPath = ("dataset", self.spec.datasets.index(entry.table), "transforms")
-        return self.transforms(entry.table.transforms, where, entry.task)
-
-    def transforms(
-        self, entries: list[str | schema.Component], where: KeyPath, task: Task | None
-    ) -> tuple[list[tuple[Component, Any]] | None, Task | None]:
-        """A list of transforms with their parameters, and the task after them; None where one of them is wrong."""
-        found: list[tuple[Component, Any]] | None = []
-        for i, item in enumerate(entries):
-            name, arguments = (item, {}) if isinstance(item, str) else (item.name, item.arguments)
-            component = self.component("transform", name, (*where, i))
-            params = component and self.problems.check(
-                component.definition.params, arguments, (*where, i), noun="parameter"
-            )
-            if component is None or params is None:
-                found = task = None
-                continue
-            if task is not None and component.definition.shape is not None:
-                try:
-                    task = task.with_shape(component.definition.shape(params, task.image_shape))
-                except ValueError as problem:
-                    self.problems.add((*where, i), f'"{name}" does not fit: {problem}')
-                    found = task = None
-            if found is not None:
-                found.append((component, params))
-        return found, task
-
-    def views(self, datasets: list[Data]) -> Iterator[View]:
-        """The views of every `[[evaluation]]`: one, or one a severity."""
-        names: list[str] = []
-        for i, table in enumerate(self.spec.evaluations):
-            if table is None:
-                continue
-            path: KeyPath = ("evaluation", i)
-            if table.name in names:
-                self.problems.add((*path, "name"), f'two evaluations are called "{table.name}"')
-            names.append(table.name)
-            for parameter, severities in table.severities.items():
-                at = self.owner(table, parameter, (*path, "severities", parameter))
-                if at is None:
-                    break
-                for severity in severities:
-                    chosen = list(table.transforms)
-                    item = chosen[at]
-                    before = {"name": item} if isinstance(item, str) else {"name": item.name, **item.arguments}
-                    chosen[at] = schema.Component.model_validate({**before, parameter: severity})
-                    yield from self.view(table.name, parameter, severity, chosen, path, datasets)
-            if not table.severities:
-                yield from self.view(table.name, None, None, table.transforms, path, datasets)
-
-    def owner(self, table: schema.EvaluationTable, parameter: str, path: KeyPath) -> int | None:
-        """Which of a view's transforms has the parameter that its severities set."""
-        owners, known = [], []
-        for at, item in enumerate(table.transforms):
-            component = self.component("transform", item if isinstance(item, str) else item.name, path)
-            if component is None:
-                return None
-            fields = list(component.definition.params.model_fields)
-            known += fields
-            owners += [at] if parameter in fields else []
-        if len(owners) == 1:
-            return owners[0]
-        have = "several of its transforms have" if owners else "none of its transforms has"
-        self.problems.add(path, f'{have} a parameter "{parameter}"{did_you_mean(parameter, known)}')
-        return None
-
-    def view(
-        self,
-        name: str,
-        parameter: str | None,
-        severity: Any,
-        entries: list[str | schema.Component],
-        path: KeyPath,
-        datasets: list[Data],
-    ) -> Iterator[View]:
-        where: KeyPath = (*path, "transforms") if parameter is None else (*path, "severities", parameter)
-        found = None
-        for entry in datasets:
-            found, after = self.transforms(entries, where, entry.task)
-            if entry.task is not None and after is not None and after.image_shape != entry.task.image_shape:
-                before, now = (" × ".join(map(str, t.image_shape)) for t in (entry.task, after))
-                self.problems.add(
-                    where,
-                    f'a view keeps the shape of the test images: those of "{entry.label}" go from {before} to {now}',
-                )
-        if found is not None:
-            yield View(name, parameter, severity, tuple(found))
+        return self.lookup.transforms(entry.table.transforms, where, entry.task)
 
 
 @dataclass(frozen=True)
