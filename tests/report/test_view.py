@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mnistarena.builtin import metrics
@@ -229,3 +231,24 @@ def test_building_a_view_needs_no_chart_library(five: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_detectors_boxes_are_drawn_on_the_images_that_are_shown(tmp_path: Path) -> None:
+    build_run(tmp_path, models={name: MODELS[name] for name in ("cnn", "vit-8")}, seeds=2, n=300)
+    run = load_run(tmp_path)
+    for trial in run.of("vit-8", "mnist"):
+        assert trial.folder is not None
+        boxes = np.tile(np.array([0.25, 0.1, 0.75, 0.9], np.float32), (300, 1))
+        boxes[:150] = 0  # where nothing was found
+        trial.folder.write_predictions(replace(trial.predictions(), extras={"boxes": boxes}))
+        record = trial.folder.read()
+        assert record is not None
+        trial.folder.write(record)
+    tiles = view_of(tmp_path).comparisons[0].tiles
+    seen = {tile.index: tile.boxes for tile in tiles}
+    place = {int(at): row for row, at in enumerate(run.trials[0].predictions().index)}
+    for index, found in seen.items():
+        assert [(b.label, b.left, b.top, b.width, b.height) for b in found] == (
+            [("vit-8", 25.0, 10.0, 50.0, 80.0)] if place[index] >= 150 else []
+        )
+    assert any(seen.values())
