@@ -164,7 +164,9 @@ def load(trained: Trained, folder: TrialFolder, digests: Mapping[str, str], name
 def fit(trained: Trained, images: NDArray[np.uint8], labels: NDArray[np.int64], seed: int) -> None:
     """Fit a scikit-learn classifier on the training split, as its trial did."""
     classifier.prepare(trained.model, trained.chain, seed)
-    trained.model.fit(classifier.flat(images, trained.chain), labels)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what there was to warn of is in the trial's own log
+        trained.model.fit(classifier.flat(images, trained.chain), labels)
 
 
 @contextmanager

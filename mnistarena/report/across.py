@@ -136,6 +136,8 @@ def _headline(rows: Sequence[RankRow], datasets: int, test: Friedman | None, apa
     if ranks.smallest_p(datasets, len(ready) * (len(ready) - 1) // 2) >= ALPHA:
         why = "the ranks differ by more than chance, but " if test else ""
         return f"{said}; {why}so few datasets cannot tell it from any other."
+    if ready[0].mean_rank == ready[1].mean_rank:
+        return f"{said}: no single winner."
     return f"{said}, but is not told apart from {series(near)}."
 
 

@@ -154,7 +154,7 @@ def end_layers(names: list[dict[str, Any]], at: Any, colour: Any, shape: Any) ->
     ]
 
 
-def short(label: str, limit: int = 18) -> str:
+def short(label: str, limit: int = 20) -> str:
     """A label as it fits beside a line."""
     return label if len(label) <= limit else label[: limit - 1] + "…"
 

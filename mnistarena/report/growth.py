@@ -118,7 +118,33 @@ def _answer(family: list[Comparison], grown: tuple[Grown, ...]) -> str:
         first, last = (int(one.dataset["n_train"]) for one in (family[0], family[-1]))
         verb = f"{who} gains most" if len(gains) > 1 else f"{who} gains"
         text += f" From {first:,} to {last:,} images {verb}, {points(most)}."
-    return text
+    return text + _saved(family, grown)
+
+
+def _saved(family: list[Comparison], grown: tuple[Grown, ...]) -> str:
+    """With how many fewer images the best recipe at the largest size is as accurate as another there; measured only."""
+    sizes = [int(one.dataset["n_train"]) for one in family]
+    whole = [(one, means) for one in grown if None not in (means := [_mean(row) for row in one.rows])]
+    if len(whole) < 2:
+        return ""
+    best, own = max(whole, key=lambda pair: pair[1][-1] or 0.0)
+    found: list[tuple[int, str]] = []
+    for other, means in whole:
+        if other is best:
+            continue
+        enough = len(sizes) - 1
+        while enough and (own[enough - 1] or 0.0) >= (means[-1] or 0.0):
+            enough -= 1
+        if enough < len(sizes) - 1:
+            found.append((sizes[enough], other.label))
+    if not found:
+        return ""
+    least, label = min(found)
+    return f" In the mean, {best.label} is at least as accurate with {least:,} images as {label} with {sizes[-1]:,}."
+
+
+def _mean(row: Row | None) -> float | None:
+    return row.accuracy.estimate if row is not None and row.accuracy else None
 
 
 def _lead(comparison: Comparison) -> tuple[str, str]:

@@ -80,7 +80,7 @@ def ranking(key: str, found: Across, view: View) -> Figure:
 
 
 def _table(found: Across) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """Head and rows: the pairs where they are tested, else the mean ranks."""
+    """Head and rows: the pairs of those that are drawn where they are tested, else the mean ranks."""
     if not found.pairs:
         ranked = [(row.label, f"{row.mean_rank:.2f}") for row in found.rows if row.mean_rank is not None]
         return ("Model", "Mean rank"), tuple(ranked)
@@ -93,6 +93,7 @@ def _table(found: Across) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]
             *map(text.p_value, (pair.p, pair.p_adjusted)),
         )
         for pair in found.pairs
+        if pair.b < MOST
     )
 
 
