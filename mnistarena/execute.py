@@ -63,8 +63,12 @@ def run(
     folder = RunFolder(Path(out) if out is not None else default_folder(loaded.source.name))
     if not loaded.problems.found and not folder.exists():  # a run that is there may have nothing left to do
         workers.get_ready()
-    plan = resolve(loaded, installed(), only=tuple(only))
-    folder.create()
+    try:
+        plan = resolve(loaded, installed(), only=tuple(only))
+        folder.create()
+    except BaseException:
+        workers.abandon()
+        raise
     with folder.lock():
         execution = _Execution(plan, folder, workers, options or Options(), observer or Observer())
         execution.run()

@@ -14,6 +14,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+import psutil
+
 from mnistarena.job import Job
 
 PRELOAD = ["mnistarena.trial", "torch._dynamo", "sklearn.metrics"]
@@ -34,6 +36,7 @@ class Workers:
         if forkserver:
             self.context.set_forkserver_preload(PRELOAD)
         self.guard: tuple[BaseProcess, Connection] | None = None
+        self.preloading: list[psutil.Process] = []
         self.running: set[int] = set()
 
     def get_ready(self) -> None:
@@ -42,7 +45,15 @@ class Workers:
             from multiprocessing.forkserver import ensure_running
 
             with _apart():
+                before = psutil.Process().children()
                 ensure_running()
+                self.preloading = [child for child in psutil.Process().children() if child not in before]
+
+    def abandon(self) -> None:
+        """Nothing is to be run after all: what `get_ready` began is not worth its seconds of processor time."""
+        for process in self.preloading:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
 
     def start(self, job: Job) -> tuple[BaseProcess, Connection]:
         """A worker on a job, and the end of the pipe its events arrive at."""
