@@ -23,6 +23,7 @@ COMMANDS = {
     "clean": "Free the disk of what no report needs.",
     "plan": "Show the trials a spec expands to.",
     "validate": "Check a spec, without running anything.",
+    "schema": "The JSON Schema of a spec, by which editors complete and check it.",
     "list": "List models, datasets, transforms, metrics and plugins.",
     "show": "Show a component's parameters: type, default, meaning.",
     "init": "Write the starter specs into a folder.",

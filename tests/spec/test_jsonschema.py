@@ -1,0 +1,90 @@
+"""The JSON Schema accepts what the loader accepts, and refuses the mistakes that an editor should show."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+import tomli
+
+from mnistarena.registry import installed
+from mnistarena.spec.jsonschema import json_schema
+
+SCHEMA = json_schema(installed())
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+GOOD = """
+[benchmark]
+name = "x"
+metrics = ["accuracy", { name = "ece", bins = 5, label = "ece-5" }]
+[[dataset]]
+name = "mnist"
+transforms = ["normalize", { name = "resize", size = 32 }]
+[training]
+epochs = 2
+optimizer = { name = "AdamW", lr = 0.001, weight_decay = 0.1 }
+[[model]]
+name = "cnn"
+params = { channels = [8, 16] }
+grid = { params.hidden = [[10], [20]] }
+training = { optimizer = { lr = 0.1 } }
+[[evaluation]]
+name = "blur"
+transforms = ["blur"]
+severities = { sigma = [1.0, 2.0] }
+"""
+
+
+def problems(text):
+    return [error.message for error in VALIDATOR.iter_errors(tomli.loads(text))]
+
+
+def test_the_schema_is_one():
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+@pytest.mark.parametrize("spec", sorted(ROOT.glob("specs/*.toml")), ids=lambda path: path.stem)
+def test_every_shipped_spec_is_valid(spec):
+    assert problems(spec.read_text()) == []
+
+
+def test_what_the_loader_accepts_is_valid():
+    assert problems(GOOD) == []
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ('name = "x"', 'nam = "x"'),
+        ('name = "x"', "name = 7"),
+        ("epochs = 2", 'epochs = "two"'),
+        ("epochs = 2", "epochs = 0"),
+        ("epochs = 2", 'loss = "hinge"'),
+        ('name = "cnn"', 'name = "cnnn"'),
+        ("channels = [8, 16]", "chanels = [8, 16]"),
+        ("channels = [8, 16]", 'channels = "many"'),
+        ("size = 32", 'siz = "32"'),
+        ('"normalize"', '"normalise"'),
+        ('"accuracy"', '"acuracy"'),
+        ("bins = 5", "bin = 5"),
+        ("weight_decay = 0.1", "wait_decay = 0.1"),
+        ("lr = 0.001", "lr = -1"),
+        ("params.hidden", "parms.hidden"),
+        ("[[evaluation]]", "[[evaluations]]"),
+        ('[[dataset]]\nname = "mnist"', '[[dataset]]\nlabel = "mnist"'),
+        ("sigma = [1.0, 2.0]", "sigma = 1.0"),
+    ],
+)
+def test_a_mistake_is_shown(right, wrong):
+    assert right in GOOD
+    assert problems(GOOD.replace(right, wrong, 1))
+
+
+def test_the_command_writes_it(arena, tmp_path):
+    done = arena("schema", "--output", "arena.schema.json")
+    assert done.status == 0
+    assert "#:schema arena.schema.json" in done.err
+    assert json.loads((tmp_path / "arena.schema.json").read_text()) == SCHEMA
