@@ -11,7 +11,9 @@ from mnistarena.errors import TrialError
 
 @click.command("check")
 @click.argument("name")
-@click.option("--kind", type=click.Choice(("model", "dataset", "transform", "metric")), help="Where a name has several.")
+@click.option(
+    "--kind", type=click.Choice(("model", "dataset", "transform", "metric")), help="Where a name has several."
+)
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A parameter of it; repeatable.")
 @click.option("--shape", metavar="CxHxW", help="Images to try it on. [default: the first usual ones that it takes]")
 def command(name: str, kind: str | None, settings: tuple[str, ...], shape: str | None) -> None:
@@ -36,7 +38,7 @@ def command(name: str, kind: str | None, settings: tuple[str, ...], shape: str |
         outcome = check.outcome()
         failed += outcome.status == "failed"
         colour = {"passed": "green", "failed": "red", "skipped": "yellow"}[outcome.status]
-        click.echo(f"  {click.style(f"{outcome.status:<7}", fg=colour)}  {check.name:<{width}}  {check.meaning}")
+        click.echo(f"  {click.style(f'{outcome.status:<7}', fg=colour)}  {check.name:<{width}}  {check.meaning}")
         if outcome.message:
             click.echo(f"{'':<{width + 13}}{outcome.message}")
     if failed:

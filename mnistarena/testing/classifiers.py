@@ -58,8 +58,7 @@ def output(subject: ModelSubject) -> None:
 
 def learns(subject: ModelSubject) -> None:
     """Fitted images are recognised."""
-    classifier = fitted(subject)
-    found = chances(subject, classifier, features(subject)).argmax(1)
+    found = chances(subject, subject.training, features(subject)).argmax(1)
     right = float((found == subject.digits[1]).mean())
     if right < 0.3:
         raise Nonconformity(

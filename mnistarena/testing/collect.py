@@ -64,31 +64,28 @@ def parametrize(
     *,
     kind: str | None = None,
     expected_failures: Mapping[str, str] | None = None,
+    skip: Mapping[str, str] | None = None,
     **options: Any,
 ) -> Any:
     """A pytest decorator that gives a test function each of the component's checks as its argument `check`.
 
     `expected_failures` maps the name of a check to the reason why it fails; one that passes all the same fails the
-    test, so that the list stays true. The other arguments are those of `checks`.
+    test, so that the list stays true. `skip` maps those that are not to be tried to the reason, such as what they
+    cost. The other arguments are those of `checks`; an unknown name raises `PluginError`.
     """
     import pytest
 
-    expected = dict(expected_failures or {})
     found = checks(definition, kind=kind, **options)
-    unknown = sorted(set(expected) - {check.name for check in found})
-    if unknown:
-        names = ", ".join(check.name for check in found)
-        raise PluginError(f'expected_failures: there is no check called "{unknown[0]}"; there are {names}')
+    marks: dict[str, list[Any]] = {check.name: [] for check in found}
+    for name, reason in {**(expected_failures or {}), **(skip or {})}.items():
+        if name not in marks:
+            raise PluginError(f'there is no check called "{name}"; there are {", ".join(marks)}')
+        strict = pytest.mark.xfail(reason=reason, raises=Nonconformity, strict=True)
+        marks[name].append(pytest.mark.skip(reason=reason) if name in (skip or {}) else strict)
     return pytest.mark.parametrize(
         "check",
         [
-            pytest.param(
-                replace(check, function=_skipping(check)),
-                id=check.name,
-                marks=[pytest.mark.xfail(reason=expected[check.name], raises=Nonconformity, strict=True)]
-                if check.name in expected
-                else [],
-            )
+            pytest.param(replace(check, function=_skipping(check)), id=check.name, marks=marks[check.name])
             for check in found
         ],
     )

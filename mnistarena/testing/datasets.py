@@ -47,10 +47,11 @@ class DatasetSubject(Subject):
     @cached_property
     def loaded(self) -> Dataset:
         """The dataset; `NotApplicable` where it is not here or not what it should be."""
+        params = self.params
         try:
-            found = self.definition.load(self.params, self.context)
+            found = self.definition.load(params, self.context)
         except MissingDataError as problem:
-            raise NotApplicable(f"its data is not on this machine: {problem}") from problem
+            raise NotApplicable('its data is not on this machine: see "loads"') from problem
         except Exception as problem:
             raise NotApplicable('it could not be loaded: see "loads"') from problem
         try:
@@ -128,10 +129,11 @@ class DatasetSubject(Subject):
 
     def check_missing(self) -> None:
         """Out of an empty folder: all of it (embedded data), or an error that says what to do."""
+        params = self.params
         with tempfile.TemporaryDirectory() as folder:
             nothing = DataContext(Path(folder) / "data", download=False, base_dir=Path(folder))
             try:
-                self.definition.load(self.params, nothing)
+                self.definition.load(params, nothing)
             except DataError as problem:
                 if not str(problem).strip():
                     raise Nonconformity("without its data, load raised a DataError without a word") from problem

@@ -21,9 +21,7 @@ class MetricSubject(Subject):
 
     kind = "metric"
 
-    def __init__(
-        self, definition: Any, module: str, params: Mapping[str, Any], extras: Extras = lambda n: {}
-    ) -> None:
+    def __init__(self, definition: Any, module: str, params: Mapping[str, Any], extras: Extras = lambda n: {}) -> None:
         super().__init__(definition, module, params)
         self.extras = extras
 

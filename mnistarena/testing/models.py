@@ -48,7 +48,7 @@ class ModelSubject(Subject):
         images: int = IMAGES,
     ) -> None:
         super().__init__(definition, module, params)
-        self.asked = tuple(image_shape) if image_shape else None
+        self.asked: Shape | None = tuple(image_shape) if image_shape else None  # type: ignore[assignment]
         self.steps, self.learning_rate, self.n_images = steps, learning_rate, images
         self.transforms = [_transform(entry) for entry in transforms]
 
@@ -56,6 +56,7 @@ class ModelSubject(Subject):
         """The checks of a model."""
         own: list[tuple[str, str]] = [
             ("output", "finite logits (n, classes), or probabilities of a classifier, for any number of images"),
+            ("logits", "outputs are no probabilities: the loss takes the softmax"),
             ("learns", "a short training lowers the loss"),
             ("gradients", "every trainable parameter gets a gradient"),
             ("same-seed", "the same seed gives the same numbers"),
@@ -82,9 +83,16 @@ class ModelSubject(Subject):
             found = getattr(self.family(self.model), name.replace("-", "_"), None)
             if found is None:
                 raise NotApplicable(f"not for a {'torch module' if self.is_network(self.model) else 'classifier'}")
+            if name != "output" and self.output_fails:
+                raise NotApplicable('its output is wrong: see "output"')
             found(self)
 
         return function
+
+    @cached_property
+    def output_fails(self) -> bool:
+        """Whether the model gives something else than the engine takes."""
+        return Check("output", "", self.of_family("output")).outcome().status == "failed"
 
     @staticmethod
     def is_network(model: Any) -> bool:
@@ -169,22 +177,33 @@ class ModelSubject(Subject):
         return model
 
     @cached_property
+    def built(self) -> Any:
+        """A fresh one, or whatever `build` raises."""
+        return self.build(task=self.chain.task)
+
+    @cached_property
     def model(self) -> Any:
-        """A fresh one; `NotApplicable` where it cannot be built."""
-        task = self.chain.task
+        """The same, to be copied before it is trained; `NotApplicable` where it cannot be built."""
         try:
-            model = self.build(task=task)
-            _what(model)
+            _what(self.built)
+        except NotApplicable:
+            raise
         except Exception as problem:
             raise NotApplicable('it could not be built: see "builds"') from problem
-        return model
+        return self.built
+
+    @cached_property
+    def training(self) -> Any:
+        """One after the short training, or whatever that raises."""
+        return self.family(self.model).trained(self)
 
     @cached_property
     def trained(self) -> Any:
-        """One after the short training; `NotApplicable` where that fails."""
-        model = self.model
+        """The same; `NotApplicable` where it fails."""
         try:
-            return self.family(model).trained(self)
+            return self.training
+        except NotApplicable:
+            raise
         except Exception as problem:
             raise NotApplicable('it could not be trained: see "learns"') from problem
 
@@ -223,7 +242,7 @@ class ModelSubject(Subject):
 
     def check_builds(self) -> None:
         """What `build` returns."""
-        _what(self.build(task=self.chain.task))
+        _what(self.built)
 
     def to_call(self) -> tuple[str, str]:
         """`arena validate` calls `check`."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from mnistarena.components import Task
 from mnistarena.errors import TrialError
-from mnistarena.seeds import derive
 from mnistarena.spec.schema import Optimizer, Training
 from mnistarena.testing.check import Nonconformity, NotApplicable
 from mnistarena.text import few
@@ -47,19 +46,33 @@ def recipe(subject: ModelSubject, steps: int) -> Training:
 
 
 def train(subject: ModelSubject, model: nn.Module, steps: int, seed: int = 0) -> nn.Module:
-    """The engine's own training, in place."""
+    """The engine's own training, in place: of a frozen backbone's head alone, on the backbone's features."""
     from mnistarena import training
 
     def nothing(*news: Any) -> None:
         """Nobody watches."""
 
-    training.train(model, batches(subject), recipe(subject, steps), seed, dict, nothing, nothing)
+    part, split = to_train(subject, model)
+    training.train(part, split, recipe(subject, steps), seed, dict, nothing, nothing)
     return model
+
+
+def to_train(subject: ModelSubject, model: nn.Module) -> tuple[nn.Module, Batches]:
+    """What the engine trains on what: the model on the images, or its head on the features of its backbone."""
+    import torch
+
+    from mnistarena import backbone
+
+    split, parts = batches(subject), backbone.frozen(model)
+    if parts is None or split.chain.random or hasattr(model, "training_loss"):
+        return model, split
+    features = backbone.features(parts[0], split, torch.autocast("cpu", enabled=False))
+    return (model, split) if features is None else (parts[1], features)
 
 
 def trained(subject: ModelSubject) -> nn.Module:
     """A model after the short training."""
-    return train(subject, subject.build(), subject.steps)
+    return train(subject, copy.deepcopy(subject.model), subject.steps)
 
 
 def answers(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
@@ -68,7 +81,7 @@ def answers(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
 
     model.eval()
     with torch.inference_mode():
-        found: torch.Tensor = model(images).float()
+        found: torch.Tensor = model(images.clone()).float()  # whether it changes them has a check of its own
     return found
 
 
@@ -80,7 +93,7 @@ def loss(subject: ModelSubject, model: nn.Module) -> float:
     from mnistarena.streams import seed_everything
     from mnistarena.training import loss_function
 
-    twin, split = copy.deepcopy(model), batches(subject)
+    twin, split = to_train(subject, copy.deepcopy(model))
     to_training(twin)
     seed_everything(0)
     own = loss_function(twin, recipe(subject, 1))
@@ -109,14 +122,21 @@ def answer_problem(model: nn.Module, task: Task) -> str | None:
 
 
 def output(subject: ModelSubject) -> None:
-    """For one image and for several; and that no softmax has been taken."""
+    """For one image and for several."""
     import torch
 
     from mnistarena import evaluation
 
     amp = torch.autocast("cpu", enabled=False)
     for n in (1, 2, 7):
-        logits, _ = evaluation.predict(subject.model, batches(subject, n), subject.chain.task.n_classes, amp)
+        evaluation.predict(subject.model, batches(subject, n), subject.chain.task.n_classes, amp)
+
+
+def logits(subject: ModelSubject) -> None:
+    """No softmax has been taken."""
+    import torch
+
+    logits = answers(subject.model, images_of(subject, 7))
     if float(logits.min()) >= 0 and torch.allclose(logits.sum(1), torch.ones(len(logits)), atol=1e-5):
         raise Nonconformity(
             "the outputs are probabilities: none is negative and each row sums to 1; return logits, the loss and the "
@@ -126,10 +146,9 @@ def output(subject: ModelSubject) -> None:
 
 def learns(subject: ModelSubject) -> None:
     """The engine's training, with Adam, on a few digits."""
-    model = subject.build()
-    before = loss(subject, model)
+    before = loss(subject, subject.model)
     try:
-        after = loss(subject, train(subject, model, subject.steps))
+        after = loss(subject, subject.training)
     except TrialError as problem:
         raise Nonconformity(f"{problem} (learning_rate={subject.learning_rate}, steps={subject.steps})") from problem
     if not math.isfinite(after) or before - after < 0.01 * abs(before):
@@ -145,7 +164,7 @@ def gradients(subject: ModelSubject) -> None:
     from mnistarena.backbone import to_training
     from mnistarena.training import loss_function, make_optimizer
 
-    model, split = subject.build(), batches(subject)
+    model, split = copy.deepcopy(subject.model), batches(subject)
     optimizer = make_optimizer(model, recipe(subject, FEW_STEPS), split.device)
     own = loss_function(model, recipe(subject, FEW_STEPS))
     missing = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
@@ -167,7 +186,8 @@ def gradients(subject: ModelSubject) -> None:
 def same_seed(subject: ModelSubject) -> None:
     """Built and trained twice."""
     images = images_of(subject, 8)
-    one, two = (answers(train(subject, subject.build(), FEW_STEPS), images) for _ in range(2))
+    models = copy.deepcopy(subject.model), subject.build()
+    one, two = (answers(train(subject, model, FEW_STEPS), images) for model in models)
     if not one.equal(two):
         raise Nonconformity(
             f"built and trained twice with one seed, outputs differ by up to {difference(one, two):.3g}; draw from the "
@@ -242,6 +262,8 @@ def state(subject: ModelSubject) -> None:
 
 def input_untouched(subject: ModelSubject) -> None:
     """In training and in evaluation."""
+    import torch
+
     from mnistarena.backbone import to_training
     from mnistarena.training import loss_function
 
@@ -252,7 +274,9 @@ def input_untouched(subject: ModelSubject) -> None:
     assert split.labels is not None
     loss_function(model, recipe(subject, 1))(images, split.labels)
     where = "training" if not images.equal(before) else ""
-    answers(model, images)
+    model.eval()
+    with torch.inference_mode():
+        model(images)
     if not images.equal(before):
         raise Nonconformity(
             f"{int((images != before).sum())} of {images.numel()} values of the images were changed in "

@@ -75,7 +75,7 @@ class Subject:
         if needed:
             raise Nonconformity(
                 f"without a default: {', '.join(needed)}; give one in Field, or, where the user has to choose, "
-                f"give the check a value: params={{{needed[0]!r}: …}}"
+                f"give the check a value: params={{{needed[0]!r}: …}}, or --set {needed[0]}=…"
             )
         try:
             kind(**self.given)

@@ -26,7 +26,7 @@ class TransformSubject(Subject):
         self, definition: Any, module: str, params: Mapping[str, Any], image_shape: Shape | None = None
     ) -> None:
         super().__init__(definition, module, params)
-        self.asked = tuple(image_shape) if image_shape else None
+        self.asked: Shape | None = tuple(image_shape) if image_shape else None  # type: ignore[assignment]
 
     def checks(self) -> list[Check]:
         """The checks of a transform."""
