@@ -157,6 +157,23 @@ def learns(subject: ModelSubject) -> None:
             f"from {before:.4f} to {after:.4f}; does forward detach something, or training_loss have the wrong sign? "
             "If the model only needs longer: steps=, learning_rate="
         )
+    if hasattr(subject.model, "training_loss"):
+        _answers_improve(subject)
+
+
+def _answers_improve(subject: ModelSubject) -> None:
+    """A loss of the model's own may fall while the answers get worse: then it has the wrong sign, or another aim."""
+    import torch
+    from torch.nn import functional
+
+    images, labels = images_of(subject, 64), torch.from_numpy(subject.digits[1][:64])
+    models = subject.model, subject.training
+    before, after = (functional.cross_entropy(answers(model, images), labels).item() for model in models)
+    if after > 1.2 * before:
+        raise Nonconformity(
+            f"training_loss falls, but the cross-entropy of the answers rises from {before:.4f} to {after:.4f}; has "
+            "training_loss the wrong sign, or does it train something else than forward returns?"
+        )
 
 
 def gradients(subject: ModelSubject) -> None:
