@@ -114,6 +114,8 @@ class ModelSubject(Subject):
             return self.params
         try:
             return self.definition.prepare(self.params, PrepareContext(data_dir(), download=False))
+        except NotApplicable:
+            raise
         except Exception as problem:
             raise NotApplicable('prepare fails: see "prepare"') from problem
 
@@ -126,6 +128,8 @@ class ModelSubject(Subject):
                 sentence = self.refusal(self.after(shape))
             except ValueError as problem:
                 sentence = str(problem)
+            except NotApplicable:
+                raise
             except Exception as problem:
                 raise NotApplicable('check fails: see "check"') from problem
             if sentence is None:
