@@ -85,7 +85,7 @@ def run(
         from safetensors.torch import save
 
         state = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
-        folder.write_model(save(_untied(state)))
+        folder.write_model(save(untied(state)))
 
     def again(images: NDArray[np.uint8]) -> NDArray[np.float64]:
         further = Batches(images, None, chain, device, keep=False)
@@ -185,7 +185,7 @@ def to_channels_last(model: nn.Module) -> None:
             parameter.data = parameter.data.to(memory_format=torch.channels_last)
 
 
-def _untied(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def untied(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """safetensors refuses tensors that share memory: tied weights are stored once each."""
     seen: set[int] = set()
     out = {}

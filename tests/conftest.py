@@ -35,7 +35,7 @@ def arena(tmp_path: Path) -> Arena:
     def call(*arguments: object, plugins: Path | None = None, cwd: Path = tmp_path, **env: str) -> Result:
         environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", **env}
         if plugins is not None:
-            environment["PYTHONPATH"] = str(plugins)
+            environment["PYTHONPATH"] = os.pathsep.join([str(plugins), *filter(None, [environment.get("PYTHONPATH")])])
         done = subprocess.run(
             [sys.executable, "-m", "mnistarena", *map(str, arguments)],
             cwd=cwd,

@@ -27,6 +27,8 @@ COMMANDS = {
     "list": "List models, datasets, transforms, metrics and plugins.",
     "show": "Show a component's parameters: type, default, meaning.",
     "init": "Write the starter specs into a folder.",
+    "new": "Write a plugin package that works: model, dataset, transform or metric.",
+    "check": "Does a component keep the promises that plugins make?",
 }
 
 

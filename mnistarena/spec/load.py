@@ -187,14 +187,20 @@ def _as_text(spec: Mapping[str, Any]) -> str:
 def override(source: Source, data: dict[str, Any], arguments: tuple[str, ...]) -> None:
     """Apply `--set key.path=value`; an array of tables is entered by label or name."""
     for argument in arguments:
-        key, separator, text = argument.partition("=")
-        if not separator or not key.strip():
-            raise SpecError(f"--set {argument}: write KEY=VALUE, such as --set training.epochs=1")
-        try:
-            value = tomli.loads(f"v = {text}")["v"]
-        except tomli.TOMLDecodeError:
-            value = text.strip()
-        source.overrides.append((argument, _assign(data, argument, key.strip().split("."), value)))
+        key, value = setting(argument)
+        source.overrides.append((argument, _assign(data, argument, key.split("."), value)))
+
+
+def setting(argument: str) -> tuple[str, Any]:
+    """The key and the value of `--set key=value`: TOML where it is some, else the text itself."""
+    key, separator, text = argument.partition("=")
+    if not separator or not key.strip():
+        raise SpecError(f"--set {argument}: write KEY=VALUE, such as --set training.epochs=1")
+    try:
+        value = tomli.loads(f"v = {text}")["v"]
+    except tomli.TOMLDecodeError:
+        value = text.strip()
+    return key.strip(), value
 
 
 def _assign(data: dict[str, Any], argument: str, keys: list[str], value: Any) -> KeyPath:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+import mnistarena.testing
 from mnistarena import Task
 
 (MODEL,) = mnistarena_cnn.arena_models()
@@ -83,3 +84,8 @@ def test_the_published_record_network_is_a_choice_of_parameters():
 def test_parameters_are_strict(wrong):
     with pytest.raises(ValidationError):
         MODEL.params(**wrong)
+
+
+@mnistarena.testing.parametrize("cnn", params={"channels": [4, 8], "hidden": [16]}, image_shape=(1, 8, 8))
+def test_it_keeps_the_promises_of_a_model(check):
+    check.run()

@@ -8,6 +8,7 @@ import pytest
 import torch
 from mnistarena_faster_rcnn.boxes import ink_boxes, intersection_over_union
 
+import mnistarena.testing
 from mnistarena import Predictions, Task
 
 _, MODEL = mnistarena_faster_rcnn.arena_models()
@@ -96,3 +97,25 @@ def test_a_model_without_boxes_has_no_box_quality():
 def test_images_too_small_for_regions_are_refused_with_what_mends_it():
     assert '"resize", size = 64' in MODEL.check(MODEL.params(), task((1, 28, 28)))
     assert MODEL.check(MODEL.params(), task((1, 32, 40))) is None
+
+
+@mnistarena.testing.parametrize(
+    "faster-rcnn-detector",
+    params={"width": 4, "hidden": 32},
+    image_shape=(1, 32, 32),
+    steps=60,
+    learning_rate=0.001,
+)
+def test_the_detector_keeps_the_promises_of_a_model(check):
+    check.run()
+
+
+def random_boxes(n):
+    corners = np.sort(np.random.RandomState(0).rand(2, n, 2, 2), axis=2)
+    boxes, ink = (np.concatenate([c[:, 0], c[:, 1]], axis=1) for c in corners)
+    return {"boxes": boxes, "ink_boxes": ink}
+
+
+@mnistarena.testing.parametrize("mean_iou", extras=random_boxes)
+def test_mean_iou_keeps_the_promises_of_a_metric(check):
+    check.run()

@@ -6,6 +6,7 @@ import mnistarena_faster_rcnn
 import pytest
 import torch
 
+import mnistarena.testing
 from mnistarena import Task
 
 MODEL, _ = mnistarena_faster_rcnn.arena_models()
@@ -43,3 +44,8 @@ def test_the_same_seed_builds_the_same_network():
 def test_an_image_that_is_too_small_is_refused():
     assert '"resize", size = 4' in MODEL.check(MODEL.params(), task((1, 2, 2)))
     assert '"pad", size = 28' in MODEL.check(MODEL.params(), task((1, 3, 28))), "padding shrinks no side"
+
+
+@mnistarena.testing.parametrize("faster-rcnn", params={"width": 4, "hidden": 16}, image_shape=(1, 8, 8))
+def test_it_keeps_the_promises_of_a_model(check):
+    check.run()

@@ -10,6 +10,7 @@ import mnistarena_mnist
 import numpy as np
 import pytest
 
+import mnistarena.testing
 from mnistarena import DataContext, DataError
 
 (MNIST,) = mnistarena_mnist.arena_datasets()
@@ -70,3 +71,8 @@ def test_a_missing_file_is_named(copies):
     (copies / "train-labels-idx1-ubyte.gz").unlink()
     with pytest.raises(DataError, match=r"train-labels-idx1-ubyte\.gz is missing"):
         load()
+
+
+@mnistarena.testing.parametrize("mnist")
+def test_it_keeps_the_promises_of_a_dataset(check):
+    check.run()

@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 from sklearn.datasets import load_digits
 
+import mnistarena.testing
 from mnistarena import Task
 
 MODELS = {model.name: model for model in mnistarena_sklearn.arena_models()}
@@ -61,3 +62,23 @@ def test_more_neighbours_than_images_are_refused():
     knn = MODELS["knn"]
     assert knn.check(knn.params(n_neighbors=400), TASK) is None
     assert "401 is more than the 400 training images" in knn.check(knn.params(n_neighbors=401), TASK)
+
+
+@mnistarena.testing.parametrize("logistic-regression")
+def test_logistic_regression_keeps_the_promises_of_a_model(check):
+    check.run()
+
+
+@mnistarena.testing.parametrize("random-forest", params={"n_estimators": 10})
+def test_random_forest_keeps_the_promises_of_a_model(check):
+    check.run()
+
+
+@mnistarena.testing.parametrize("svm-rbf")
+def test_svm_rbf_keeps_the_promises_of_a_model(check):
+    check.run()
+
+
+@mnistarena.testing.parametrize("knn")
+def test_knn_keeps_the_promises_of_a_model(check):
+    check.run()

@@ -6,6 +6,7 @@ import mnistarena_vgg16
 import pytest
 import torch
 
+import mnistarena.testing
 from mnistarena import Task
 
 (MODEL,) = mnistarena_vgg16.arena_models()
@@ -37,3 +38,15 @@ def test_what_does_not_fit_is_refused_with_the_transforms_that_mend_it():
 
 def test_it_starts_from_imagenet_unless_told_otherwise():
     assert MODEL.params().weights == ["imagenet"]
+
+
+# A random frozen backbone: its head alone is quick to train.
+@mnistarena.testing.parametrize(
+    "vgg16",
+    params={"weights": ["none"], "freeze": "backbone"},
+    image_shape=(3, 32, 32),
+    images=64,
+    learning_rate=0.003,
+)
+def test_it_keeps_the_promises_of_a_model(check):
+    check.run()

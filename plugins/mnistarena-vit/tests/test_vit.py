@@ -9,6 +9,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+import mnistarena.testing
 from mnistarena import Task
 
 (MODEL,) = mnistarena_vit.arena_models()
@@ -118,3 +119,19 @@ def test_the_same_seed_gives_the_same_numbers_and_dropout_rests_in_eval_mode():
     one, two = build(dropout=0.5), build(dropout=0.5)
     assert not torch.equal(one(images), one(images))
     assert torch.equal(one.eval()(images), two.eval()(images))
+
+
+@mnistarena.testing.parametrize("vit", params={"width": 8, "patches": 4}, image_shape=(1, 8, 8), learning_rate=0.01)
+def test_it_keeps_the_promises_of_a_model(check):
+    check.run()
+
+
+@mnistarena.testing.parametrize(
+    "vit",
+    params={"patches": 4, "softmax_output": True},
+    expected_failures={"logits": "the notebook's mistake, on request"},
+    image_shape=(1, 8, 8),
+    learning_rate=0.01,
+)
+def test_with_the_notebooks_mistake_it_keeps_all_promises_but_one(check):
+    check.run()

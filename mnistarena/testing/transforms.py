@@ -1,0 +1,189 @@
+"""What a transform promises."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from mnistarena.components import Shape, Task
+from mnistarena.testing.check import Check, Nonconformity, NotApplicable, shape_of
+from mnistarena.testing.subject import Subject
+
+if TYPE_CHECKING:
+    import torch
+
+SHAPES: tuple[Shape, ...] = ((1, 28, 28), (3, 32, 32), (1, 8, 8), (3, 9, 12))
+BATCH = 8
+
+
+class TransformSubject(Subject):
+    """A transform, tried on random images in [0, 1]."""
+
+    kind = "transform"
+
+    def __init__(
+        self, definition: Any, module: str, params: Mapping[str, Any], image_shape: Shape | None = None
+    ) -> None:
+        super().__init__(definition, module, params)
+        self.asked: Shape | None = tuple(image_shape) if image_shape else None  # type: ignore[assignment]
+
+    def checks(self) -> list[Check]:
+        """The checks of a transform."""
+        return [
+            *super().checks(),
+            Check("shape", "shape() says what comes out", self.check_shape),
+            Check("dtype", "float32 stays float32", self.check_dtype),
+            Check("finite", "finite values stay finite", self.check_finite),
+            Check("input-untouched", "the images that come in stay as they are", self.check_untouched),
+            Check("repeatable", "the same generator gives the same images", self.check_repeatable),
+            Check("random-as-said", "random exactly where random=True", self.check_random),
+            Check("image-by-image", "an image does not depend on the others", self.check_alone),
+        ]
+
+    def shape(self, before: Shape) -> Shape:
+        """The shape afterwards; `ValueError` where the transform refuses it."""
+        said = self.definition.shape
+        return before if said is None else tuple(said(self.params, before))
+
+    @cached_property
+    def image_shape(self) -> Shape:
+        """The shape that was asked for, or the first usual one that the transform takes."""
+        refused = ""
+        for shape in [self.asked] if self.asked else SHAPES:
+            try:
+                self.shape(shape)
+                return shape
+            except ValueError as problem:
+                refused = str(problem)
+            except Exception as problem:
+                raise NotApplicable('shape() fails: see "shape"') from problem
+        raise NotApplicable(f"it refuses the images ({refused}): give image_shape=")
+
+    def apply(self, images: torch.Tensor, seed: int = 0) -> torch.Tensor:
+        """Images through the transform, built anew for their shape."""
+        import torch
+
+        channels = images.shape[1]
+        task = Task(
+            tuple(images.shape[1:]),  # type: ignore[arg-type]
+            10,
+            tuple("0123456789"),
+            100,
+            mean=(0.4,) * channels,
+            std=(0.3,) * channels,
+        )
+        made: torch.Tensor = self.definition.build(self.params, task)(images, torch.Generator().manual_seed(seed))
+        return made
+
+    def images(self, n: int = BATCH, shape: Shape | None = None) -> torch.Tensor:
+        """Random images `(n, C, H, W)` in [0, 1], the same at each call."""
+        import torch
+
+        return torch.rand(n, *(shape or self.image_shape), generator=torch.Generator().manual_seed(7))
+
+    def check_shape(self) -> None:
+        """For the shape asked for and for usual ones that it takes."""
+        taken, refused = 0, ""
+        for before in ([self.asked] if self.asked else []) + list(SHAPES):
+            try:
+                said = self.shape(before)
+            except ValueError as problem:
+                refused = refused or str(problem)
+                continue
+            taken += 1
+            after = tuple(self.apply(self.images(3, before)).shape)
+            if after != (3, *said):
+                raise Nonconformity(
+                    f"3 images of {shape_of(before)} became {shape_of(after)}, but shape() says 3 × {shape_of(said)}"
+                    + ("; give TransformDef a shape function" if self.definition.shape is None else "")
+                )
+        if not taken:
+            raise NotApplicable(f"shape() refuses every shape that was tried ({refused}): give image_shape=")
+
+    def check_dtype(self) -> None:
+        """Whatever numpy made of it on the way."""
+        found = self.apply(self.images()).dtype
+        if str(found) != "torch.float32":
+            raise Nonconformity(f"float32 images became {found}; end with .to(images.dtype)")
+
+    def check_finite(self) -> None:
+        """Random images, black ones and white ones."""
+        import torch
+
+        for name, images in (
+            ("random", self.images()),
+            ("black", torch.zeros_like(self.images())),
+            ("white", torch.ones_like(self.images())),
+        ):
+            bad = int((~self.apply(images).isfinite()).sum())
+            if bad:
+                raise Nonconformity(
+                    f"{bad} values of {BATCH} {name} images are not finite; add a little to what is divided by"
+                )
+
+    def check_untouched(self) -> None:
+        """The engine keeps what it has transformed already."""
+        given = self.images()
+        before = given.clone()
+        self.apply(given)
+        if not given.equal(before):
+            changed = int((given != before).sum())
+            raise Nonconformity(f"{changed} values of the images that came in were changed; work on a copy")
+
+    def check_repeatable(self) -> None:
+        """Whatever state torch's own generator is in."""
+        import torch
+
+        results = []
+        for state in (1, 2):
+            torch.manual_seed(state)
+            results.append(self.apply(self.images(), seed=5))
+        if not results[0].equal(results[1]):
+            raise Nonconformity(
+                f"the same generator gave other images: they differ by up to {_difference(*results):.3g}; draw from "
+                "the generator that is passed in: torch.rand(…, generator=generator)"
+            )
+
+    def check_random(self) -> None:
+        """Random ones draw an image at a time and are skipped at evaluation; the others draw nothing."""
+        import torch
+
+        torch.manual_seed(1)
+        first, second = self.apply(self.images(), seed=1), self.apply(self.images(), seed=2)
+        if not self.definition.random:
+            if not first.equal(second):
+                raise Nonconformity(
+                    "it draws from the generator; say random=True in its TransformDef, so that it rests at evaluation"
+                )
+            return
+        same = self.images(1).expand(BATCH, -1, -1, -1).contiguous()
+        for seed in range(4):
+            made = self.apply(same, seed=seed)
+            if not made.equal(made[:1].expand_as(made)):
+                break
+        else:
+            raise Nonconformity(
+                f"{BATCH} equal images became {BATCH} equal images, with each of 4 seeds; draw for each image: "
+                "torch.rand(len(images), …)"
+            )
+
+    def check_alone(self) -> None:
+        """Nothing is taken from the rest of the batch."""
+        import torch
+
+        if self.definition.random:
+            raise NotApplicable("it is random: what an image gets depends on the order of draws")
+        images = self.images()
+        together = self.apply(images)
+        alone = torch.cat([self.apply(image[None]) for image in images])
+        if not torch.allclose(together, alone, rtol=1e-4, atol=1e-5):
+            raise Nonconformity(
+                f"an image comes out otherwise when it is alone: by up to {_difference(together, alone):.3g}; compute "
+                "statistics of each image, or take the task's mean and std"
+            )
+
+
+def _difference(one: torch.Tensor, other: torch.Tensor) -> float:
+    """The largest absolute difference; infinite where shapes differ."""
+    return float((one - other).abs().max()) if one.shape == other.shape else float("inf")
