@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import signal
 import subprocess
@@ -10,6 +12,7 @@ import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -30,9 +33,15 @@ Arena = Callable[..., Result]
 
 @pytest.fixture
 def arena(tmp_path: Path) -> Arena:
-    """Run the real command in an empty folder; `plugins` is a folder of made-up distributions."""
+    """Run the real command in an empty folder; `plugins` is a folder of made-up distributions.
+
+    `arena run` with neither plugins nor an environment of its own runs within this process: its workers then
+    start from one process that has loaded torch, for all tests, instead of one for each test.
+    """
 
     def call(*arguments: object, plugins: Path | None = None, cwd: Path = tmp_path, **env: str) -> Result:
+        if arguments[0] == "run" and plugins is None and not env and surroundings() == SURROUNDINGS:
+            return within(cwd, *map(str, arguments))
         environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", **env}
         if plugins is not None:
             environment["PYTHONPATH"] = os.pathsep.join([str(plugins), *filter(None, [environment.get("PYTHONPATH")])])
@@ -48,6 +57,37 @@ def arena(tmp_path: Path) -> Arena:
         return Result(done.returncode, done.stdout, done.stderr)
 
     return call
+
+
+def surroundings() -> dict[str, str]:
+    """What a test may have set to change what a command finds."""
+    return {k: v for k, v in os.environ.items() if k.startswith(("PYTHON", "ARENA_", "XDG_", "TORCH", "TMP"))}
+
+
+SURROUNDINGS = surroundings()
+
+
+def within(cwd: Path, *arguments: str) -> Result:
+    """The command in this process."""
+    from mnistarena.cli import main
+
+    out, err, here = io.StringIO(), io.StringIO(), Path.cwd()
+    changed = {"COLUMNS": "200", "NO_COLOR": "1"}
+    with (
+        mock.patch.dict(os.environ, changed),
+        mock.patch.object(sys, "argv", ["arena", *arguments]),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        os.chdir(cwd)
+        try:
+            main()
+            status = 0
+        except SystemExit as ending:
+            status = int(ending.code or 0)
+        finally:
+            os.chdir(here)
+    return Result(status, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture
