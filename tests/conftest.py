@@ -30,17 +30,19 @@ class Result:
 
 Arena = Callable[..., Result]
 
+WITHIN = ("run", "verify", "plan")
+
 
 @pytest.fixture
 def arena(tmp_path: Path) -> Arena:
     """Run the real command in an empty folder; `plugins` is a folder of made-up distributions.
 
-    `arena run` with neither plugins nor an environment of its own runs within this process: its workers then
-    start from one process that has loaded torch, for all tests, instead of one for each test.
+    What starts workers, with neither plugins nor an environment of its own, runs within this process: its workers
+    then start from one process that has loaded torch, for all tests, instead of one for each test.
     """
 
     def call(*arguments: object, plugins: Path | None = None, cwd: Path = tmp_path, **env: str) -> Result:
-        if arguments[0] == "run" and plugins is None and not env and surroundings() == SURROUNDINGS:
+        if arguments[0] in WITHIN and plugins is None and not env and surroundings() == SURROUNDINGS:
             return within(cwd, *map(str, arguments))
         environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", **env}
         if plugins is not None:
