@@ -11,19 +11,19 @@ from mnistarena.components import Task
 from mnistarena.testing.check import Nonconformity, NotApplicable
 
 if TYPE_CHECKING:
-    from mnistarena.testing.models import ModelSubject
+    from mnistarena.testing.undertest import ModelUnderTest
 
 Features = NDArray[np.float32]
 
 
-def features(subject: ModelSubject) -> Features:
+def features(subject: ModelUnderTest) -> Features:
     """The digits as the engine gives them to a classifier, `(n, C·H·W)`."""
     from mnistarena.classifier import flat
 
     return flat(subject.digits[0], subject.chain)
 
 
-def fitted(subject: ModelSubject, seed: int = 0, labels: NDArray[np.int64] | None = None) -> Any:
+def fitted(subject: ModelUnderTest, seed: int = 0, labels: NDArray[np.int64] | None = None) -> Any:
     """A classifier fitted to the digits, or to those of some labels only."""
     from mnistarena.classifier import prepare
 
@@ -38,7 +38,7 @@ def fitted(subject: ModelSubject, seed: int = 0, labels: NDArray[np.int64] | Non
 trained = fitted
 
 
-def chances(subject: ModelSubject, classifier: Any, values: Features) -> NDArray[np.float64]:
+def chances(subject: ModelUnderTest, classifier: Any, values: Features) -> NDArray[np.float64]:
     """Probabilities `(n, 10)`, checked as the engine checks them."""
     from mnistarena.evaluation import classifier_probabilities
 
@@ -50,13 +50,13 @@ def answer_problem(model: Any, task: Task) -> str | None:
     return None
 
 
-def output(subject: ModelSubject) -> None:
+def output(subject: ModelUnderTest) -> None:
     """Finite probabilities that sum to 1, for one image and for several."""
     for n in (1, 2, 7):
         chances(subject, subject.trained, features(subject)[:n])
 
 
-def learns(subject: ModelSubject) -> None:
+def learns(subject: ModelUnderTest) -> None:
     """Fitted images are recognised."""
     found = chances(subject, subject.training, features(subject)).argmax(1)
     right = float((found == subject.digits[1]).mean())
@@ -66,7 +66,7 @@ def learns(subject: ModelSubject) -> None:
         )
 
 
-def same_seed(subject: ModelSubject) -> None:
+def same_seed(subject: ModelUnderTest) -> None:
     """Fitted twice."""
     values = features(subject)
     one, two = chances(subject, subject.trained, values), chances(subject, fitted(subject), values)
@@ -77,7 +77,7 @@ def same_seed(subject: ModelSubject) -> None:
         )
 
 
-def deterministic_as_said(subject: ModelSubject) -> None:
+def deterministic_as_said(subject: ModelUnderTest) -> None:
     """Fitted with another seed."""
     if not subject.definition.deterministic:
         raise NotApplicable("it does not say deterministic=True")
@@ -90,14 +90,14 @@ def deterministic_as_said(subject: ModelSubject) -> None:
         )
 
 
-def evaluation_repeats(subject: ModelSubject) -> None:
+def evaluation_repeats(subject: ModelUnderTest) -> None:
     """predict_proba draws nothing."""
     values = features(subject)[:8]
     if not np.array_equal(chances(subject, subject.trained, values), chances(subject, subject.trained, values)):
         raise Nonconformity("predict_proba gave the same images other probabilities; seed what it draws")
 
 
-def evaluation_alone(subject: ModelSubject) -> None:
+def evaluation_alone(subject: ModelUnderTest) -> None:
     """A batch of eight, and eight of one."""
     values = features(subject)[:8]
     together = chances(subject, subject.trained, values)
@@ -109,7 +109,7 @@ def evaluation_alone(subject: ModelSubject) -> None:
         )
 
 
-def input_untouched(subject: ModelSubject) -> None:
+def input_untouched(subject: ModelUnderTest) -> None:
     """fit and predict_proba."""
     values = features(subject)
     before = values.copy()
@@ -121,7 +121,7 @@ def input_untouched(subject: ModelSubject) -> None:
         raise Nonconformity("predict_proba changed the images; work on a copy")
 
 
-def classes(subject: ModelSubject) -> None:
+def classes(subject: ModelUnderTest) -> None:
     """Also where the training images lack a class: the engine aligns the columns by it."""
     for labels in (np.arange(10), np.array([1, 3, 8])):
         classifier = fitted(subject, labels=labels)

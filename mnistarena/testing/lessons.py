@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from torch import nn
 
     from mnistarena.batches import Batches
-    from mnistarena.testing.models import ModelSubject
+    from mnistarena.testing.undertest import ModelUnderTest
 
 BATCH = 32
 FEW_STEPS = 3
 
 
-def batches(subject: ModelSubject, n: int | None = None) -> Batches:
+def batches(subject: ModelUnderTest, n: int | None = None) -> Batches:
     """The first n digits through the transforms, all of them by default."""
     import torch
 
@@ -28,19 +28,19 @@ def batches(subject: ModelSubject, n: int | None = None) -> Batches:
     return Batches(images[:n], labels[:n], subject.chain, torch.device("cpu"), keep=True)
 
 
-def images_of(subject: ModelSubject, n: int) -> torch.Tensor:
+def images_of(subject: ModelUnderTest, n: int) -> torch.Tensor:
     """The first n images as the model sees them."""
     images, _ = next(batches(subject, n).in_order())
     return images
 
 
-def recipe(subject: ModelSubject, steps: int) -> Training:
+def recipe(subject: ModelUnderTest, steps: int) -> Training:
     """The short training."""
     optimizer = Optimizer(name="adam", lr=subject.learning_rate)  # type: ignore[call-arg]
     return Training(steps=steps, batch_size=BATCH, optimizer=optimizer)  # type: ignore[call-arg]
 
 
-def train(subject: ModelSubject, model: nn.Module, steps: int, seed: int = 0) -> nn.Module:
+def train(subject: ModelUnderTest, model: nn.Module, steps: int, seed: int = 0) -> nn.Module:
     """The engine's own training, in place: of a frozen backbone's head alone, on the backbone's features."""
     from mnistarena import training
 
@@ -52,7 +52,7 @@ def train(subject: ModelSubject, model: nn.Module, steps: int, seed: int = 0) ->
     return model
 
 
-def to_train(subject: ModelSubject, model: nn.Module) -> tuple[nn.Module, Batches]:
+def to_train(subject: ModelUnderTest, model: nn.Module) -> tuple[nn.Module, Batches]:
     """What the engine trains on what: the model on the images, or its head on the features of its backbone."""
     import torch
 
@@ -65,7 +65,7 @@ def to_train(subject: ModelSubject, model: nn.Module) -> tuple[nn.Module, Batche
     return (model, split) if features is None else (parts[1], features)
 
 
-def trained(subject: ModelSubject) -> nn.Module:
+def trained(subject: ModelUnderTest) -> nn.Module:
     """A model after the short training."""
     return train(subject, copy.deepcopy(subject.model), subject.steps)
 
@@ -80,7 +80,7 @@ def answers(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
     return found
 
 
-def loss(subject: ModelSubject, model: nn.Module) -> float:
+def loss(subject: ModelUnderTest, model: nn.Module) -> float:
     """The mean of what training minimises, over all images, on a copy and from one seed."""
     import torch
 

@@ -27,7 +27,7 @@ from mnistarena.text import few
 if TYPE_CHECKING:
     from torch import nn
 
-    from mnistarena.testing.models import ModelSubject
+    from mnistarena.testing.undertest import ModelUnderTest
 
 
 def answer_problem(model: nn.Module, task: Task) -> str | None:
@@ -40,7 +40,7 @@ def answer_problem(model: nn.Module, task: Task) -> str | None:
     return None if bool(found.isfinite().all()) else "the output is not finite"
 
 
-def output(subject: ModelSubject) -> None:
+def output(subject: ModelUnderTest) -> None:
     """For one image and for several."""
     import torch
 
@@ -51,7 +51,7 @@ def output(subject: ModelSubject) -> None:
         evaluation.predict(subject.model, batches(subject, n), subject.chain.task.n_classes, amp)
 
 
-def logits(subject: ModelSubject) -> None:
+def logits(subject: ModelUnderTest) -> None:
     """No softmax has been taken."""
     import torch
 
@@ -63,7 +63,7 @@ def logits(subject: ModelSubject) -> None:
         )
 
 
-def learns(subject: ModelSubject) -> None:
+def learns(subject: ModelUnderTest) -> None:
     """The engine's training, with Adam, on a few digits."""
     before = loss(subject, subject.model)
     try:
@@ -80,7 +80,7 @@ def learns(subject: ModelSubject) -> None:
         _answers_improve(subject)
 
 
-def _answers_improve(subject: ModelSubject) -> None:
+def _answers_improve(subject: ModelUnderTest) -> None:
     """A loss of the model's own may fall while the answers get worse: then it has the wrong sign, or another aim."""
     import torch
     from torch.nn import functional
@@ -95,7 +95,7 @@ def _answers_improve(subject: ModelSubject) -> None:
         )
 
 
-def gradients(subject: ModelSubject) -> None:
+def gradients(subject: ModelUnderTest) -> None:
     """In a few steps: a gate that starts at zero lets none through in the first."""
     from mnistarena.backbone import to_training
     from mnistarena.training import loss_function, make_optimizer
@@ -119,7 +119,7 @@ def gradients(subject: ModelSubject) -> None:
         )
 
 
-def same_seed(subject: ModelSubject) -> None:
+def same_seed(subject: ModelUnderTest) -> None:
     """Built and trained twice."""
     images = images_of(subject, 8)
     models = copy.deepcopy(subject.model), subject.build()
@@ -131,7 +131,7 @@ def same_seed(subject: ModelSubject) -> None:
         )
 
 
-def deterministic_as_said(subject: ModelSubject) -> None:
+def deterministic_as_said(subject: ModelUnderTest) -> None:
     """Trained with another seed."""
     if not subject.definition.deterministic:
         raise NotApplicable("it does not say deterministic=True")
@@ -143,7 +143,7 @@ def deterministic_as_said(subject: ModelSubject) -> None:
         )
 
 
-def evaluation_repeats(subject: ModelSubject) -> None:
+def evaluation_repeats(subject: ModelUnderTest) -> None:
     """In evaluation mode nothing is drawn, and nothing is changed."""
     images = images_of(subject, 8)
     one, two = answers(subject.trained, images), answers(subject.trained, images)
@@ -154,7 +154,7 @@ def evaluation_repeats(subject: ModelSubject) -> None:
         )
 
 
-def evaluation_alone(subject: ModelSubject) -> None:
+def evaluation_alone(subject: ModelUnderTest) -> None:
     """A batch of eight, and eight of one."""
     import torch
 
@@ -170,7 +170,7 @@ def evaluation_alone(subject: ModelSubject) -> None:
         )
 
 
-def state(subject: ModelSubject) -> None:
+def state(subject: ModelUnderTest) -> None:
     """The trained state, through a safetensors file, into a model of another seed."""
     from safetensors.torch import load, save
 
@@ -196,7 +196,7 @@ def state(subject: ModelSubject) -> None:
         )
 
 
-def input_untouched(subject: ModelSubject) -> None:
+def input_untouched(subject: ModelUnderTest) -> None:
     """In training and in evaluation."""
     import torch
 
@@ -220,7 +220,7 @@ def input_untouched(subject: ModelSubject) -> None:
         )
 
 
-def backbone_and_head(subject: ModelSubject) -> None:
+def backbone_and_head(subject: ModelUnderTest) -> None:
     """What lets the engine compute the features of a frozen backbone once."""
     import torch
 
