@@ -13,6 +13,7 @@ from typing import Any
 from mnistarena.files import slug, unique_slug
 from mnistarena.report import format as text
 from mnistarena.report.comparison import Comparison
+from mnistarena.report.confusion import confusion
 from mnistarena.report.drawing import (
     TIMES,
     Figure,
@@ -28,11 +29,10 @@ from mnistarena.report.drawing import (
 )
 from mnistarena.report.evidence import CurvePoint
 from mnistarena.report.growthchart import growth
-from mnistarena.report.parts import Matrix
 from mnistarena.report.rankchart import ranking
 from mnistarena.report.reliability import reliability
 from mnistarena.report.severity import severity
-from mnistarena.report.style import ACCENT, INK, PAPER, RULE
+from mnistarena.report.style import RULE
 from mnistarena.report.view import View
 
 ROOM = 16
@@ -77,7 +77,7 @@ def figures(view: View) -> tuple[Figure, ...]:
         for number, matrix in enumerate(comparison.matrices, 1):
             if len(matrix.counts) <= MAX_CLASSES and number <= MAX_MATRICES:
                 key = f"{prefix}confusion-{number:02d}-{slug(matrix.label)}"
-                found.append(_confusion(key, comparison, matrix))
+                found.append(confusion(key, comparison, matrix))
     return tuple(found)
 
 
@@ -242,73 +242,3 @@ def _named(comparison: Comparison) -> set[str]:
         if len(group) <= ROOM:
             return {point.label for point in group}
     return {front[0].label, front[-1].label}
-
-
-def _confusion(key: str, comparison: Comparison, matrix: Matrix) -> Figure:
-    import altair as alt
-
-    names = [short(str(name), 14) for name in comparison.dataset["class_names"]]
-    size = len(names)
-    most = max((c for t, row in enumerate(matrix.counts) for p, c in enumerate(row) if t != p), default=0) or 1
-    cells = []
-    for true, row in enumerate(matrix.counts):
-        for predicted, number in enumerate(row):
-            if not number:
-                continue
-            share = number / max(sum(row), 1)
-            cells.append(
-                {
-                    "t": true, "p": predicted, "n": number, "of": text.percent(share),
-                    "true": names[true], "predicted": names[predicted],
-                    # The diagonal is where all is well: it stays pale so that errors stand out.
-                    "ink": 0.07 if true == predicted else round(0.12 + 0.88 * math.sqrt(number / most), 3),
-                }
-            )  # fmt: skip
-    step = 40 if size <= 12 else 26
-    order = list(range(size))
-    axis = {
-        "domain": False,
-        "ticks": False,
-        "labelExpr": "names[datum.value]",
-        "labelPadding": 8,
-        "labelAngle": 0,
-    }
-    if max(len(name) for name in names) > 4:
-        bottom = {**axis, "labelAngle": -45, "labelAlign": "right"}
-    else:
-        bottom = axis
-    x = alt.X("p:O", scale=alt.Scale(domain=order, padding=0.04), axis=alt.Axis(**bottom, title="predicted"))
-    y = alt.Y("t:O", scale=alt.Scale(domain=order, padding=0.04), axis=alt.Axis(**axis, title="true"))
-    base = alt.Chart(alt.InlineData(values=cells)).encode(x, y)
-    tips = [
-        alt.Tooltip("true:N"),
-        alt.Tooltip("predicted:N"),
-        alt.Tooltip("n:Q", title="images"),
-        alt.Tooltip("of:N", title="of this class"),
-    ]
-    opacity = alt.Opacity("ink:Q", scale=None, legend=None)
-    chart = (
-        alt.layer(
-            base.mark_rect(color=ACCENT).encode(opacity, tooltip=tips),
-            base.mark_text(fontSize=11 if step == 40 else 9, tooltip=None).encode(
-                alt.Text("n:Q"),
-                color=alt.condition("datum.ink > 0.55", alt.value(PAPER), alt.value(INK)),
-            ),
-        )
-        .properties(height=step * size, padding=4)
-        .add_params(alt.param(name="names", value=names))
-    )
-    return finish(
-        chart,
-        key,
-        "confusion",
-        comparison,
-        width=step * size,
-        subject=matrix.label,
-        title=f"Confusions of {matrix.label}",
-        description=f"Confusion matrix of {matrix.label}, summed over {text.plural(matrix.seeds, 'seed')}. "
-        + ("; ".join(f"{t} taken for {p}: {n:,}" for t, p, n in matrix.top) or "No errors")
-        + ".",
-        head=("True \\ predicted", *names),
-        table=tuple((names[t], *(f"{n:,}" for n in row)) for t, row in enumerate(matrix.counts)),
-    )
