@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.metadata
+import inspect
 import os
 import traceback
 from collections.abc import Callable, Iterable
@@ -15,6 +16,8 @@ from types import ModuleType
 from typing import Any, cast
 
 import pluggy
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 
 from mnistarena import hookspecs
 from mnistarena.components import DatasetDef, MetricDef, ModelDef, TransformDef
@@ -29,13 +32,19 @@ KINDS: dict[str, tuple[str, type]] = {
 }
 """Kind of component → its hook, and the type the hook returns."""
 
+OFFERED: dict[str, Any] = {}
+"""What hooks are passed, by the name of the argument; a plugin is given those that it takes."""
+
 CORE = "mnistarena"
 BUILTIN = ("datasets", "relatives", "folders", "files", "transforms", "corruptions", "metrics")
 
 
 @dataclass
 class Plugin:
-    """One entry point (or builtin module), and what came of it: `loaded`, `broken` or `blocked`."""
+    """One entry point (or builtin module), and what came of it: `loaded`, `broken` or `blocked`.
+
+    `unmet` is what its distribution requires of mnistarena where this version does not meet it.
+    """
 
     name: str
     distribution: str
@@ -43,6 +52,7 @@ class Plugin:
     status: str = "loaded"
     cause: str = ""
     traceback: str = ""
+    unmet: str = ""
     module: Any = None
     components: dict[str, list[Any]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
 
@@ -89,7 +99,7 @@ def discover() -> list[Plugin]:
         if (distribution, entry_point.name) in seen:
             continue
         seen.add((distribution, entry_point.name))
-        plugin = Plugin(entry_point.name, distribution, dist.version if dist else "?")
+        plugin = Plugin(entry_point.name, distribution, dist.version if dist else "?", unmet=unmet(dist, version))
         plugins.append(plugin)
         if {entry_point.name, distribution} & blocked:
             plugin.status, plugin.cause = "blocked", "blocked by ARENA_DISABLE_PLUGINS"
@@ -102,6 +112,19 @@ def discover() -> list[Plugin]:
     return plugins
 
 
+def unmet(distribution: importlib.metadata.Distribution | None, version: str) -> str:
+    """What a distribution requires of mnistarena, where `version` does not meet it; else nothing."""
+    for text in (distribution.requires if distribution else None) or ():
+        try:
+            wanted = Requirement(text)
+        except InvalidRequirement:
+            continue
+        applies = wanted.marker is None or wanted.marker.evaluate({"extra": ""})
+        if applies and canonicalize_name(wanted.name) == CORE:
+            return "" if wanted.specifier.contains(version, prereleases=True) else f"{CORE}{wanted.specifier}"
+    return ""
+
+
 def _version(distribution: str) -> str:
     try:
         return importlib.metadata.version(distribution)
@@ -112,6 +135,7 @@ def _version(distribution: str) -> str:
 def _load(plugin: Plugin, manager: pluggy.PluginManager, load: Callable[[], ModuleType]) -> None:
     try:
         plugin.module = load()
+        _refuse_unknown_arguments(plugin.module)
         manager.register(plugin.module, name=f"{plugin.distribution}:{plugin.name}")
         _collect(plugin, manager)
     except KeyboardInterrupt:
@@ -119,10 +143,28 @@ def _load(plugin: Plugin, manager: pluggy.PluginManager, load: Callable[[], Modu
     except BaseException as problem:  # a plugin may even call sys.exit() while it is imported
         plugin.status = "broken"
         plugin.cause = f"{type(problem).__name__}: {problem}".strip(": ")
+        if plugin.unmet:
+            plugin.cause = (
+                f"it requires {plugin.unmet}, and this is {_version(CORE)}; install versions that fit together: "
+                f"pip install --upgrade {CORE} {plugin.distribution} ({plugin.cause})"
+            )
         plugin.traceback = "".join(traceback.format_exception(problem))
         plugin.components = {kind: [] for kind in KINDS}
         if plugin.module is not None and manager.is_registered(plugin.module):
             manager.unregister(plugin.module)
+
+
+def _refuse_unknown_arguments(module: ModuleType) -> None:
+    for hook, _ in KINDS.values():
+        function = getattr(module, hook, None)
+        if not callable(function) or not hasattr(function, f"{hookspecs.PROJECT}_impl"):
+            continue
+        strange = [name for name in inspect.signature(function).parameters if name not in OFFERED]
+        if strange:
+            raise PluginError(
+                f"its {hook}() takes {', '.join(strange)}, which mnistarena {_version(CORE)} does not pass; it was "
+                f"written for another version: upgrade mnistarena, or install an older version of the plugin"
+            )
 
 
 def _collect(plugin: Plugin, manager: pluggy.PluginManager) -> None:
@@ -139,9 +181,9 @@ def _collect(plugin: Plugin, manager: pluggy.PluginManager) -> None:
         for implementation in caller.get_hookimpls():
             if implementation.plugin is plugin.module:
                 provided += 1
-                plugin.components[kind] = _checked(
-                    caller.name, cast(Iterable[Any], implementation.function()), expected
-                )
+                given = [OFFERED[name] for name in implementation.argnames]
+                returned = cast(Iterable[Any], implementation.function(*given))
+                plugin.components[kind] = _checked(caller.name, returned, expected)
     if not provided:
         raise PluginError(
             f"{getattr(plugin.module, '__name__', plugin.module)} implements no hook; "

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
@@ -27,15 +28,30 @@ DOWNLOAD_TIMEOUT = 15
 """Seconds without an answer after which a download is given up."""
 
 
+Published = Mapping[str, Callable[[bool], Path]]
+"""Weights that somebody published, by the name a spec gives them: each a function that returns their file.
+
+Its argument says whether they may be fetched; it raises `Unavailable` where they are not to be had.
+"""
+
+
+class Unavailable(Exception):
+    """Weights that are not here; the next preference has its turn."""
+
+
+def _not_published(download: bool) -> Path:
+    raise Unavailable("nobody has trained this architecture on ImageNet")
+
+
 def resolve(
-    model: str, preferences: Sequence[str], enum: str | None, digest: str | None, context: PrepareContext
+    model: str, preferences: Sequence[str], published: Published, digest: str | None, context: PrepareContext
 ) -> tuple[str, str | None]:
     """The first of `preferences` that can be had, and its file's SHA-256 (None for "none").
 
-    A preference is "imagenet" (torchvision's weights `enum`, such as "VGG16_Weights.IMAGENET1K_V1", from
-    its cache or by its download), "none" (random initialisation), "run:RUN/LABEL" (what a finished run trained,
-    RUN as it is given to arena report), or the path of a state dict, relative to the spec. `digest` is what the
-    file must have, or None. Tells the context which one it was.
+    A preference is a name in `published` ("imagenet": from torchvision's cache or by its download), "none"
+    (random initialisation), "run:RUN/LABEL" (what a finished run trained, RUN as it is given to arena report), or
+    the path of a state dict, relative to the spec. `digest` is what the file must have, or None. Tells the context
+    which one it was.
     Raises `ArenaError` where none can be had, saying what was tried and what to write instead, and where
     a file is there but is no state dict.
     """
@@ -50,15 +66,15 @@ def resolve(
             context.note(f'{model}: trained from scratch (weights "none"){before}')
             return NONE, None
         try:
-            if preference == IMAGENET:
-                name, file = preference, imagenet_file(enum, download=context.download)
+            if preference in (IMAGENET, *published):
+                name, file = preference, published.get(preference, _not_published)(context.download)
             elif preference.startswith(RUN):
                 file = trained_model(preference.removeprefix(RUN))
                 name = f"{RUN}{file}"
             else:
                 file = _local(context.base_dir / preference)
                 name = str(file)
-        except (_Unavailable, Untrained) as reason:
+        except (Unavailable, Untrained) as reason:
             tried.append(f'"{preference}" could not be had: {reason}')
             continue
         found = _sha256(file)
@@ -69,25 +85,24 @@ def resolve(
         return name, found
     raise ArenaError(
         f"none of its weights can be had: {'; '.join(tried) or 'the list is empty'}. "
-        'Write weights = ["imagenet", "none"] to train from scratch where ImageNet\'s cannot be had, '
-        "or the path of a state dict"
+        f'Write weights = ["{preferences[0] if preferences else IMAGENET}", "none"] to train from scratch where '
+        "they cannot be had, or the path of a state dict"
     )
-
-
-class _Unavailable(Exception):
-    """Weights that are not here; the next preference has its turn."""
 
 
 def _local(path: Path) -> Path:
     if not path.is_file():
-        raise _Unavailable(f"there is no file {path}")
+        raise Unavailable(f"there is no file {path}")
     return path.resolve()
 
 
-def imagenet_file(enum: str | None, download: bool) -> Path:
+def imagenet(enum: str) -> Published:
+    """torchvision's weights `enum`, such as "VGG16_Weights.IMAGENET1K_V1"."""
+    return {IMAGENET: partial(imagenet_file, enum)}
+
+
+def imagenet_file(enum: str, download: bool) -> Path:
     """The file of torchvision's weights in torch.hub's cache, fetched by torchvision where it is missing."""
-    if enum is None:
-        raise _Unavailable("nobody has trained this architecture on ImageNet")
     import torch
     import torchvision
 
@@ -96,13 +111,13 @@ def imagenet_file(enum: str | None, download: bool) -> Path:
     file = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
     if not file.is_file():
         if not download:
-            raise _Unavailable(f"{file} is not there, and nothing is to be downloaded")
+            raise Unavailable(f"{file} is not there, and nothing is to be downloaded")
         before = socket.getdefaulttimeout()
         socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)
         try:
             weights.get_state_dict(progress=False, check_hash=True)
         except Exception as problem:
-            raise _Unavailable(
+            raise Unavailable(
                 f"{file.name} is not in torch.hub's cache, and its download failed ({problem})"
             ) from problem
         finally:
@@ -110,20 +125,24 @@ def imagenet_file(enum: str | None, download: bool) -> Path:
     return file
 
 
-def load(model: str, weights: str, enum: str | None, digest: str | None) -> dict[str, torch.Tensor]:
-    """The state dict that `resolve` named; raises `ArenaError` where the file has changed or is none.
-
-    Nothing is unpickled but tensors.
-    """
+def file_of(model: str, weights: str, published: Published, digest: str | None) -> Path:
+    """The file that `resolve` named; raises `ArenaError` where it has gone or changed."""
     try:
-        path = Path(weights.removeprefix(RUN))
-        file = imagenet_file(enum, download=False) if weights == IMAGENET else _local(path)
-    except _Unavailable as reason:
+        file = published[weights](False) if weights in published else _local(Path(weights.removeprefix(RUN)))
+    except Unavailable as reason:
         raise ArenaError(f"{model}: its weights have gone since the plan was made: {reason}") from None
     found = _sha256(file)
     if digest is not None and found != digest:
         raise ArenaError(f"{model}: {file} has changed: SHA-256 {found}, the plan says {digest}")
-    return read_state(file)
+    return file
+
+
+def load(model: str, weights: str, published: Published, digest: str | None) -> dict[str, torch.Tensor]:
+    """The state dict that `resolve` named; raises `ArenaError` where the file has changed or is none.
+
+    Nothing is unpickled but tensors.
+    """
+    return read_state(file_of(model, weights, published, digest))
 
 
 def read_state(file: Path) -> dict[str, torch.Tensor]:
@@ -208,24 +227,31 @@ class StartParams(Params):
 AnyStart = TypeVar("AnyStart", bound=StartParams)
 
 
-def prepare(model: str, params: AnyStart, context: PrepareContext, enum: str | None = None) -> AnyStart:
+def prepare(model: str, params: AnyStart, context: PrepareContext, published: Published | None = None) -> AnyStart:
     """A model's params with the weights that are used: one, with its digest."""
-    weights, digest = resolve(model, params.weights, enum, params.weights_digest, context)
+    weights, digest = resolve(model, params.weights, published or {}, params.weights_digest, context)
     if params.freeze == "backbone" and weights == NONE:
         context.note(f"{model}: its frozen backbone is random: only the last layer learns anything")
     return params.model_copy(update={"weights": [weights], "weights_digest": digest})
 
 
-def start(model: str, network: nn.Module, params: StartParams, head: str, enum: str | None = None) -> nn.Module:
+def start(
+    model: str, network: nn.Module, params: StartParams, head: str, published: Published | None = None
+) -> nn.Module:
     """The network from its prepared weights, its backbone frozen where that is asked for; `head` is its last layer.
 
     Weights of a run are of another task, so the last layer starts afresh.
     """
     weights = params.weights[0]
     if weights != NONE:
-        state = load(model, weights, enum, params.weights_digest)
+        state = load(model, weights, published or {}, params.weights_digest)
         from_run = weights.startswith(RUN)
         apply(network, _whole(state, head) if from_run else state, head, weights, other_task=from_run)
+    return frozen(network, params, head)
+
+
+def frozen(network: nn.Module, params: StartParams, head: str) -> nn.Module:
+    """The network, cut before its last layer `head` where the parameters freeze what is before it."""
     if params.freeze == "backbone":
         from mnistarena.backbone import Split
 
@@ -286,7 +312,7 @@ def fine_tuned(name: str, summary: str, *, enum: str, head: str, least_size: int
         )
 
     def of_here(params: FineTunedParams, context: PrepareContext) -> FineTunedParams:
-        return prepare(name, params, context, enum)
+        return prepare(name, params, context, imagenet(enum))
 
     def build(params: FineTunedParams, task: Task) -> nn.Module:
         import torchvision
@@ -294,6 +320,6 @@ def fine_tuned(name: str, summary: str, *, enum: str, head: str, least_size: int
         network: nn.Module = torchvision.models.get_model(
             name, weights=None, num_classes=task.n_classes, dropout=params.dropout
         )
-        return start(name, network, params, head, enum)
+        return start(name, network, params, head, imagenet(enum))
 
     return ModelDef(name, summary, FineTunedParams, build, check, of_here)

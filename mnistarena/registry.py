@@ -56,6 +56,14 @@ class Registry:
         """Every component of a kind, by name; a name taken twice appears twice."""
         return [component for name in self.names(kind) for component in self._components[kind][name]]
 
+    def taken_twice(self) -> dict[str, dict[str, list[str]]]:
+        """By kind: the names that more than one plugin provides, each with whose they are."""
+        return {
+            kind: twice
+            for kind, names in self._components.items()
+            if (twice := {name: [c.origin for c in found] for name, found in names.items() if len(found) > 1})
+        }
+
     def get(self, kind: str, name: str) -> Component:
         """The component of that name; raises `PluginError` where there is none, or more than one."""
         found = self._components[kind].get(name, [])

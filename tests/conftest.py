@@ -116,12 +116,13 @@ def distribution(tmp_path: Path) -> Callable[..., Path]:
     site = tmp_path / "site"
     site.mkdir()
 
-    def make(name: str, source: str, *, version: str = "1.0") -> Path:
+    def make(name: str, source: str, *, version: str = "1.0", requires: str = "") -> Path:
         module = name.replace("-", "_")
         (site / f"{module}.py").write_text(textwrap.dedent(source))
         info = site / f"{module}-{version}.dist-info"
         info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        (info / "METADATA").write_text(metadata + (f"Requires-Dist: {requires}\n" if requires else ""))
         (info / "entry_points.txt").write_text(f"[mnistarena]\n{module} = {module}\n")
         return site
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
 
 GOOD = '''
 from mnistarena import ModelDef, Params, hookimpl
@@ -108,3 +112,46 @@ def test_a_plugin_that_returns_the_wrong_thing_is_named(arena, distribution):
     assert "'a string' where a ModelDef was expected" in found["arena_wrong"]["cause"]
     assert "the hook arena_teleporters, which mnistarena 0.1.0 does not have" in found["arena_newer"]["cause"]
     assert "implements no hook" in found["arena_nothing"]["cause"]
+
+
+NEWER = GOOD.replace("def arena_models():", "def arena_models(context):").replace("{name}", "newer")
+
+
+def test_a_plugin_that_takes_a_newer_hooks_argument_is_told_which(arena, distribution, write_spec):
+    site = distribution("arena-newer", NEWER)
+    found = plugins_of(arena("list", "plugins", "--json", plugins=site))["arena_newer"]
+    assert found["status"] == "broken"
+    assert "its arena_models() takes context, which mnistarena 0.1.0 does not pass" in found["cause"]
+    assert "upgrade mnistarena, or install an older version of the plugin" in found["cause"]
+
+
+def test_a_broken_plugin_that_requires_another_core_is_told_so_first(arena, distribution):
+    newer = (
+        "from mnistarena import ModelDef, hookimpl\n@hookimpl\ndef arena_models():\n    return [ModelDef(exporter=1)]\n"
+    )
+    site = distribution("arena-newer", newer, requires="mnistarena>=0.7,<0.8")
+    found = plugins_of(arena("list", "plugins", "--json", plugins=site))["arena_newer"]
+    assert found["cause"].startswith("it requires mnistarena<0.8,>=0.7, and this is 0.1.0; install versions that fit")
+    assert "unexpected keyword argument 'exporter'" in found["cause"]
+
+
+def test_on_a_core_whose_hooks_pass_more_older_plugins_work_beside_newer_ones(arena, distribution, tmp_path):
+    distribution("arena-older", GOOD.replace("{name}", "older"))
+    site = distribution(
+        "arena-newer", NEWER.replace("    return [", "    assert context == 'what later cores tell'\n    return [")
+    )
+    later = tmp_path / "later"
+    shutil.copytree(ROOT / "mnistarena", later / "mnistarena", ignore=shutil.ignore_patterns("__pycache__"))
+    for file, old, new in (
+        ("hookspecs.py", "def arena_models()", "def arena_models(context)"),
+        (
+            "plugins.py",
+            "OFFERED: dict[str, Any] = {}",
+            "OFFERED: dict[str, Any] = {'context': 'what later cores tell'}",
+        ),
+    ):
+        text = (later / "mnistarena" / file).read_text()
+        assert old in text
+        (later / "mnistarena" / file).write_text(text.replace(old, new))
+    found = plugins_of(arena("list", "plugins", "--json", plugins=site, PYTHONPATH=str(later)))
+    assert {found[name]["status"] for name in ("arena_older", "arena_newer", "cnn")} == {"loaded"}, found

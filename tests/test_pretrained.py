@@ -13,6 +13,7 @@ from torch import nn
 from mnistarena import ArenaError, PrepareContext, Task, pretrained
 
 ENUM = "AlexNet_Weights.IMAGENET1K_V1"
+PUBLISHED = pretrained.imagenet(ENUM)
 FILE = torchvision.models.AlexNet_Weights.IMAGENET1K_V1.url.rpartition("/")[2]
 
 
@@ -31,7 +32,7 @@ def hub(tmp_path, monkeypatch):
 
 
 def resolve(preferences, context, digest=None):
-    return pretrained.resolve("alexnet", preferences, ENUM, digest, context)
+    return pretrained.resolve("alexnet", preferences, PUBLISHED, digest, context)
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ def test_a_local_state_dict_is_loaded_whole(hub, context, tmp_path):
     source, target = Net(10), Net(10)
     torch.save(source.state_dict(), tmp_path / "own.pth")
     name, digest = resolve(["own.pth"], context)
-    pretrained.apply(target, pretrained.load("x", name, ENUM, digest), "head", name)
+    pretrained.apply(target, pretrained.load("x", name, PUBLISHED, digest), "head", name)
     assert torch.equal(target.head.weight, source.head.weight)
 
 
@@ -84,7 +85,7 @@ def test_a_file_that_changes_after_the_plan_is_refused(hub, context, tmp_path):
     name, digest = resolve(["own.pth"], context)
     torch.save(Net(10).state_dict(), tmp_path / "own.pth")
     with pytest.raises(ArenaError, match="has changed"):
-        pretrained.load("x", name, ENUM, digest)
+        pretrained.load("x", name, PUBLISHED, digest)
 
 
 def test_imagenets_last_layer_is_left_out():
@@ -159,7 +160,7 @@ def test_a_local_file_that_is_there_but_damaged_stops_the_plan_and_is_not_passed
 @pytest.mark.parametrize("weights", ["imagenet", "/nowhere/own.pth"])
 def test_weights_that_vanish_after_the_plan_are_an_error_in_a_sentence(hub, weights):
     with pytest.raises(ArenaError, match="have gone since the plan was made"):
-        pretrained.load("alexnet", weights, ENUM, None)
+        pretrained.load("alexnet", weights, PUBLISHED, None)
 
 
 def test_a_digest_that_is_none_is_refused():

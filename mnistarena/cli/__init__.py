@@ -26,6 +26,7 @@ COMMANDS = {
     "schema": "The JSON Schema of a spec, by which editors complete and check it.",
     "list": "List models, datasets, transforms, metrics and plugins.",
     "show": "Show a component's parameters: type, default, meaning.",
+    "doctor": "Is this installation fit to run? Versions, devices, plugins, data, disk.",
     "init": "Write the starter specs into a folder.",
     "new": "Write a plugin package that works: model, dataset, transform or metric.",
     "check": "Does a component keep the promises that plugins make?",
