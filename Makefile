@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench chaos clean
+.PHONY: help demo test check docs bench chaos clean
 
 help:
 	@echo "make demo    install, run the quick spec on real MNIST, write the report"
 	@echo "make test    the whole test suite"
 	@echo "make check   ruff and mypy"
+	@echo "make docs    what docs/ says of the code, written anew from it"
 	@echo "make bench   measured comparisons with other loops and tools, into benchmarks/RESULTS.md"
 	@echo "make chaos   kill a run at 20 random moments, resume it, compare"
 	@echo "make clean   remove .venv and caches"
@@ -19,8 +20,8 @@ $(BIN)/arena: requirements.txt pyproject.toml plugins/*/pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-$(VENV)/.dev: $(BIN)/arena
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+$(VENV)/.dev: $(BIN)/arena requirements-extra.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]" -r requirements-extra.txt
 	@touch $@
 
 demo: $(BIN)/arena
@@ -34,6 +35,9 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy mnistarena $(wildcard plugins/*/mnistarena_*)
+
+docs: $(VENV)/.dev
+	$(BIN)/python -m cogapp -r -I docs docs/*.md
 
 chaos: $(VENV)/.dev
 	ARENA_CHAOS_KILLS=20 $(BIN)/python -m pytest -s tests/test_chaos.py

@@ -6,11 +6,12 @@ from typing import Any
 
 import click
 
+from mnistarena.cli.options import component_names
 from mnistarena.errors import TrialError
 
 
 @click.command("check")
-@click.argument("name")
+@click.argument("name", shell_complete=component_names)
 @click.option(
     "--kind", type=click.Choice(("model", "dataset", "transform", "metric")), help="Where a name has several."
 )

@@ -79,3 +79,13 @@ def trial_options(command: F) -> F:
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def component_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """For shell completion: the names of installed components, of the kind that the command was given, if any."""
+    from mnistarena.plugins import KINDS
+    from mnistarena.registry import installed
+
+    registry, kind = installed(), ctx.params.get("kind")
+    names = [name for of in ([kind] if kind else KINDS) for name in registry.names(of)]
+    return sorted({name for name in names if name.startswith(incomplete)})

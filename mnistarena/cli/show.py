@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from mnistarena.cli.options import json_option
+from mnistarena.cli.options import component_names, json_option
 
 
 @click.command("show")
 @click.argument("kind", type=click.Choice(("model", "dataset", "transform", "metric")))
-@click.argument("name")
+@click.argument("name", shell_complete=component_names)
 @json_option
 def command(kind: str, name: str, as_json: bool) -> None:
     """Show a component: where it comes from, and its parameters with type, default and meaning."""
@@ -67,7 +67,10 @@ def describe(params: Any) -> list[dict[str, Any]]:
 
 def _type(entry: dict[str, Any]) -> str:
     if "anyOf" in entry:
-        return " or ".join(_type(option) for option in entry["anyOf"])
+        # TOML has no null: what may be none is left out.
+        return " or ".join(_type(option) for option in entry["anyOf"] if option.get("type") != "null")
+    if "$ref" in entry or entry.get("type") == "object":
+        return "table"
     if "enum" in entry:
         return " | ".join(json.dumps(value) for value in entry["enum"])
     if "const" in entry:
