@@ -125,12 +125,14 @@ class DataContext:
 class PrepareContext:
     """What `ModelDef.prepare` gets: where relative paths start, whether to fetch, and a place for notes.
 
-    A note is a sentence the plan, the report and the terminal show, such as which weights were used.
+    A note is a sentence the plan, the report and the terminal show, such as which weights were used. `files` are
+    those that `build` will read, by SHA-256: an executor takes them along to other machines.
     """
 
     base_dir: Path
     download: bool = True
     notes: list[str] = field(default_factory=list)
+    files: dict[str, Path] = field(default_factory=dict)
 
     def note(self, sentence: str) -> None:
         """Record a fact that a reader of the results must know."""
@@ -167,6 +169,20 @@ class ModelDef:
     check: Callable[[Any, Task], str | None] | None = None
     prepare: Callable[[Any, PrepareContext], Any] | None = None
     deterministic: bool = False
+
+
+@dataclass(frozen=True)
+class ExecutorDef:
+    """A way to run trials that `arena run --executor` can name: on this machine, on many.
+
+    `start(params, context)` returns a `mnistarena.job.Executor`; `context` is a `mnistarena.job.ExecutorContext`.
+    It raises `ArenaError` with a sentence where what it needs is not there.
+    """
+
+    name: str
+    summary: str
+    params: type[Params]
+    start: Callable[[Any, Any], Any]
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,7 @@ def conditions(device: str, device_name: str | None, threads: int, jobs: int) ->
     `jobs` is how many trials ran side by side; `threads` is what each of them had.
     """
     return {
+        "host": platform.node(),
         "device": device,
         "device_name": device_name or processor(),
         "threads": threads,

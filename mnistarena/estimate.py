@@ -11,9 +11,9 @@ from typing import Any
 
 from mnistarena import shared
 from mnistarena.files import unique_slug
-from mnistarena.job import Job
+from mnistarena.job import Job, Task
 from mnistarena.plan import Plan, Recipe, Trial
-from mnistarena.supervise import Supervisor, Task
+from mnistarena.supervise import Supervisor
 from mnistarena.worker import Workers
 
 LIMIT = 120.0

@@ -6,26 +6,26 @@ import itertools
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from mnistarena import asked, capacity, environment, shared
+from pydantic import ValidationError
+
+from mnistarena import asked, environment, shared
 from mnistarena.asked import has_predictions
 from mnistarena.errors import ArenaError, StoreError
 from mnistarena.files import slug, unique_slug
-from mnistarena.job import Job
+from mnistarena.job import Executor, ExecutorContext, Job, Reports, Task, Workload
 from mnistarena.observer import Observer
 from mnistarena.plan import Data, Plan, Trial, carry_over
-from mnistarena.registry import installed
+from mnistarena.registry import Registry, installed
 from mnistarena.resolve import resolve
 from mnistarena.results import Run, load_run
-from mnistarena.spec.load import load
+from mnistarena.spec.load import describe, load
 from mnistarena.store import RunFolder
-from mnistarena.supervise import Supervisor, Task
 from mnistarena.trialfolder import ADVICE, TrialFolder
-from mnistarena.worker import Workers
 
 KEPT = "finished trials are kept; when that is mended, the same command continues"
 
@@ -34,7 +34,8 @@ KEPT = "finished trials are kept; when that is mended, the same command continue
 class Options:
     """How to run; None means: as the first start of this run chose, else a sensible default.
 
-    `memory_limit` is in bytes, for each trial; `checkpoint_every` in seconds.
+    `memory_limit` is in bytes, for each trial; `checkpoint_every` in seconds. `executor` names what runs the
+    trials, `executor_params` its parameters.
     """
 
     device: str | None = None
@@ -44,6 +45,8 @@ class Options:
     retry_failed: bool = False
     memory_limit: int | None = None
     checkpoint_every: float = 30.0
+    executor: str = "local"
+    executor_params: Mapping[str, Any] = field(default_factory=dict)
 
 
 def run(
@@ -58,21 +61,34 @@ def run(
     """Run a spec and return its results; `mnistarena.run` says what each argument is."""
     if isinstance(only, str) or isinstance(set, str):
         raise ArenaError("run(only=…, set=…) take a tuple of strings")
-    loaded = load(spec, set)
-    workers = Workers()
+    loaded, registry, options = load(spec, set), installed(), options or Options()
     folder = RunFolder(Path(out) if out is not None else default_folder(loaded.source.name))
-    if not loaded.problems.found and not folder.exists():  # a run that is there may have nothing left to do
-        workers.get_ready()
+    # A run that is there may have nothing left to do.
+    executor = start_executor(registry, options, ahead=not loaded.problems.found and not folder.exists())
     try:
-        plan = resolve(loaded, installed(), only=tuple(only))
+        plan = resolve(loaded, registry, only=tuple(only))
         folder.create()
-    except BaseException:
-        workers.abandon()
-        raise
-    with folder.lock():
-        execution = _Execution(plan, folder, workers, options or Options(), observer or Observer())
-        execution.run()
+        with folder.lock():
+            execution = _Execution(plan, folder, executor, options, observer or Observer())
+            execution.run()
+    finally:
+        executor.close()
     return load_run(folder.path, execution.finished)
+
+
+def start_executor(registry: Registry, options: Options, *, ahead: bool) -> Executor:
+    """The executor that the options name; `ArenaError` where there is none, or its parameters are wrong."""
+    definition = registry.get("executor", options.executor).definition
+    try:
+        params = definition.params.model_validate(dict(options.executor_params))
+    except ValidationError as problem:
+        said = [
+            describe(error, definition.params, error["loc"], "parameter") for error in problem.errors(include_url=False)
+        ]
+        raise ArenaError(f'the executor "{options.executor}": {"; ".join(said)}') from None
+    context = ExecutorContext(options.device, options.jobs, options.threads, options.memory_limit, ahead)
+    executor: Executor = definition.start(params, context)
+    return executor
 
 
 def default_folder(spec: str) -> Path:
@@ -81,9 +97,9 @@ def default_folder(spec: str) -> Path:
 
 
 class _Execution:
-    def __init__(self, plan: Plan, folder: RunFolder, workers: Workers, options: Options, observer: Observer) -> None:
+    def __init__(self, plan: Plan, folder: RunFolder, executor: Executor, options: Options, observer: Observer) -> None:
         self.plan, self.folder, self.options, self.observer = plan, folder, options, observer
-        self.workers = workers
+        self.executor = executor
         self.asked = asked.of(plan)
         self.began: dict[str, str] = {}
         self.measured: dict[str, dict[str, Any]] = {}
@@ -91,12 +107,6 @@ class _Execution:
         """Records, by trial id, of the trials that are not run again."""
 
     def run(self) -> None:
-        try:
-            self._run()
-        finally:
-            self.workers.close()
-
-    def _run(self) -> None:
         before = self.plan_before()
         trials = _unique(self.plan.trials())
         waiting = [trial for trial in trials if self.must_run(trial)]
@@ -162,18 +172,19 @@ class _Execution:
         return None
 
     def choose(self, before: dict[str, Any], n_trials: int, idle: bool) -> dict[str, Any]:
-        """Device, jobs and threads: as asked for, else as at the first start, else by the machine."""
+        """Device, jobs and threads: as asked for, else as at the first start, else as the executor thinks best."""
         options = self.options
         if idle and before and not (options.device or options.jobs or options.threads):
             return before
-        return capacity.choose(
-            self.workers,
-            n_trials,
-            device=options.device,
-            jobs=options.jobs,
-            threads=options.threads,
-            exclusive=self.plan.benchmark.timing == "exclusive",
-            before=before,
+        return self.executor.choose(
+            Workload(
+                n_trials,
+                exclusive=self.plan.benchmark.timing == "exclusive",
+                before=before,
+                sources=self.plan.sources(),
+                versions={name: environment.version(name) for name in environment.CORE_PACKAGES},
+                distributions=self.plan.distributions(),
+            )
         )
 
     def store_test_split(self, entry: Data) -> None:
@@ -188,20 +199,14 @@ class _Execution:
         self.folder.write_dataset(entry.label, arrays)
 
     def work_off(self, waiting: list[Trial], scratch: Path) -> None:
-        supervisor = Supervisor(
-            self.workers,
-            self.conditions["jobs"],
-            memory_limit=self.options.memory_limit,
-            tell=self.hear,
-            stopping=self.observer.stopping,
-        )
+        reports = Reports(self.hear, self.observer.stopping, self.observer.notice)
         again: list[Trial] = []
 
         def tasks() -> Iterator[Task]:
             for trial in itertools.chain(waiting, again):
                 yield self.task(trial, scratch)
 
-        for task, result in supervisor.results(tasks()):
+        for task, result in self.executor.results(tasks(), reports):
             trial: Trial = task.key
             shutil.rmtree(task.job.temporary, ignore_errors=True)
             problem = None
@@ -220,7 +225,10 @@ class _Execution:
                 self.observer.notice(f"{trial.name} will be tried once more at the end: {problem}")
 
     def hear(self, trial: Trial, event: dict[str, Any]) -> None:
-        if event["event"] == "measured":
+        if event["event"] == "started":
+            self.began[trial.id] = _now()
+            self.observer.started(trial, event.get("host"))
+        elif event["event"] == "measured":
             self.measured[trial.id] = event["measurements"]
         else:
             self.observer.event(trial, event)
@@ -248,16 +256,13 @@ class _Execution:
             checkpoint_every=self.options.checkpoint_every,
             train=train,
             views=tuple(self.asked.views) if train or self.asked.has_other_views(record) else (),
+            files=recipe.files,
         )
-        self.began[trial.id] = _now()
-        self.observer.started(trial)
-        seconds = recipe.time_limit
-        if seconds is not None and train and (state := folder.checkpoint()) is not None:
-            seconds -= float(state.get("wall_seconds") or 0.0)
-        return Task(trial, job, seconds, recipe.training.time_limit)
+        return Task(trial, job, recipe.time_limit, recipe.training.time_limit, recipe.resources)
 
     def store(self, trial: Trial, result: dict[str, Any], *, train: bool) -> dict[str, Any]:
         folder = self.trial_folder(trial)
+        otherwise = result.pop("conditions", {})
         if not train:
             # Only the metrics were computed again: the training's own record stays.
             before = folder.read() or {}
@@ -273,9 +278,9 @@ class _Execution:
             "dataset": trial.recipe.data.label,
             "seed": trial.seed,
             "identity": trial.identity,
-            "conditions": self.conditions,
+            "conditions": {**self.conditions, **otherwise},
             "notes": list(trial.recipe.notes),
-            "started": self.began[trial.id],
+            "started": self.began.get(trial.id),
             "finished": _now(),
             **result,
         }

@@ -1,4 +1,4 @@
-"""What a plugin may provide: the four hooks and nothing else."""
+"""What a plugin may provide: the hooks and nothing else."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pluggy
 
-from mnistarena.components import DatasetDef, MetricDef, ModelDef, TransformDef
+from mnistarena.components import DatasetDef, ExecutorDef, MetricDef, ModelDef, TransformDef
 
 PROJECT = "mnistarena"
 """Pluggy's project name, and the entry-point group that plugins register in."""
@@ -33,3 +33,8 @@ def arena_transforms() -> Iterable[TransformDef]:  # type: ignore[empty-body]
 @hookspec
 def arena_metrics() -> Iterable[MetricDef]:  # type: ignore[empty-body]
     """Metrics: a figure from one trial's predictions."""
+
+
+@hookspec
+def arena_executors() -> Iterable[ExecutorDef]:  # type: ignore[empty-body]
+    """Executors: where trials run, and how many at a time."""

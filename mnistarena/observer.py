@@ -14,8 +14,8 @@ class Observer:
     def planned(self, plan: Plan, waiting: list[Trial], folder: Path, conditions: dict[str, Any]) -> None:
         """Before the first trial; `waiting` are those that will run."""
 
-    def started(self, trial: Trial) -> None:
-        """A worker has begun a trial."""
+    def started(self, trial: Trial, host: str | None) -> None:
+        """A worker has begun a trial, on another machine where there is a `host`."""
 
     def event(self, trial: Trial, event: dict[str, Any]) -> None:
         """News from a worker: `stage`, `step` or `row`."""

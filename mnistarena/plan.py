@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from mnistarena import data
 from mnistarena.components import Dataset, Task
+from mnistarena.plugins import CORE, source_digest
 from mnistarena.registry import Component, Registry
 from mnistarena.spec import schema
 from mnistarena.spec.load import Spec
@@ -108,6 +110,9 @@ class Recipe:
     training: schema.Training
     seeds: tuple[int, ...]
     notes: tuple[str, ...] = ()
+    resources: schema.Resources = field(default_factory=schema.Resources)
+    files: Mapping[str, Path] = field(default_factory=dict)
+    """What its `build` reads beside its parameters, such as trained weights, by SHA-256."""
 
     def identity(self, seed: int) -> dict[str, Any]:
         """What was asked for, fully resolved: equal identities under equal conditions give equal bits."""
@@ -234,16 +239,21 @@ class Plan:
             ],
         }
 
-    def distributions(self) -> dict[str, str]:
-        """Name → version of every distribution in use."""
+    def sources(self) -> dict[str, str]:
+        """The digests of all code that decides a figure: this package's, and every plugin's in use."""
+        return {CORE: source_digest(str(Path(__file__).with_name("__init__.py")))} | {
+            f"{p.distribution}:{p.name}": p.digest for p in (component.plugin for component in self.components())
+        }
+
+    def components(self) -> list[Component]:
+        """Every component in use."""
         used = [r.model for r in self.recipes] + [d.component for d in self.datasets]
         used += [m.component for m in self.metrics] + [c for r in self.recipes for c, _ in r.transforms]
-        used += [c for view in self.views for c, _ in view.transforms]
-        return {c.plugin.distribution: c.plugin.version for c in used} | _core()
+        return used + [c for view in self.views for c, _ in view.transforms]
 
-
-def _core() -> dict[str, str]:
-    return {"mnistarena": __version__}
+    def distributions(self) -> dict[str, str]:
+        """Name → version of every distribution in use."""
+        return {c.plugin.distribution: c.plugin.version for c in self.components()} | {CORE: __version__}
 
 
 def carry_over(described: dict[str, Any], before: dict[str, Any], labels: tuple[str, ...]) -> dict[str, Any]:

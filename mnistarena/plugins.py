@@ -20,7 +20,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from mnistarena import hookspecs
-from mnistarena.components import DatasetDef, MetricDef, ModelDef, TransformDef
+from mnistarena.components import DatasetDef, ExecutorDef, MetricDef, ModelDef, TransformDef
 from mnistarena.errors import PluginError
 from mnistarena.version import __version__
 
@@ -29,6 +29,7 @@ KINDS: dict[str, tuple[str, type]] = {
     "dataset": ("arena_datasets", DatasetDef),
     "transform": ("arena_transforms", TransformDef),
     "metric": ("arena_metrics", MetricDef),
+    "executor": ("arena_executors", ExecutorDef),
 }
 """Kind of component → its hook, and the type the hook returns."""
 
@@ -36,7 +37,12 @@ OFFERED: dict[str, Any] = {}
 """What hooks are passed, by the name of the argument; a plugin is given those that it takes."""
 
 CORE = "mnistarena"
-BUILTIN = ("datasets", "relatives", "folders", "files", "transforms", "corruptions", "metrics")
+BUILTIN = {
+    **{name: f"builtin.{name}" for name in ("datasets", "relatives", "folders", "files")},
+    **{name: f"builtin.{name}" for name in ("transforms", "corruptions", "metrics")},
+    "local": "local",
+}
+"""Modules of this package that are plugins like everybody else's, by the name they are listed under."""
 
 
 @dataclass
@@ -86,9 +92,9 @@ def discover() -> list[Plugin]:
     plugins: list[Plugin] = []
 
     version = _version(CORE)
-    for name in BUILTIN:
+    for name, module in BUILTIN.items():
         plugin = Plugin(name=f"builtin-{name}", distribution=CORE, version=version)
-        _load(plugin, manager, lambda name=name: importlib.import_module(f"mnistarena.builtin.{name}"))  # type: ignore[misc]
+        _load(plugin, manager, lambda module=module: importlib.import_module(f"{CORE}.{module}"))  # type: ignore[misc]
         plugins.append(plugin)
 
     seen: set[tuple[str, str]] = set()

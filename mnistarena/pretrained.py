@@ -82,6 +82,7 @@ def resolve(
             raise ArenaError(f"{file} has SHA-256 {found}, but weights_digest says {digest}")
         read_state(file)  # A damaged file is to stop the run here, not fail each of its trials.
         context.note(f'{model}: starts from the weights "{preference}" (SHA-256 {found[:12]}…)')
+        context.files[found] = file
         return name, found
     raise ArenaError(
         f"none of its weights can be had: {'; '.join(tried) or 'the list is empty'}. "
@@ -125,10 +126,17 @@ def imagenet_file(enum: str, download: bool) -> Path:
     return file
 
 
+brought: dict[str, Path] = {}
+"""Where this process finds a plan's files, by SHA-256: on another machine they are not where the plan found them."""
+
+
 def file_of(model: str, weights: str, published: Published, digest: str | None) -> Path:
     """The file that `resolve` named; raises `ArenaError` where it has gone or changed."""
     try:
-        file = published[weights](False) if weights in published else _local(Path(weights.removeprefix(RUN)))
+        if digest is not None and digest in brought:
+            file = _local(brought[digest])
+        else:
+            file = published[weights](False) if weights in published else _local(Path(weights.removeprefix(RUN)))
     except Unavailable as reason:
         raise ArenaError(f"{model}: its weights have gone since the plan was made: {reason}") from None
     found = _sha256(file)

@@ -230,7 +230,18 @@ class _Resolver:
             self.problems.add(where, f"a seed is given twice: {list(seeds)}")
         if model.definition.deterministic and not any(c.definition.random for c, _ in chain):
             seeds = seeds[:1]
-        yield Recipe(variant.label, entry, model, params, tuple(chain), training, seeds, tuple(context.notes))
+        yield Recipe(
+            variant.label,
+            entry,
+            model,
+            params,
+            tuple(chain),
+            training,
+            seeds,
+            tuple(context.notes),
+            table.resources,
+            context.files,
+        )
 
     def training(self, variant: _Variant) -> schema.Training | None:
         default = self.spec.data.get("training", {})

@@ -5,16 +5,15 @@ from __future__ import annotations
 import math
 import os
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any
 
-from mnistarena.job import Job
+from mnistarena.interrupts import Interrupts
+from mnistarena.job import Reports, Result, Task
 from mnistarena.processes import memory
 from mnistarena.trialfolder import TrialFolder
 from mnistarena.worker import Workers
@@ -24,18 +23,6 @@ POLL_SECONDS = 0.5
 
 GRACE_SECONDS = 60.0
 """How long a worker that was asked to stop may take to write its checkpoint."""
-
-Result = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Task:
-    """A job with a name for its caller, and the seconds that are left to it (None: no limit)."""
-
-    key: Any
-    job: Job
-    seconds: float | None
-    limit: str | None = None
 
 
 @dataclass
@@ -57,21 +44,21 @@ def failure(status: str, kind: str, message: str, traceback: str = "") -> Result
 
 
 class Supervisor:
-    """Runs tasks in workers. `tell(key, event)` hears what they report; `stopping()` that a stop was asked for."""
+    """Runs tasks in workers of this machine, `jobs` at a time. `interrupts` ask it to stop from elsewhere too."""
 
     def __init__(
         self,
         workers: Workers,
         jobs: int,
+        reports: Reports | None = None,
         *,
         memory_limit: int | None = None,
-        tell: Callable[[Any, dict[str, Any]], None] = lambda key, event: None,
-        stopping: Callable[[], None] = lambda: None,
+        interrupts: Interrupts | None = None,
     ) -> None:
         self.workers, self.jobs, self.memory_limit = workers, jobs, memory_limit
-        self.tell, self.stopping = tell, stopping
+        self.reports = reports or Reports()
+        self.interrupts = interrupts or Interrupts()
         self.running: list[_Running] = []
-        self.signals = 0
         self.patience = math.inf
         self.looked = 0.0
 
@@ -81,11 +68,11 @@ class Supervisor:
         The first SIGINT or SIGTERM asks the running trials for a checkpoint; the second ends them at once.
         When they have ended, `KeyboardInterrupt` is raised. Leaving early ends them too.
         """
-        with self._signals() as wake:
+        with self.interrupts:
             try:
                 exhausted = False
                 while True:
-                    while not exhausted and not self.signals and len(self.running) < self.jobs:
+                    while not exhausted and not self.interrupts.count and len(self.running) < self.jobs:
                         task = next(tasks, None)
                         if task is None:
                             exhausted = True
@@ -93,9 +80,9 @@ class Supervisor:
                             self._start(task)
                     if not self.running:
                         break
-                    asked = self.signals
-                    self._listen(wake)
-                    if self.signals > asked:
+                    asked = self.interrupts.count
+                    self._listen()
+                    if self.interrupts.count > asked:
                         self._stop()
                     for one in [one for one in self.running if one.result is not None]:
                         self.workers.end(one.process)
@@ -106,21 +93,24 @@ class Supervisor:
             finally:
                 for one in self.running:
                     self.workers.end(one.process)
-        if self.signals:
+        if self.interrupts.count:
             raise KeyboardInterrupt
 
     def _start(self, task: Task) -> None:
+        self.reports.tell(task.key, {"event": "started"})
         process, connection = self.workers.start(task.job)
-        deadline = None if task.seconds is None else time.monotonic() + task.seconds
+        seconds = task.seconds_left()
+        deadline = None if seconds is None else time.monotonic() + seconds
         self.running.append(_Running(task, process, connection, deadline))
 
-    def _listen(self, wake: int) -> None:
+    def _listen(self) -> None:
         """Wait for news, a limit or a signal; sets `result` where a trial has ended or must end."""
         poll = POLL_SECONDS / 5 if self.memory_limit else POLL_SECONDS
         limits = [one.deadline - time.monotonic() for one in self.running if one.deadline is not None]
+        wake = self.interrupts.wake
         ready = wait([wake, *(one.connection for one in self.running)], timeout=max(0.0, min([poll, *limits])))
         if wake in ready:
-            os.read(wake, 1024)
+            self.interrupts.heard()
         now = time.monotonic()
         look = now - self.looked >= POLL_SECONDS
         self.looked = now if look else self.looked
@@ -131,7 +121,7 @@ class Supervisor:
                 continue
             if one.deadline is not None and now >= one.deadline:
                 one.result = self._limit(one, "timeout", "TimeLimit", _time_limit(one.task))
-            elif self.signals and now >= self.patience:
+            elif self.interrupts.count and now >= self.patience:
                 one.result = {"status": "interrupted"}
             elif self.memory_limit is not None:
                 self._weigh(one, self.memory_limit)
@@ -147,7 +137,7 @@ class Supervisor:
         if event["event"] == "end":
             one.result = {key: value for key, value in event.items() if key != "event"}
         else:
-            self.tell(one.task.key, event)
+            self.reports.tell(one.task.key, event)
 
     def _weigh(self, one: _Running, limit: int) -> None:
         assert one.process.pid is not None
@@ -168,7 +158,7 @@ class Supervisor:
         """The result of a worker that ended without a word."""
         one.process.join(5)
         code = one.process.exitcode
-        if code == -signal.SIGTERM or (self.signals and code is not None and code < 0):
+        if code == -signal.SIGTERM or (self.interrupts.count and code is not None and code < 0):
             return {"status": "interrupted"}
         if code is not None and code < 0:
             name = signal.Signals(-code).name
@@ -179,38 +169,14 @@ class Supervisor:
         return failure("failed", "WorkerDied", message, one.folder.log_tail())
 
     def _stop(self) -> None:
-        if self.signals == 1:
-            self.stopping()
+        if self.interrupts.count == 1:
+            self.reports.stopping()
             self.patience = time.monotonic() + GRACE_SECONDS
             for one in self.running:
                 one.process.terminate()
         else:
             for one in self.running:
                 one.result = one.result or {"status": "interrupted"}
-
-    @contextmanager
-    def _signals(self) -> Iterator[int]:
-        """Count SIGINT and SIGTERM instead of dying of them; yields a pipe that wakes up `wait`."""
-        wake, poke = os.pipe()
-        os.set_blocking(poke, False)
-
-        def count(number: int, frame: Any) -> None:
-            self.signals += 1
-            with suppress(BlockingIOError):
-                os.write(poke, b".")
-
-        handled = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
-        # One that is ignored stays ignored, as nohup and background shells want it.
-        before = {number: signal.getsignal(number) for number in handled if signal.getsignal(number) != signal.SIG_IGN}
-        try:
-            for number in before:
-                signal.signal(number, count)
-            yield wake
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-            os.close(wake)
-            os.close(poke)
 
 
 def _time_limit(task: Task) -> str:

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from mnistarena import classifier, evaluation, module, pace, restore, shared, views
+from mnistarena import classifier, evaluation, module, pace, pretrained, restore, shared, views
 from mnistarena.chains import build_chain
 from mnistarena.checkpoint import Interrupted, Unusable
 from mnistarena.components import Predictions
@@ -48,6 +48,7 @@ def work(job: Job, connection: Connection) -> None:
     os.dup2(log, 1)
     os.dup2(log, 2)
     sys.stdout, sys.stderr = log_stream(1), log_stream(2)
+    os.environ.update(job.environment)
     faulthandler.enable(file=2)
     faulthandler.register(signal.SIGUSR1, file=2, all_threads=True)
     result: dict[str, Any]
@@ -143,6 +144,7 @@ def run(job: Job, send: Send) -> dict[str, Any]:
             look(job, again(job, folder, registry).probabilities, registry, send)
         return {"metrics": metrics}
     device = set_up(job)
+    pretrained.brought.update(job.files)
     identity = job.identity
     definition = registry.get("model", identity["model"]["name"]).definition
     params = definition.params.model_validate_json(job.params)

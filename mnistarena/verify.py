@@ -18,11 +18,11 @@ import numpy as np
 from mnistarena import environment, origin, shared
 from mnistarena.errors import ArenaError, StoreError
 from mnistarena.files import unique_slug
-from mnistarena.job import Job
+from mnistarena.job import Job, Task
 from mnistarena.plan import ENGINE, Data, identify
 from mnistarena.registry import Registry, installed
 from mnistarena.results import Run, TrialResult, load_run
-from mnistarena.supervise import Supervisor, Task
+from mnistarena.supervise import Supervisor
 from mnistarena.trialfolder import TrialFolder
 from mnistarena.worker import Workers
 

@@ -49,12 +49,6 @@ class Workers:
                 ensure_running()
                 self.preloading = [child for child in psutil.Process().children() if child not in before]
 
-    def abandon(self) -> None:
-        """Nothing is to be run after all: what `get_ready` began is not worth its seconds of processor time."""
-        for process in self.preloading:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-
     def start(self, job: Job) -> tuple[BaseProcess, Connection]:
         """A worker on a job, and the end of the pipe its events arrive at."""
         process, connection = self._start(_work, job)
@@ -74,7 +68,11 @@ class Workers:
         self._tell_guard(-process.pid)
 
     def close(self) -> None:
-        """Nothing runs any more: the guard may go."""
+        """Nothing runs any more: the guard may go, and what `get_ready` began and nothing needed."""
+        for process in self.preloading:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        self.preloading = []
         if self.guard is not None:
             process, connection = self.guard
             connection.close()
@@ -96,6 +94,7 @@ class Workers:
             connection.close()
 
     def _start(self, target: Callable[[Any, Connection], None], argument: Any) -> tuple[BaseProcess, Connection]:
+        self.preloading = []  # now it is needed
         ours, theirs = self.context.Pipe(duplex=False)
         process = self.context.Process(target=target, args=(argument, theirs))
         with _apart():

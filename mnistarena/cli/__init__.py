@@ -24,7 +24,7 @@ COMMANDS = {
     "plan": "Show the trials a spec expands to.",
     "validate": "Check a spec, without running anything.",
     "schema": "The JSON Schema of a spec, by which editors complete and check it.",
-    "list": "List models, datasets, transforms, metrics and plugins.",
+    "list": "List models, datasets, transforms, metrics, executors and plugins.",
     "show": "Show a component's parameters: type, default, meaning.",
     "doctor": "Is this installation fit to run? Versions, devices, plugins, data, disk.",
     "init": "Write the starter specs into a folder.",

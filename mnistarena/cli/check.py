@@ -13,7 +13,9 @@ from mnistarena.errors import TrialError
 @click.command("check")
 @click.argument("name", shell_complete=component_names)
 @click.option(
-    "--kind", type=click.Choice(("model", "dataset", "transform", "metric")), help="Where a name has several."
+    "--kind",
+    type=click.Choice(("model", "dataset", "transform", "metric", "executor")),
+    help="Where a name has several.",
 )
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A parameter of it; repeatable.")
 @click.option("--shape", metavar="CxHxW", help="Images to try it on. [default: the first usual ones that it takes]")

@@ -9,14 +9,14 @@ import click
 
 from mnistarena.cli.options import json_option
 
-WHAT = ("models", "datasets", "transforms", "metrics", "plugins")
+WHAT = ("models", "datasets", "transforms", "metrics", "executors", "plugins")
 
 
 @click.command("list")
 @click.argument("what", type=click.Choice(WHAT), required=False)
 @json_option
 def command(what: str | None, as_json: bool) -> None:
-    """List what is installed: models, datasets, transforms, metrics, plugins; all of it by default."""
+    """List what is installed: models, datasets, transforms, metrics, executors, plugins; all of it by default."""
     from mnistarena.registry import installed
 
     registry = installed()

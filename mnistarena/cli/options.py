@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-
-_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -21,10 +18,12 @@ class Size(click.ParamType):  # type: ignore[type-arg]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Text to bytes."""
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?I?)B?", str(value).strip().upper())
-        if found is None or found[2] not in _UNITS or (size := int(float(found[1]) * _UNITS[found[2]])) < 1:
+        from mnistarena.spec.schema import size
+
+        try:
+            return size(str(value))
+        except ValueError:
             self.fail(f"{value!r} is no size; write 500M, 4GB or 4GiB", param, ctx)
-        return size
 
 
 class Duration(click.ParamType):  # type: ignore[type-arg]

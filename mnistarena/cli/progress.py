@@ -82,7 +82,7 @@ class TerminalObserver(Observer):
         """What Ctrl-C did, and what another one will do."""
         self.say(Text("stopping: running trials save a checkpoint; Ctrl-C again stops at once", style="yellow"))
 
-    def started(self, trial: Trial) -> None:
+    def started(self, trial: Trial, host: str | None) -> None:
         """Remember when."""
         self.began[trial.id] = time.monotonic()
 
@@ -151,10 +151,13 @@ class LiveObserver(TerminalObserver):
             self.display.start()
             self.tasks[""] = self.display.add_task("[bold]all trials[/]", total=len(waiting), news="")
 
-    def started(self, trial: Trial) -> None:
-        """A new bar."""
-        super().started(trial)
-        self.tasks[trial.id] = self.display.add_task(escape(trial.name), total=None, news="starting")
+    def started(self, trial: Trial, host: str | None) -> None:
+        """A new bar; of a trial that goes on elsewhere, the one it had."""
+        super().started(trial, host)
+        where = f" on {escape(visible(host))}" if host else ""
+        if trial.id not in self.tasks:
+            self.tasks[trial.id] = self.display.add_task("", total=None, news="")
+        self.display.update(self.tasks[trial.id], description=escape(trial.name) + where, news="starting")
 
     def event(self, trial: Trial, event: dict[str, Any]) -> None:
         """Move the bar."""

@@ -26,6 +26,13 @@ MANY = 1000
     metavar="TIME",
     help="Save running trials within an epoch too, that often.",
 )
+@click.option(
+    "--executor", default="local", show_default=True, metavar="NAME", help="Where trials run: see arena list executors."
+)
+@click.option("--address", metavar="HOST:PORT", help="Short for --executor-set address=…; auto: the one it finds.")
+@click.option(
+    "--executor-set", "executor_settings", multiple=True, metavar="KEY=VALUE", help="A parameter of it; repeatable."
+)
 @click.option("--force", is_flag=True, help="Run finished trials again too.")
 @click.option("--retry-failed", is_flag=True, help="Run failed trials again.")
 def command(
@@ -38,6 +45,9 @@ def command(
     device: str | None,
     memory_limit: int | None,
     checkpoint_every: float,
+    executor: str,
+    address: str | None,
+    executor_settings: tuple[str, ...],
     force: bool,
     retry_failed: bool,
 ) -> None:
@@ -50,7 +60,11 @@ def command(
     from mnistarena.cli.leaderboard import print_summary
     from mnistarena.cli.progress import progress
     from mnistarena.execute import Options, run
+    from mnistarena.spec.load import setting
 
+    executor_params = dict(setting(text) for text in executor_settings)
+    if address is not None:
+        executor_params["address"] = address
     options = Options(
         device=device,
         jobs=jobs,
@@ -59,6 +73,8 @@ def command(
         retry_failed=retry_failed,
         memory_limit=memory_limit,
         checkpoint_every=checkpoint_every,
+        executor=executor,
+        executor_params=executor_params,
     )
     with progress() as (console, observer):
         try:

@@ -11,7 +11,7 @@ from mnistarena.cli.options import component_names, json_option
 
 
 @click.command("show")
-@click.argument("kind", type=click.Choice(("model", "dataset", "transform", "metric")))
+@click.argument("kind", type=click.Choice(("model", "dataset", "transform", "metric", "executor")))
 @click.argument("name", shell_complete=component_names)
 @json_option
 def command(kind: str, name: str, as_json: bool) -> None:

@@ -50,6 +50,23 @@ def share(points: str) -> float:
     return float(points.strip()[:-2]) / 100
 
 
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
+
+
+def size(text: str) -> int:
+    """Bytes of a size such as "500M", "4GB" or "4GiB"; raises ValueError."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?I?)B?", text.strip().upper())
+    if found is None or found[2] not in _UNITS or (bytes_ := int(float(found[1]) * _UNITS[found[2]])) < 1:
+        raise ValueError('must be a size such as "500M", "4GB" or "4GiB"')
+    return bytes_
+
+
+def amount(text: str) -> str:
+    """The text, if it is a size; raises ValueError."""
+    size(text)
+    return text
+
+
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
@@ -159,6 +176,18 @@ class Training(Table):
         return self
 
 
+class Resources(Table):
+    """`resources`: what a trial asks of an executor that shares out machines; the local one runs --jobs at a time."""
+
+    cpus: int | None = Field(None, ge=1, description="processor cores, and threads; by default one")
+    gpus: float | None = Field(
+        None, ge=0, description="GPUs, or a share of one such as 0.25; by default one where there are any"
+    )
+    memory: Annotated[str, AfterValidator(amount)] | None = Field(
+        None, description='to be set aside, such as "4GiB"; by default 2 GiB'
+    )
+
+
 class ModelTable(Table):
     """`[[model]]`: a recipe: a model, its parameters, its transforms, its training."""
 
@@ -169,3 +198,4 @@ class ModelTable(Table):
     grid: dict[str, Any] = Field({}, description="lists under params or training; a recipe each combination")
     transforms: list[str | Component] | None = Field(None, description="in place of the dataset's chain")
     training: dict[str, Any] = Field({}, description="merged into [training], key by key")
+    resources: Resources = Field(Resources(), description="what each of its trials asks for on shared machines")

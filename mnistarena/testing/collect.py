@@ -13,7 +13,7 @@ from mnistarena.testing.check import Check, Nonconformity, NotApplicable
 
 
 def checks(definition: Any, *, kind: str | None = None, **options: Any) -> list[Check]:
-    """The checks of a component: a `ModelDef`, `DatasetDef`, `TransformDef` or `MetricDef`, or an installed one's name.
+    """The checks of a component: a a `ModelDef` or its like, or an installed one's name.
 
     `kind` is needed where a name belongs to several kinds. Options of all kinds: `params`, a mapping.
     Models: `image_shape` (C, H, W), by default the first usual one that the model accepts; `transforms`, as in a
@@ -23,6 +23,7 @@ def checks(definition: Any, *, kind: str | None = None, **options: Any) -> list[
     Raises `PluginError` where no such component is installed.
     """
     from mnistarena.testing.datasets import DatasetSubject
+    from mnistarena.testing.executors import ExecutorSubject
     from mnistarena.testing.metrics import MetricSubject
     from mnistarena.testing.models import ModelSubject
     from mnistarena.testing.transforms import TransformSubject
@@ -32,6 +33,7 @@ def checks(definition: Any, *, kind: str | None = None, **options: Any) -> list[
         "dataset": DatasetSubject,
         "transform": TransformSubject,
         "metric": MetricSubject,
+        "executor": ExecutorSubject,
     }
     if isinstance(definition, str):
         component = find(installed(), definition, kind)
