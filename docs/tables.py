@@ -5,9 +5,11 @@ make docs        write it anew
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import inspect
 import json
+from pathlib import Path
 from typing import Any
 
 import click
@@ -74,7 +76,8 @@ def hook(kind: str) -> str:
 
 
 def _signature(function: Any) -> str:
-    return f"def {function.__name__}{inspect.signature(function)}: ..."
+    # Annotations are not evaluated, so they come as quoted text.
+    return f"def {function.__name__}{inspect.signature(function)}: ...".replace("'", "")
 
 
 def hooks() -> list[str]:
@@ -85,10 +88,18 @@ def hooks() -> list[str]:
 
 
 def definition(name: str) -> str:
-    """The fields of a descriptor, as a class."""
+    """The fields of a descriptor, a line each, with their defaults."""
     found = getattr(importlib.import_module("mnistarena.components"), name)
-    parameters = inspect.signature(found).parameters.values()
-    return "```python\n" + f"{name}(" + ", ".join(str(p).replace("'", "") for p in parameters) + ")\n```\n"
+    lines = []
+    for field in dataclasses.fields(found):
+        default = field.default
+        if field.default_factory is not dataclasses.MISSING:
+            default = field.default_factory()
+        value = (
+            "" if default is dataclasses.MISSING else f" = {'Path()' if isinstance(default, Path) else repr(default)}"
+        )
+        lines.append(f"    {field.name}: {field.type}{value}".replace("'", '"'))
+    return "```text\n" + f"{name}(\n" + ",\n".join(lines) + "\n)\n```\n"
 
 
 def help_of(command: str) -> str:

@@ -32,9 +32,10 @@ class Params(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())
 
     def identity(self) -> dict[str, Any]:
-        """The parameters that decide what a trial computes, as plain data; by default all of them.
+        """A model's parameters that decide what a trial computes, as plain data; by default all of them.
 
-        Override it where another field says the same better: the path of a file whose digest is a field too.
+        Override it where another field says the same better: the path of a file whose digest is a field too. Other
+        components always count with all of theirs.
         """
         return self.model_dump(mode="json")
 

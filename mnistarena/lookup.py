@@ -12,6 +12,11 @@ from mnistarena.spec.load import Problems
 from mnistarena.spec.locate import Path as KeyPath
 
 
+def blame(component: Component, function: str, problem: Exception) -> str:
+    """A plugin's own exception, where a spec is read: whose it is, and what it says."""
+    return f'{function} of "{component.name}" ({component.origin}) raised {type(problem).__name__}: {problem}'
+
+
 class Lookup:
     """The registry seen from a spec."""
 
@@ -45,6 +50,9 @@ class Lookup:
                     task = task.with_shape(component.definition.shape(params, task.image_shape))
                 except ValueError as problem:
                     self.problems.add((*where, i), f'"{name}" does not fit: {problem}')
+                    found = task = None
+                except Exception as problem:
+                    self.problems.add((*where, i), blame(component, "shape", problem))
                     found = task = None
             if found is not None:
                 found.append((component, params))

@@ -15,7 +15,7 @@ import platformdirs
 from mnistarena import data
 from mnistarena.components import DataContext, Dataset, PrepareContext, Task
 from mnistarena.errors import ArenaError, DataError, MissingDataError
-from mnistarena.lookup import Lookup
+from mnistarena.lookup import Lookup, blame
 from mnistarena.plan import Data, Metric, Plan, Recipe
 from mnistarena.registry import Component, Registry, did_you_mean
 from mnistarena.resolve_views import views_of
@@ -130,7 +130,7 @@ class _Resolver:
             self.problems.add(path, str(problem))
             return entry
         except Exception as problem:
-            self.problems.add(path, f"{entry.component.origin}: {type(problem).__name__}: {problem}")
+            self.problems.add(path, blame(entry.component, "load", problem))
             return entry
         return Data(
             entry.label,
@@ -213,7 +213,11 @@ class _Resolver:
                 f'select = "best" needs validation images; set "validation" in the dataset "{entry.label}"',
             )
         if task is not None and model.definition.check is not None:
-            misfit = model.definition.check(params, task)
+            try:
+                misfit = model.definition.check(params, task)
+            except Exception as problem:
+                self.problems.add(path, blame(model, "check", problem))
+                return
             if misfit:
                 self.problems.add(path, f'does not fit "{entry.label}": {misfit}')
                 return
@@ -223,6 +227,9 @@ class _Resolver:
                 params = model.definition.prepare(params, context)
             except ArenaError as problem:
                 self.problems.add((*path, "params"), str(problem))
+                return
+            except Exception as problem:
+                self.problems.add(path, blame(model, "prepare", problem))
                 return
         seeds = tuple(table.seeds or (self.spec.benchmark.seeds if self.spec.benchmark else (0,)))
         if len(set(seeds)) != len(seeds):

@@ -155,3 +155,37 @@ def test_on_a_core_whose_hooks_pass_more_older_plugins_work_beside_newer_ones(ar
         (later / "mnistarena" / file).write_text(text.replace(old, new))
     found = plugins_of(arena("list", "plugins", "--json", plugins=site, PYTHONPATH=str(later)))
     assert {found[name]["status"] for name in ("arena_older", "arena_newer", "cnn")} == {"loaded"}, found
+
+
+RAISING = '''
+from mnistarena import ModelDef, Params, TransformDef, hookimpl
+
+class NoParams(Params):
+    """None."""
+
+def raises(*arguments):
+    return 1 / 0
+
+@hookimpl
+def arena_models():
+    return [ModelDef("checks", "x", NoParams, raises, raises), ModelDef("prepares", "x", NoParams, raises, None, raises)]
+
+@hookimpl
+def arena_transforms():
+    return [TransformDef("shapes", "x", NoParams, raises, shape=raises)]
+'''
+
+
+def test_a_plugin_that_raises_while_a_spec_is_read_is_named_with_the_place(arena, distribution, write_spec):
+    site = distribution("arena-raising", RAISING)
+    text = '[benchmark]\nname="x"\n[[dataset]]\nname="digits"\n[[model]]\nname="{}"\ntransforms=[{}]\n'
+    for model, chain, function, of in (
+        ("checks", "", "check", "checks"),
+        ("prepares", "", "prepare", "prepares"),
+        ("logistic-regression", '"shapes"', "shape", "shapes"),
+    ):
+        result = arena("plan", write_spec(text.format(model, chain)), "--no-estimate", plugins=site)
+        assert result.status == 2
+        said = f'{function} of "{of}" (arena-raising 1.0) raised ZeroDivisionError: division by zero'
+        assert said in result.err
+        assert "tiny.toml:5: model[1]" in result.err or "tiny.toml:7" in result.err

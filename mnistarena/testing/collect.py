@@ -13,7 +13,7 @@ from mnistarena.testing.check import Check, Nonconformity, NotApplicable
 
 
 def checks(definition: Any, *, kind: str | None = None, **options: Any) -> list[Check]:
-    """The checks of a component: a a `ModelDef` or its like, or an installed one's name.
+    """The checks of a component: a `ModelDef` or its like, or an installed one's name.
 
     `kind` is needed where a name belongs to several kinds. Options of all kinds: `params`, a mapping.
     Models: `image_shape` (C, H, W), by default the first usual one that the model accepts; `transforms`, as in a
