@@ -168,7 +168,8 @@ def raises(*arguments):
 
 @hookimpl
 def arena_models():
-    return [ModelDef("checks", "x", NoParams, raises, raises), ModelDef("prepares", "x", NoParams, raises, None, raises)]
+    checks = ModelDef("checks", "x", NoParams, raises, raises)
+    return [checks, ModelDef("prepares", "x", NoParams, raises, None, raises)]
 
 @hookimpl
 def arena_transforms():

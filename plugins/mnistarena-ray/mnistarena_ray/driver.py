@@ -1,0 +1,375 @@
+"""The driver's side: each trial is a Ray task; what it sends arrives here, and only here the run folder is written."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import exceptions
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from mnistarena import environment
+from mnistarena.capacity import TRIAL_BYTES
+from mnistarena.errors import ArenaError
+from mnistarena.interrupts import Interrupts
+from mnistarena.job import ExecutorContext, Reports, Result, Task, Workload
+from mnistarena.parcel import pack, unpack
+from mnistarena.plugins import source_digest
+from mnistarena.report.format import series
+from mnistarena.spec.schema import Resources, size
+from mnistarena.supervise import failure
+from mnistarena.trialfolder import TrialFolder
+from mnistarena.version import __version__
+from mnistarena_ray import RayParams, node
+from mnistarena_ray.cluster import Cluster, demand
+from mnistarena_ray.likeness import Needs
+
+POLL_SECONDS = 0.5
+GRACE_SECONDS = 60.0
+"""How long trials that were asked to stop may take to send their checkpoints."""
+
+KNOCK_SECONDS = 10.0
+"""How long a cluster's head may take to answer at all."""
+
+LOST = (
+    exceptions.WorkerCrashedError,
+    exceptions.NodeDiedError,
+    exceptions.LocalRayletDiedError,
+    exceptions.ObjectLostError,
+    exceptions.OwnerDiedError,
+    exceptions.ReferenceCountingAssertionError,
+    exceptions.ObjectFetchTimedOutError,
+)
+"""What a machine may do to a trial that is no fault of the trial's."""
+
+
+@dataclass
+class _Flight:
+    """A trial on its way: `stream` gives what it sends, `attempt` counts from 1; `host` where it was last heard of."""
+
+    task: Task
+    request: dict[str, float]
+    attempt: int = 1
+    stream: Any = None
+    host: str | None = None
+
+
+class RayExecutor:
+    """`mnistarena.job.Executor` on a Ray cluster."""
+
+    def __init__(self, params: RayParams, context: ExecutorContext) -> None:
+        self.params, self.context = params, context
+        self.token = uuid.uuid4().hex[:12]
+        self.ours = False
+        self.cluster: Cluster | None = None
+        self.needs = Needs()
+        self.conditions: dict[str, Any] = {}
+        self.flights: dict[Any, _Flight] = {}
+        self.data: dict[Path, Any] = {}
+        self.weights: dict[str, Any] = {}
+
+    def choose(self, work: Workload) -> dict[str, Any]:
+        """Connect, look at every node, and leave out those that would compute something else."""
+        asked = self.context
+        if work.exclusive and (asked.jobs or 1) > 1:
+            raise ArenaError(
+                f'the spec says timing = "exclusive": one trial at a time; --jobs {asked.jobs} does not fit'
+            )
+        self._connect()
+        ours = {"mnistarena-ray:ray": source_digest(str(Path(__file__).with_name("__init__.py")))}
+        own = {"mnistarena-ray": environment.version("mnistarena-ray") or __version__}
+        self.needs = Needs({**work.sources, **ours}, {**work.distributions, **own}, work.versions)
+        self.cluster = Cluster(self.needs)
+        nodes = self.cluster.look()
+        gpus = any(one.resources.get("GPU") for one in nodes)
+        device = asked.device or work.before.get("device") or "auto"
+        if device == "auto":
+            device = "cuda" if gpus else "cpu"
+        if device != "cpu" and not gpus:
+            raise ArenaError(f"the device {device!r} cannot be used: no node of the cluster has a GPU")
+        self.jobs = 1 if work.exclusive else asked.jobs
+        threads = asked.threads or work.before.get("threads") or 1
+        self.conditions = environment.conditions(
+            device, series(sorted({one.device_name for one in nodes})), threads, self.jobs or self._places(threads)
+        ) | {"host": series([one.host for one in nodes]) if len(nodes) <= 3 else f"{len(nodes)} nodes"}
+        self.threads_asked = asked.threads or work.before.get("threads")
+        return self.conditions
+
+    def _connect(self) -> None:
+        if ray.is_initialized():
+            return
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+        address = self.params.address
+        try:
+            _knock(address)
+            if address is None:
+                ray.init(address="local", num_cpus=environment.cores(), include_dashboard=False, **quiet)
+            else:
+                ray.init(address=address, **quiet)
+        except Exception as problem:  # of the network, of versions that differ, of a machine without room
+            first = str(problem).strip().partition("\n")[0]
+            what = "Ray cannot be started here" if address is None else f"no Ray cluster can be joined at {address}"
+            raise ArenaError(
+                f"{what}: {first}; start a cluster with: ray start --head, and name it with --address HOST:PORT"
+            ) from problem
+        self.ours = True
+        _hush()
+
+    def _places(self, threads: int) -> int:
+        assert self.cluster is not None
+        return max(1, int(sum(one.resources.get("CPU", 0) // threads for one in self.cluster.fit)))
+
+    def results(self, tasks: Iterator[Task], reports: Reports) -> Iterator[tuple[Task, Result]]:
+        """Each task with its result, in the order in which they end."""
+        assert self.cluster is not None
+        for sentence in self.cluster.refused():
+            reports.notice(sentence)
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+        bell = ray.remote(num_cpus=0)(node.Bell).options(scheduling_strategy=here, max_concurrency=1 << 16).remote()
+        self.stop = [bell.heard.remote()]
+        exhausted, patience = False, float("inf")
+        with Interrupts() as interrupts:
+            while True:
+                while not exhausted and not interrupts.count and len(self.flights) < self._window():
+                    task = next(tasks, None)
+                    if task is None:
+                        exhausted = True
+                    else:
+                        yield from self._submit(_Flight(task, self._request(task.resources)))
+                if not self.flights:
+                    break
+                before = interrupts.count
+                yield from self._listen(reports, stopping=before > 0)
+                if interrupts.count > before:
+                    if before == 0:
+                        reports.stopping()
+                        bell.ring.remote()
+                        patience = time.monotonic() + GRACE_SECONDS
+                        self._call_off()
+                    else:
+                        patience = 0.0
+                if time.monotonic() >= patience:
+                    yield from self._give_up()
+        if interrupts.count:
+            raise KeyboardInterrupt
+
+    def _window(self) -> int:
+        """Trials that are with Ray at once: enough for every place, and as many again to follow without a gap."""
+        if self.jobs is not None:
+            return self.jobs
+        return 2 * self._places(1) + 2
+
+    def _request(self, wanted: Resources) -> dict[str, float]:
+        """What a trial asks Ray for."""
+        cpus = wanted.cpus or self.threads_asked or 1
+        gpus = wanted.gpus if wanted.gpus is not None else float(self.conditions["device"] != "cpu")
+        memory = float(size(wanted.memory)) if wanted.memory else float(TRIAL_BYTES)
+        return {"CPU": float(cpus), "GPU": gpus, "memory": memory}
+
+    def _submit(self, flight: _Flight) -> Iterator[tuple[Task, Result]]:
+        """Hand a trial to Ray; where no node could ever take it, its result at once."""
+        assert self.cluster is not None
+        request, job = flight.request, flight.task.job
+        if not self.cluster.could_take(request):
+            message = (
+                f"no node of the cluster has {demand(request)}; ask for less with resources = {{ … }} in its table, "
+                "or add a node"
+            )
+            yield flight.task, failure("interrupted", "NoSuchNode", message)
+            return
+        threads = self.threads_asked or int(request["CPU"])
+        conditions = {**self.conditions, "threads": threads}
+        if not request["GPU"]:
+            conditions["device"] = "cpu"
+        job = replace(job, conditions=conditions)
+        limits = {"memory_limit": self.context.memory_limit, "gpus": request["GPU"], "cpus": request["CPU"]}
+        options: dict[str, Any] = {
+            "num_cpus": request["CPU"],
+            "num_gpus": request["GPU"],
+            "memory": request["memory"],
+            # A lost trial goes on from its checkpoint, which Ray does not know of: it is submitted anew.
+            "max_retries": 0,
+            "num_returns": "streaming",
+            "name": str(getattr(flight.task.key, "name", flight.task.key)),
+            **self.cluster.avoiding(),
+        }
+        weights = [self._weights(digest, path) for digest, path in job.files.items()]
+        flight.stream = (
+            ray.remote(node.trial)
+            .options(**options)
+            .remote(
+                replace(flight.task, key=None, job=job),
+                self.needs,
+                self.token,
+                limits,
+                self.stop,
+                pack(job.folder),
+                self._arrays(job.data),
+                *weights,
+            )
+        )
+        self.flights[flight.stream] = flight
+
+    def _arrays(self, folder: Path) -> Any:
+        """The arrays of a dataset, in Ray's store: it brings them to each node once."""
+        if folder not in self.data:
+            import numpy as np
+
+            files = sorted(folder.glob("*.npy")) if folder.is_dir() else []
+            self.data[folder] = ray.put({file.stem: np.load(file, mmap_mode="r") for file in files})
+        return self.data[folder]
+
+    def _weights(self, digest: str, path: Path) -> Any:
+        if digest not in self.weights:
+            import numpy as np
+
+            self.weights[digest] = ray.put(np.fromfile(path, np.uint8))
+        return self.weights[digest]
+
+    def _listen(self, reports: Reports, *, stopping: bool) -> Iterator[tuple[Task, Result]]:
+        """Hear whatever arrives within `POLL_SECONDS`."""
+        streams = list(self.flights)
+        ready, rest = ray.wait(streams, num_returns=1, timeout=POLL_SECONDS)
+        if ready and rest:
+            more, _ = ray.wait(rest, num_returns=len(rest), timeout=0)
+            ready += more
+        if not ready:
+            self._look_around(reports)
+        for stream in ready:
+            flight = self.flights.pop(stream)
+            result = self._hear(flight, reports, stopping=stopping)
+            if result is None:
+                self.flights[flight.stream] = flight
+            elif result:
+                yield flight.task, result
+            else:
+                yield from self._submit(flight)
+
+    def _hear(self, flight: _Flight, reports: Reports, *, stopping: bool) -> Result | None:
+        """One message of a trial; its result, or None while it goes on, or nothing where it must be submitted anew."""
+        try:
+            message = ray.get(next(flight.stream))
+        except StopIteration:
+            message = {"lost": "its task ended without a result"}
+        except exceptions.TaskCancelledError:
+            return {"status": "interrupted"}
+        except exceptions.OutOfMemoryError as problem:
+            return self._out_of_memory(flight, problem)
+        except LOST as problem:
+            message = {"lost": type(problem).__name__}
+        except exceptions.RayTaskError as problem:
+            cause = problem.cause if isinstance(problem.cause, Exception) else problem
+            return failure("failed", type(cause).__name__, f"on the node: {cause}", str(problem))
+        folder = TrialFolder(flight.task.job.folder)
+        if "result" in message:
+            unpack(folder.path, message["files"])
+            result: Result = {**message["result"], "conditions": message["conditions"]}
+            if result["status"] != "interrupted" or "error" in result or stopping:
+                return result
+            # Nobody here asked it to stop: its machine is going down, and it saved what it had.
+            message = {"lost": "it was stopped there"}
+        if "unfit" in message:
+            return self._unfit(flight, message["node"], message["unfit"], reports)
+        if "lost" in message:
+            return self._lost(flight, message["lost"], reports, stopping=stopping)
+        if "checkpoint" in message:
+            unpack(folder.path, message["checkpoint"])
+            return None
+        folder.append_log(message["log"])
+        for event in message["events"]:
+            flight.host = event.pop("host", flight.host)
+            told = {**event, "host": flight.host} if event["event"] == "started" else event
+            reports.tell(flight.task.key, told)
+        return None
+
+    def _unfit(self, flight: _Flight, place: str, differences: list[str], reports: Reports) -> Result:
+        """A node that came later and is not like the others: nothing ran there, and nothing will."""
+        assert self.cluster is not None
+        reports.notice(self.cluster.refuse(place, differences))
+        return {}
+
+    def _lost(self, flight: _Flight, cause: str, reports: Reports, *, stopping: bool) -> Result:
+        where = f" on {flight.host}" if flight.host else ""
+        if stopping:
+            return {"status": "interrupted"}
+        if flight.attempt > self.params.retries:
+            message = f"it was lost {flight.attempt} times, at last{where} ({cause})"
+            return failure("interrupted", "NodeLost", message)
+        flight.attempt += 1
+        state = TrialFolder(flight.task.job.folder).checkpoint() if flight.task.job.train else None
+        on = f"goes on elsewhere after step {state.get('step')}" if state else "starts again elsewhere"
+        name = getattr(flight.task.key, "name", flight.task.key)
+        reports.notice(f"{name} was lost{where} ({cause}): it {on}")
+        flight.host = None
+        return {}
+
+    def _out_of_memory(self, flight: _Flight, problem: Exception) -> Result:
+        # The same trial with the same resources would meet the same end.
+        where = f" on {flight.host}" if flight.host else ""
+        text = (
+            f"the node ran out of memory{where}, and Ray ended the trial, for which {demand(flight.request)} were set "
+            'aside; ask for more with resources = { memory = "8GiB" } in its table, then --retry-failed'
+        )
+        return failure("failed", "OutOfMemory", text, str(problem))
+
+    def _look_around(self, reports: Reports) -> None:
+        """Nothing is heard: perhaps there is nobody left to be heard."""
+        assert self.cluster is not None
+        sentence = self.cluster.desertion([flight.request for flight in self.flights.values()])
+        if sentence:
+            reports.notice(sentence)
+
+    def _call_off(self) -> None:
+        """Trials that have not begun need not begin."""
+        for stream, flight in list(self.flights.items()):
+            if flight.host is None:
+                ray.cancel(stream, force=False)
+
+    def _give_up(self) -> Iterator[tuple[Task, Result]]:
+        """Trials that did not stop in time are ended."""
+        for stream, flight in list(self.flights.items()):
+            ray.cancel(stream, force=True)
+            del self.flights[stream]
+            yield flight.task, {"status": "interrupted"}
+
+    def close(self) -> None:
+        """End what still runs, leave the nodes as they were, and leave the cluster."""
+        if not ray.is_initialized():
+            return
+        for stream in self.flights:
+            ray.cancel(stream, force=True)
+        self.flights.clear()
+        self.data.clear()
+        self.weights.clear()
+        if self.cluster is not None:
+            self.cluster.tidy(self.token)
+            self.cluster = None
+        if self.ours:
+            ray.shutdown()
+            self.ours = False
+
+
+def _knock(address: str | None) -> None:
+    """Raises OSError where nobody listens: Ray itself would try again for minutes."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        with socket.create_connection((host, int(port)), timeout=KNOCK_SECONDS):
+            pass
+
+
+def _hush() -> None:
+    # Ray prints the last words of every node that dies into the driver's output, a screen each, and has no option
+    # that keeps it from it. What was lost is said in a sentence, and the words are in Ray's own logs.
+    printer = ray._private.worker
+    if hasattr(printer, "print_to_stdstream"):
+        printer.print_to_stdstream = lambda data, ignore_prefix: None

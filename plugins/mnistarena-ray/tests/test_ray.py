@@ -1,0 +1,309 @@
+"""A spec runs on several nodes as it does on one machine, whatever becomes of the nodes and of the driver."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+from mnistarena_ray.driver import RayExecutor, _Flight
+from mnistarena_ray.likeness import Needs, differences
+from mnistarena_ray.space import Space
+from ray import exceptions
+
+import mnistarena
+import mnistarena.testing
+from mnistarena import environment
+from mnistarena.job import ExecutorContext, Job, Reports, Task
+
+from .conftest import results
+
+HEAD = """
+[benchmark]
+name = "on Ray"
+seeds = [0, 1]
+metrics = ["accuracy", "log_loss"]
+
+[[dataset]]
+name = "mnist"
+train_limit = {images}
+validation = 200
+test_limit = 300
+transforms = ["normalize"]
+
+[training]
+epochs = {epochs}
+batch_size = 32
+
+[[model]]
+name = "cnn"
+
+[[model]]
+name = "logistic-regression"
+"""
+
+FAULTY = """
+[[model]]
+name = "raises"
+seeds = [0]
+[[model]]
+name = "crashes"
+seeds = [0]
+[[model]]
+name = "hangs"
+seeds = [0]
+training = { time_limit = "2s" }
+[[model]]
+name = "looks"
+seeds = [0]
+resources = { gpus = 0.5 }
+[[model]]
+name = "vit"
+seeds = [0]
+resources = { gpus = 2, memory = "1GiB" }
+transforms = ["normalize", { name = "resize", size = 28 }]
+"""
+
+KILLS = int(os.environ.get("ARENA_CHAOS_KILLS", "2"))
+
+
+def on(cluster):
+    """The options that run trials there."""
+    return ("--executor", "ray", "--address", cluster.address, "--device", "cpu")
+
+
+def write(folder, text, **values):
+    path = folder / "spec.toml"
+    path.write_text(text.format(**values) if values else text)
+    return path
+
+
+def test_several_nodes_give_the_bits_of_one_machine_and_a_fault_costs_its_own_trial(cluster, arena, tmp_path):
+    text = HEAD.format(images=600, epochs=2)
+    status, out = arena("run", write(tmp_path, text), "--threads", 1, "--out", "local")
+    assert status == 0, out
+    other = cluster.add_node(num_cpus=1, env_vars={"ARENA_DISABLE_PLUGINS": "mnistarena-cnn"})
+    try:
+        spec = write(tmp_path, text + FAULTY)
+        status, out = arena("run", spec, *on(cluster), "--out", "ray")
+    finally:
+        cluster.remove_node(other)
+    assert status == 1, out
+    run = mnistarena.load_run(tmp_path / "ray")
+    by_label = {trial.label: trial for trial in run.trials}
+    # What is not like the driver is named, and nothing runs there.
+    assert "nothing runs on the node" in out
+    assert "the plugin cnn (mnistarena-cnn) is blocked: blocked by ARENA_DISABLE_PLUGINS" in out
+    # The same bits.
+    same = {trial.id for trial in run.trials if trial.label in ("cnn", "logistic-regression")}
+    local = results(tmp_path / "local")
+    assert same == set(local)
+    for trial in run.trials:
+        if trial.id in same:
+            assert trial.done, trial.error
+            assert trial.predictions().probabilities.tobytes() == local[trial.id][0]
+            assert trial.files.get("model.safetensors") == local[trial.id][3]
+            assert (trial.conditions["host"], trial.conditions["device"]) == (
+                environment.conditions("", None, 1, 1)["host"],
+                "cpu",
+            )
+            assert (trial.conditions["threads"], trial.conditions["jobs"]) == (1, 1)
+    # Each fault with its cause, and nothing of it was tried again.
+    assert "there is something wrong with this plugin" in by_label["raises"].error["message"]
+    assert "RuntimeError" in by_label["raises"].error["traceback"]
+    assert "SIGSEGV" in by_label["crashes"].error["message"]
+    assert "about to crash" in by_label["crashes"].folder.log.read_text()
+    assert by_label["hangs"].status == "timeout"
+    assert "time.sleep" in by_label["hangs"].error["traceback"] or "in hangs" in by_label["hangs"].error["traceback"]
+    assert "no node of the cluster has 1 CPU, 2 GPUs and 1.0 GiB of memory" in by_label["vit"].error["message"]
+    assert "it sees the GPUs 0" in by_label["looks"].error["message"]
+    assert "was lost" not in out
+    # What is finished is not run again, here or there.
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "ray").glob("trials/cnn*/trial.json")}
+    status, out = arena("run", write(tmp_path, text), "--out", "ray")
+    assert status == 0, out
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+
+
+def finished(folder):
+    return sorted(path.parent.name for path in folder.glob("trials/*/trial.json") if '"done"' in path.read_text())
+
+
+def checkpoints(folder):
+    """Which checkpoints came back so far, with their time."""
+    return {path: path.stat().st_mtime_ns for path in folder.glob("trials/*/checkpoint.json")}
+
+
+def wait_for(process, happened, seconds=90):
+    """Wait until something happened or the command has ended; whether it still runs."""
+    until = time.monotonic() + seconds
+    while process.poll() is None and time.monotonic() < until and not happened():
+        time.sleep(0.05)
+    return process.poll() is None
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory, plugins):
+    """What the local executor says of the longer spec."""
+    folder = tmp_path_factory.mktemp("local")
+    spec = write(folder, HEAD, images=2500, epochs=10)
+    command = [sys.executable, "-m", "mnistarena", "run", spec, "--threads", "1", "--out", "run"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return results(folder / "run")
+
+
+def test_a_driver_that_is_killed_or_interrupted_runs_nothing_twice(cluster, start, local, tmp_path):
+    spec = write(tmp_path, HEAD, images=2500, epochs=10)
+    run = tmp_path / "ray"
+    command = ("run", spec, *on(cluster), "--out", "ray")
+    first = start(*command)
+    assert wait_for(first, lambda: checkpoints(run)), first.communicate()[0]
+    first.kill()
+    first.communicate()
+    kept = {name: (run / "trials" / name / "trial.json").stat().st_mtime_ns for name in finished(run)}
+    second, before = start(*command), checkpoints(run)
+    assert wait_for(second, lambda: checkpoints(run) != before), second.communicate()[0]
+    second.send_signal(signal.SIGINT)
+    out, _ = second.communicate(timeout=120)
+    assert second.returncode == 130, out
+    assert "saved under way" in out
+    assert checkpoints(run)
+    last = start(*command)
+    out, _ = last.communicate(timeout=200)
+    assert last.returncode == 0, out
+    assert "from a checkpoint" in out
+    assert results(run) == local
+    assert kept == {name: (run / "trials" / name / "trial.json").stat().st_mtime_ns for name in kept}
+    assert any("resumed_at_step" in trial.measurements for trial in mnistarena.load_run(run).trials)
+
+
+def test_nodes_killed_at_random_moments_change_no_bit(cluster, start, local, tmp_path):
+    spec = write(tmp_path, HEAD, images=2500, epochs=10)
+    chance = random.Random(KILLS)
+    killed = rounds = lost = resumed = 0
+    while killed < KILLS:
+        rounds += 1
+        run = tmp_path / f"ray-{rounds}"
+        process = start("run", spec, *on(cluster), "--out", run)
+        while killed < KILLS:
+            before = checkpoints(run)
+            if not wait_for(process, lambda run=run, before=before: checkpoints(run) != before):
+                break
+            wait_for(process, lambda: False, chance.uniform(0, 3))
+            nodes = [node for node in cluster.list_all_nodes() if node is not cluster.head_node]
+            cluster.remove_node(chance.choice(nodes), allow_graceful=False)
+            killed += 1
+            cluster.add_node(num_cpus=1)
+        out, _ = process.communicate(timeout=200)
+        assert process.returncode == 0, out
+        assert results(run) == local
+        lost += out.count("was lost")
+        resumed += sum("resumed_at_step" in trial.measurements for trial in mnistarena.load_run(run).trials)
+    print(f"{killed} nodes killed in {rounds} runs, {lost} trials lost, {resumed} went on from a checkpoint: identical")
+    assert lost
+
+
+def test_a_cluster_that_is_not_there_is_an_error_and_so_is_a_wrong_parameter(arena, tmp_path):
+    spec = write(tmp_path, HEAD, images=100, epochs=1)
+    status, out = arena("run", spec, "--executor", "ray", "--address", "127.0.0.1:1")
+    assert status == 2
+    assert "no Ray cluster can be joined at 127.0.0.1:1" in out
+    assert "ray start --head" in out
+    status, out = arena("run", spec, "--executor", "ray", "--executor-set", "retires=1")
+    assert status == 2
+    assert 'the executor "ray": unknown parameter "retires"; did you mean "retries"?' in out
+
+
+def test_a_machine_of_another_version_or_with_other_code_is_described():
+    versions = {name: environment.version(name) for name in ("torch", "numpy")}
+    assert differences(Needs(versions=versions)) == []
+    assert differences(Needs(versions={**versions, "torch": "1.0"})) == [f"torch is {versions['torch']}, not 1.0"]
+    assert differences(Needs(versions={"a-package": "1.0"})) == ["a-package is missing, not 1.0"]
+    other = Needs({"mnistarena-cnn:cnn": "0" * 64}, {"mnistarena-cnn": "0.1.0"})
+    assert differences(other) == ["mnistarena-cnn 0.1.0 has other source code there"]
+    older = Needs({"mnistarena-cnn:cnn": "0" * 64}, {"mnistarena-cnn": "9.9"})
+    assert differences(older) == ["mnistarena-cnn is 0.1.0, not 9.9"]
+    assert differences(Needs({"arena-x:x": "0"}, {"arena-x": "2"})) == ["the plugin x (arena-x 2) is not installed"]
+    assert differences(Needs({"mnistarena": "0"}, {"mnistarena": "9"})) == ["mnistarena is 0.1.0, not 9"]
+
+
+class Stream:
+    """A task's stream whose next message cannot be had."""
+
+    def __next__(self):
+        return None
+
+
+def heard(monkeypatch, problem, tmp_path, attempt=1, retries=1):
+    """What the driver makes of a trial whose message is this exception, and what it says to the user."""
+    import mnistarena_ray
+    from mnistarena_ray import driver
+
+    def get(reference):
+        raise problem
+
+    monkeypatch.setattr(driver.ray, "get", get)
+    said: list[str] = []
+    executor = RayExecutor(mnistarena_ray.RayParams(retries=retries), ExecutorContext())
+    job = Job(tmp_path, {}, "{}", None, tmp_path, (), {}, False, tmp_path)
+    flight = _Flight(
+        Task("the trial", job, None), {"CPU": 1.0, "GPU": 0.0, "memory": 2.0**31}, attempt, Stream(), "a-host"
+    )
+    return executor._hear(flight, Reports(notice=said.append), stopping=False), said
+
+
+def test_a_lost_machine_means_another_attempt_and_too_many_an_interrupted_trial(monkeypatch, tmp_path):
+    result, said = heard(monkeypatch, exceptions.WorkerCrashedError(), tmp_path)
+    assert result == {}, "nothing: it is submitted anew"
+    assert said == ["the trial was lost on a-host (WorkerCrashedError): it starts again elsewhere"]
+    result, _ = heard(monkeypatch, exceptions.NodeDiedError("gone"), tmp_path, attempt=2)
+    assert (result["status"], result["error"]["type"]) == ("interrupted", "NodeLost")
+
+
+def test_out_of_memory_is_not_tried_again_with_the_same_resources(monkeypatch, tmp_path):
+    result, said = heard(monkeypatch, exceptions.OutOfMemoryError("killed by the memory monitor"), tmp_path)
+    assert (result["status"], result["error"]["type"]) == ("failed", "OutOfMemory")
+    assert "1 CPU and 2.0 GiB of memory were set aside" in result["error"]["message"]
+    assert 'resources = { memory = "8GiB" }' in result["error"]["message"]
+    assert said == []
+
+
+def test_a_node_keeps_data_once_and_gives_the_room_back(tmp_path, monkeypatch):
+    import numpy as np
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with Space("token", "node-a") as one, Space("token", "node-a") as two:
+        first = one.arrays("digits", {"test_labels": np.arange(3)})
+        stamp = (first / "test_labels.npy").stat().st_mtime_ns
+        assert two.arrays("digits", {"test_labels": np.zeros(3)}) == first
+        assert (first / "test_labels.npy").stat().st_mtime_ns == stamp
+        kept = one.file("abc", "weights.safetensors", np.frombuffer(b"weights", np.uint8))
+        assert (kept.name, kept.read_bytes()) == ("weights.safetensors", b"weights")
+        one.remove()
+        assert first.is_dir(), "a trial is in it"
+    two.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+@mnistarena.testing.parametrize("ray")
+def test_it_keeps_the_promises_of_an_executor(check):
+    check.run()
+
+
+def test_no_ray_is_left_running_after_a_local_one(arena, tmp_path):
+    before = {process.pid for process in psutil.process_iter() if "raylet" in process.name()}
+    spec = write(tmp_path, HEAD.replace('[[model]]\nname = "cnn"\n', ""), images=100, epochs=1)
+    status, out = arena("run", spec, "--executor", "ray", "--out", "run")
+    assert status == 0, out
+    assert {process.pid for process in psutil.process_iter() if "raylet" in process.name()} <= before
+
+
+@pytest.fixture(autouse=True)
+def _patience(request):
+    request.node.add_marker(pytest.mark.timeout(300 + 40 * KILLS))
