@@ -12,7 +12,7 @@ help:
 	@echo "make check   ruff and mypy"
 	@echo "make docs    what docs/ says of the code, written anew from it"
 	@echo "make bench   measured comparisons with other loops and tools, into benchmarks/RESULTS.md"
-	@echo "make chaos   kill a run at 20 random moments, resume it, compare"
+	@echo "make chaos   kill runs, drivers and nodes at random moments, resume, compare"
 	@echo "make clean   remove .venv and caches"
 
 $(BIN)/arena: requirements.txt pyproject.toml plugins/*/pyproject.toml
@@ -41,6 +41,7 @@ docs: $(VENV)/.dev
 
 chaos: $(VENV)/.dev
 	ARENA_CHAOS_KILLS=20 $(BIN)/python -m pytest -s tests/test_chaos.py
+	ARENA_CHAOS_KILLS=10 $(BIN)/python -m pytest -s plugins/mnistarena-ray -k killed
 
 $(VENV)/.bench: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[bench]"

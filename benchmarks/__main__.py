@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks.rows import Row
 from mnistarena import environment
 
-NAMES = ("training", "seeds", "vit", "record", "backbone", "overheads", "gpu")
+NAMES = ("training", "seeds", "vit", "record", "backbone", "overheads", "cluster", "gpu")
 RESULTS = Path(__file__).parent / "RESULTS.md"
 
 
@@ -39,7 +39,10 @@ def main() -> None:
         text = RESULTS.read_text()
         for one in sections:
             # A section ends where the next begins.
-            text = re.sub(rf"## {one[0]}\n.*?(?=\n## |\Z)", lambda _, one=one: section(*one), text, flags=re.DOTALL)
+            text, found = re.subn(
+                rf"## {one[0]}\n.*?(?=\n## |\Z)", lambda _, one=one: section(*one), text, flags=re.DOTALL
+            )
+            text += "" if found else f"\n{section(*one)}"
         RESULTS.write_text(text)
     print(f"written to {RESULTS}")
 

@@ -17,6 +17,8 @@ from mnistarena_ray.likeness import Needs
 LOOK_SECONDS = 120.0
 """How long a node may take to answer: it starts a process and imports the plugins."""
 
+COUNT_SECONDS = 5.0
+
 DESERTED_SECONDS = 20.0
 """How long nothing may be heard before somebody asks whether anybody is left."""
 
@@ -38,7 +40,8 @@ class Cluster:
         self.needs = needs
         self.fit: list[Node] = []
         self.unfit: dict[str, str] = {}
-        self.counted = 0.0
+        self._counted = -COUNT_SECONDS
+        self._there: list[Mapping[str, float]] = []
         self.quiet_since: float | None = None
 
     def look(self) -> list[Node]:
@@ -86,6 +89,13 @@ class Cluster:
     def alive(self) -> list[Mapping[str, float]]:
         """What the nodes of this moment have in all, without those that do not fit."""
         return [one["Resources"] for one in ray.nodes() if one["Alive"] and one["NodeID"] not in self.unfit]
+
+    def places(self, request: Mapping[str, float]) -> int:
+        """How many such requests the nodes together have room for, counted every few seconds: nodes come and go."""
+        if time.monotonic() - self._counted > COUNT_SECONDS:
+            self._counted, self._there = time.monotonic(), self.alive()
+        asked = {name: amount for name, amount in request.items() if amount}
+        return sum(min(int(node.get(name, 0.0) / amount) for name, amount in asked.items()) for node in self._there)
 
     def could_take(self, request: Mapping[str, float]) -> bool:
         """Whether some node that is there, or was, has so much in all."""

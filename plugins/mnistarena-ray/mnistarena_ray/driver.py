@@ -7,7 +7,7 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,15 @@ GRACE_SECONDS = 60.0
 KNOCK_SECONDS = 10.0
 """How long a cluster's head may take to answer at all."""
 
+CHECKPOINTS = 3.0
+"""A second, from all trials together: they are large."""
+
+NEWS_SECONDS = 0.5
+"""How often a running trial sends news, at most."""
+
+MESSAGES = 200.0
+"""A second, from all trials together: of very many, each sends news less often, so that the driver hears results."""
+
 LOST = (
     exceptions.WorkerCrashedError,
     exceptions.NodeDiedError,
@@ -64,6 +73,9 @@ class _Flight:
 
 class RayExecutor:
     """`mnistarena.job.Executor` on a Ray cluster."""
+
+    function: Callable[..., Any] = staticmethod(node.trial)
+    """What a task is; benchmarks put one here that does nothing."""
 
     def __init__(self, params: RayParams, context: ExecutorContext) -> None:
         self.params, self.context = params, context
@@ -96,11 +108,12 @@ class RayExecutor:
         if device != "cpu" and not gpus:
             raise ArenaError(f"the device {device!r} cannot be used: no node of the cluster has a GPU")
         self.jobs = 1 if work.exclusive else asked.jobs
-        threads = asked.threads or work.before.get("threads") or 1
-        self.conditions = environment.conditions(
-            device, series(sorted({one.device_name for one in nodes})), threads, self.jobs or self._places(threads)
-        ) | {"host": series([one.host for one in nodes]) if len(nodes) <= 3 else f"{len(nodes)} nodes"}
         self.threads_asked = asked.threads or work.before.get("threads")
+        threads = self.threads_asked or 1
+        names = series(sorted({one.device_name for one in nodes}))
+        hosts = series([one.host for one in nodes]) if len(nodes) <= 3 else f"{len(nodes)} nodes"
+        self.conditions = environment.conditions(device, names, threads, 1) | {"host": hosts}
+        self.conditions["jobs"] = self.jobs or self._places()
         return self.conditions
 
     def _connect(self) -> None:
@@ -125,9 +138,12 @@ class RayExecutor:
         self.ours = True
         _hush()
 
-    def _places(self, threads: int) -> int:
+    def _places(self) -> int:
+        """How many trials like those under way, or like most, the cluster has room for."""
         assert self.cluster is not None
-        return max(1, int(sum(one.resources.get("CPU", 0) // threads for one in self.cluster.fit)))
+        requests = {tuple(flight.request.items()) for flight in self.flights.values()}
+        requests = requests or {tuple(self._request(Resources()).items())}
+        return max(1, *(self.cluster.places(dict(one)) for one in requests))
 
     def results(self, tasks: Iterator[Task], reports: Reports) -> Iterator[tuple[Task, Result]]:
         """Each task with its result, in the order in which they end."""
@@ -135,7 +151,7 @@ class RayExecutor:
         for sentence in self.cluster.refused():
             reports.notice(sentence)
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
-        bell = ray.remote(num_cpus=0)(node.Bell).options(scheduling_strategy=here, max_concurrency=1 << 16).remote()
+        bell = ray.remote(num_cpus=0)(node.Bell).options(scheduling_strategy=here).remote()
         self.stop = [bell.heard.remote()]
         exhausted, patience = False, float("inf")
         with Interrupts() as interrupts:
@@ -167,7 +183,7 @@ class RayExecutor:
         """Trials that are with Ray at once: enough for every place, and as many again to follow without a gap."""
         if self.jobs is not None:
             return self.jobs
-        return 2 * self._places(1) + 2
+        return 2 * self._places() + 2
 
     def _request(self, wanted: Resources) -> dict[str, float]:
         """What a trial asks Ray for."""
@@ -192,7 +208,13 @@ class RayExecutor:
         if not request["GPU"]:
             conditions["device"] = "cpu"
         job = replace(job, conditions=conditions)
-        limits = {"memory_limit": self.context.memory_limit, "gpus": request["GPU"], "cpus": request["CPU"]}
+        limits = {
+            "memory_limit": self.context.memory_limit,
+            "gpus": request["GPU"],
+            "cpus": request["CPU"],
+            "news_seconds": max(NEWS_SECONDS, self._places() / MESSAGES),
+            "checkpoint_seconds": max(job.checkpoint_every / 2, self._places() / CHECKPOINTS),
+        }
         options: dict[str, Any] = {
             "num_cpus": request["CPU"],
             "num_gpus": request["GPU"],
@@ -205,7 +227,7 @@ class RayExecutor:
         }
         weights = [self._weights(digest, path) for digest, path in job.files.items()]
         flight.stream = (
-            ray.remote(node.trial)
+            ray.remote(self.function)
             .options(**options)
             .remote(
                 replace(flight.task, key=None, job=job),
@@ -268,8 +290,9 @@ class RayExecutor:
         except LOST as problem:
             message = {"lost": type(problem).__name__}
         except exceptions.RayTaskError as problem:
+            # A plugin's exception is a result; what reaches us so is its machine's: no disk, or no such package there.
             cause = problem.cause if isinstance(problem.cause, Exception) else problem
-            return failure("failed", type(cause).__name__, f"on the node: {cause}", str(problem))
+            message = {"lost": f"{type(cause).__name__}: {str(cause).strip().splitlines()[-1]}"}
         folder = TrialFolder(flight.task.job.folder)
         if "result" in message:
             unpack(folder.path, message["files"])
@@ -330,10 +353,11 @@ class RayExecutor:
             reports.notice(sentence)
 
     def _call_off(self) -> None:
-        """Trials that have not begun need not begin."""
+        """Trials that have not begun need not begin, and nothing is to be said of them."""
         for stream, flight in list(self.flights.items()):
             if flight.host is None:
                 ray.cancel(stream, force=False)
+                del self.flights[stream]
 
     def _give_up(self) -> Iterator[tuple[Task, Result]]:
         """Trials that did not stop in time are ended."""

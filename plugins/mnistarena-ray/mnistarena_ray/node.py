@@ -15,7 +15,7 @@ import time
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import ray
 
@@ -33,8 +33,8 @@ from mnistarena_ray.space import Space
 Message = dict[str, Any]
 """What a trial sends: `events`, new bytes of its `log`, a `checkpoint`, or the end: `result`, `files`, `conditions`."""
 
-NEWS_SECONDS = 0.5
-"""How often a running trial sends news, at most."""
+LISTEN_SECONDS = 0.25
+"""How long to wait for the next event before looking at the log, the checkpoint and the bell."""
 
 SHARE = 20
 """Sending checkpoints takes at most one part in this many of a training's time."""
@@ -78,7 +78,7 @@ def trial(
         unpack(folder.path, parcel)
         before = stamps(folder.path)
         try:
-            result = yield from _supervised(here, folder, limits, stop)
+            result = yield from _supervised(here, folder, limits, _Ear.of(token, stop))
             yield {"result": result, "files": pack(folder.path, unlike=before), "conditions": _conditions(here, limits)}
         finally:
             shutil.rmtree(folder.path, ignore_errors=True)
@@ -111,7 +111,7 @@ def _at_home(
 
 
 def _supervised(
-    task: Task, folder: TrialFolder, limits: Mapping[str, Any], stop: list[Any]
+    task: Task, folder: TrialFolder, limits: Mapping[str, Any], ear: _Ear
 ) -> Generator[Message, None, Result]:
     """News while the trial runs; returns its result."""
     global _workers
@@ -135,12 +135,12 @@ def _supervised(
     # Not the main thread, which hears Ray; signals are Ray's here.
     thread = threading.Thread(target=supervise, daemon=True)
     thread.start()
-    outbox = _Outbox(folder, task.job.checkpoint_every)
+    outbox = _Outbox(folder, limits["news_seconds"], limits["checkpoint_seconds"])
     try:
         result: Result | None = None
         while result is None:
             try:
-                event = news.get(timeout=NEWS_SECONDS / 2)
+                event = news.get(timeout=LISTEN_SECONDS)
                 if "end" in event:
                     result = event["end"]
                 else:
@@ -149,7 +149,7 @@ def _supervised(
                 pass
             if result is None:
                 yield from outbox.due()
-            if not interrupts.count and _rung(stop):
+            if not interrupts.count and ear.rung:
                 interrupts.ask()
         yield from outbox.due(last=True)
         return result
@@ -160,21 +160,38 @@ def _supervised(
             thread.join()
 
 
-def _rung(stop: list[Any]) -> bool:
-    """Whether all are to stop. A bell that was lost with its node says nothing any more."""
-    if stop and ray.wait(stop, timeout=0)[0]:
+class _Ear:
+    """Hears, in a thread of its own, whether a run is to stop; one for all trials that this process runs of it.
+
+    Waiting in the task's own thread would make Ray take the task for idle, and start another in its place.
+    """
+
+    _of: ClassVar[dict[str, _Ear]] = {}
+
+    def __init__(self, stop: Any) -> None:
+        self.rung = False
+        threading.Thread(target=self._listen, args=(stop,), daemon=True).start()
+
+    @classmethod
+    def of(cls, token: str, stop: list[Any]) -> _Ear:
+        """That of a run."""
+        if token not in cls._of:
+            cls._of[token] = cls(stop[0])
+        return cls._of[token]
+
+    def _listen(self, stop: Any) -> None:
         try:
-            return bool(ray.get(stop[0]))
+            self.rung = bool(ray.get(stop))
         except Exception:
-            stop.clear()
-    return False
+            self.rung = False  # a bell that was lost with its node says nothing any more
 
 
 class _Outbox:
-    """Collects a trial's news and lets them go at a bearable rate."""
+    """Collects a trial's news and lets them go at a bearable rate: `news` and `between` are the least seconds between
+    two messages and between two checkpoints."""
 
-    def __init__(self, folder: TrialFolder, every: float) -> None:
-        self.folder, self.every = folder, every
+    def __init__(self, folder: TrialFolder, news: float, between: float) -> None:
+        self.folder, self.news, self.between = folder, news, between
         self.events: list[Message] = []
         self.sent, self.last_checkpoint = time.monotonic(), 0.0
         self.cost = 0.0
@@ -191,7 +208,7 @@ class _Outbox:
         """What is to be sent now."""
         now = time.monotonic()
         started = any(event["event"] == "started" for event in self.events)
-        if now - self.sent < NEWS_SECONDS and not started and not last:
+        if now - self.sent < self.news and not started and not last:
             return
         log = self._new_log()
         if self.events or log:
@@ -200,7 +217,7 @@ class _Outbox:
         if last:
             return
         stamp = self._checkpoint_stamp()
-        if stamp != self.checkpoint and now - self.last_checkpoint >= max(min(self.every, 30.0) / 2, self.cost * SHARE):
+        if stamp != self.checkpoint and now - self.last_checkpoint >= max(self.between, self.cost * SHARE):
             parcel = pack_checkpoint(self.folder.path)
             if parcel:
                 yield {"checkpoint": parcel}

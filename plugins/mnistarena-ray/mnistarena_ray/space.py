@@ -29,11 +29,13 @@ class Space:
 
     def __enter__(self) -> Space:
         sweep()
-        self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.path / ".lock").open("w")
-        fcntl.flock(self._lock, fcntl.LOCK_SH)
-        os.utime(self.path)
-        return self
+        while True:
+            self.path.mkdir(parents=True, exist_ok=True)
+            with suppress(FileNotFoundError):  # somebody swept it away just now
+                self._lock = (self.path / ".lock").open("w")
+                fcntl.flock(self._lock, fcntl.LOCK_SH)
+                os.utime(self.path)
+                return self
 
     def __exit__(self, *problem: object) -> None:
         if self._lock is not None:

@@ -45,12 +45,17 @@ def plugins(tmp_path_factory: pytest.TempPathFactory) -> Path:
             def hangs(params, task):
                 time.sleep(1000)
 
+            def naps(params, task):
+                began = time.monotonic()
+                time.sleep(1)
+                raise RuntimeError(f"{began} {time.monotonic()}")
+
             def looks(params, task):
                 raise RuntimeError(f"it sees the GPUs {os.environ.get('CUDA_VISIBLE_DEVICES')}")
 
             @hookimpl
             def arena_models():
-                return [ModelDef(f.__name__, "it fails", NoParams, f) for f in (raises, crashes, hangs, looks)]
+                return [ModelDef(f.__name__, "it fails", NoParams, f) for f in (raises, crashes, hangs, naps, looks)]
             '''
         )
     )

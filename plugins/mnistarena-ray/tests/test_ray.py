@@ -59,6 +59,9 @@ name = "hangs"
 seeds = [0]
 training = { time_limit = "2s" }
 [[model]]
+name = "naps"
+seeds = [0, 1, 2, 3, 4, 5]
+[[model]]
 name = "looks"
 seeds = [0]
 resources = { gpus = 0.5 }
@@ -121,6 +124,9 @@ def test_several_nodes_give_the_bits_of_one_machine_and_a_fault_costs_its_own_tr
     assert by_label["hangs"].status == "timeout"
     assert "time.sleep" in by_label["hangs"].error["traceback"] or "in hangs" in by_label["hangs"].error["traceback"]
     assert "no node of the cluster has 1 CPU, 2 GPUs and 1.0 GiB of memory" in by_label["vit"].error["message"]
+    # As many at a time as there are processors, no more.
+    naps = [[float(text) for text in t.error["message"].split()] for t in run.trials if t.label == "naps"]
+    assert max(sum(began <= at < ended for began, ended in naps) for at, _ in naps) <= 2
     assert "it sees the GPUs 0" in by_label["looks"].error["message"]
     assert "was lost" not in out
     # What is finished is not run again, here or there.
@@ -173,6 +179,7 @@ def test_a_driver_that_is_killed_or_interrupted_runs_nothing_twice(cluster, star
     out, _ = second.communicate(timeout=120)
     assert second.returncode == 130, out
     assert "saved under way" in out
+    assert "will start again" not in out, "of what had not begun nothing is said"
     assert checkpoints(run)
     last = start(*command)
     out, _ = last.communicate(timeout=200)
@@ -264,6 +271,13 @@ def test_a_lost_machine_means_another_attempt_and_too_many_an_interrupted_trial(
     assert said == ["the trial was lost on a-host (WorkerCrashedError): it starts again elsewhere"]
     result, _ = heard(monkeypatch, exceptions.NodeDiedError("gone"), tmp_path, attempt=2)
     assert (result["status"], result["error"]["type"]) == ("interrupted", "NodeLost")
+
+
+def test_what_a_node_cannot_do_is_no_fault_of_the_trial(monkeypatch, tmp_path):
+    gone = exceptions.RayTaskError("trial", "Traceback …", ModuleNotFoundError("No module named 'mnistarena_ray'"))
+    result, said = heard(monkeypatch, gone, tmp_path)
+    assert result == {}
+    assert "(ModuleNotFoundError: No module named 'mnistarena_ray')" in said[0]
 
 
 def test_out_of_memory_is_not_tried_again_with_the_same_resources(monkeypatch, tmp_path):
