@@ -1,4 +1,4 @@
-"""Trials through Ray: a trivial trial beside the local executor, and what the driver does for each, to 10,000 of them."""
+"""Trials through Ray: trivial ones beside the local executor, and what the driver does for each, up to 10,000."""
 
 from __future__ import annotations
 

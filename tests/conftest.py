@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import os
 import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
@@ -37,13 +38,14 @@ WITHIN = ("run", "verify", "plan")
 def arena(tmp_path: Path) -> Arena:
     """Run the real command in an empty folder; `plugins` is a folder of made-up distributions.
 
-    What starts workers, with neither plugins nor an environment of its own, runs within this process: its workers
-    then start from one process that has loaded torch, for all tests, instead of one for each test.
+    What starts workers, without an environment of its own, runs within this process: its workers then start from one
+    process that has loaded torch, for all tests, instead of one for each test.
     """
 
     def call(*arguments: object, plugins: Path | None = None, cwd: Path = tmp_path, **env: str) -> Result:
-        if arguments[0] in WITHIN and plugins is None and not env and surroundings() == SURROUNDINGS:
-            return within(cwd, *map(str, arguments))
+        if arguments[0] in WITHIN and not env and surroundings() == SURROUNDINGS:
+            with installed_here(plugins):
+                return within(cwd, *map(str, arguments))
         environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", **env}
         if plugins is not None:
             environment["PYTHONPATH"] = os.pathsep.join([str(plugins), *filter(None, [environment.get("PYTHONPATH")])])
@@ -67,6 +69,24 @@ def surroundings() -> dict[str, str]:
 
 
 SURROUNDINGS = surroundings()
+
+
+@contextlib.contextmanager
+def installed_here(plugins: Path | None) -> Iterator[None]:
+    """The distributions of a folder are this process's, and its workers', for a while."""
+    if plugins is None:
+        yield
+        return
+    before = set(sys.modules)
+    with mock.patch.object(sys, "path", [str(plugins), *sys.path]):
+        importlib.invalidate_caches()
+        try:
+            yield
+        finally:
+            # Another test may have a module of the same name.
+            for name in set(sys.modules) - before:
+                if str(getattr(sys.modules[name], "__file__", "")).startswith(str(plugins)):
+                    del sys.modules[name]
 
 
 def within(cwd: Path, *arguments: str) -> Result:

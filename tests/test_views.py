@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ import pytest
 import mnistarena
 import mnistarena.results
 from mnistarena import SpecError
-from mnistarena.report import view, write_report
+from mnistarena.report import evidence, view, write_report
 from mnistarena.statistics import Crossed
 
 SPEC = {
@@ -139,3 +141,21 @@ def test_shares_of_views_are_judged_as_single_images_are():
     half = Crossed([a / 2, b / 2]).difference(0, 1)
     assert half.estimate == pytest.approx(whole.difference(0, 1).estimate / 2)
     assert half.standard_error == pytest.approx(whole.difference(0, 1).standard_error / 2)
+
+
+def test_a_seed_that_predicted_other_images_shifts_no_other(folder):
+    run = mnistarena.load_run(folder)
+    trial = next(trial for trial in run.trials if trial.label == "cnn")
+
+    class Elsewhere(mnistarena.results.TrialResult):
+        def predictions(self):
+            found = super().predictions()
+            return replace(found, index=found.index + 1)
+
+    fields = {field.name: getattr(trial, field.name) for field in dataclasses.fields(trial)}
+    trials = (trial, Elsewhere(**{**fields, "seed": 1}), replace(trial, seed=2))
+    dataset = run.plan["datasets"][0]
+    recipe = next(one for one in evidence.gather(replace(run, trials=trials), dataset) if one.label == "cnn")
+    assert [one.seed for one in recipe.counted] == [0, 2]
+    assert len(recipe.correct) == 2
+    assert "cnn, seed 1, predicted other test images; left out" in recipe.contradictions

@@ -49,10 +49,12 @@ class Recipe:
     interval: Interval | None
     interval_of: Literal["seeds", "one trained model", "images", "nothing"]
     contradictions: tuple[str, ...]
+    counted: tuple[TrialResult, ...]
+    """The trials that are the rows of `correct`: the finished ones that predicted the same test images."""
 
     @property
     def done(self) -> tuple[TrialResult, ...]:
-        """The finished trials, by seed; rows of `correct`."""
+        """The finished trials, by seed."""
         return tuple(trial for trial in self.trials if trial.done)
 
     @property
@@ -136,6 +138,7 @@ def gather(run: Run, dataset: dict[str, Any]) -> list[Recipe]:
 def _recipe(run: Run, entry: dict[str, Any], n_classes: int, names: dict[str, str]) -> Recipe:
     trials = tuple(sorted(run.of(entry["label"], entry["dataset"]), key=lambda trial: trial.seed))
     rows: list[NDArray[np.bool_]] = []
+    counted: list[TrialResult] = []
     said: list[NDArray[np.int32]] = []
     sure: list[NDArray[np.float32]] = []
     scores: list[dict[str, float]] = []
@@ -159,6 +162,7 @@ def _recipe(run: Run, entry: dict[str, Any], n_classes: int, names: dict[str, st
         if not rows:
             boxes = _boxes(predictions.extras.get("boxes"), len(right))
         rows.append(right)
+        counted.append(trial)
         said.append(predicted.astype(np.int32))
         confidence = predictions.probabilities.max(axis=1)
         sure.append(confidence.astype(np.float32))
@@ -189,6 +193,7 @@ def _recipe(run: Run, entry: dict[str, Any], n_classes: int, names: dict[str, st
         interval,
         kind,
         tuple(contradictions),
+        tuple(counted),
     )
 
 

@@ -99,11 +99,11 @@ def robustness(ranked: Sequence[Recipe], views: list[dict[str, Any]], against: s
 
 
 def _right(recipe: Recipe, views: list[dict[str, Any]]) -> NDArray[np.bool_] | None:
-    """Bool `(k, views, n)` over the recipe's finished seeds; None where one of them has not predicted these views."""
+    """Bool `(k, views, n)` over the rows of `recipe.correct`; None where one of them has not predicted these views."""
     seen = []
     if not views or not len(recipe.correct):
         return None
-    for trial in recipe.done[: len(recipe.correct)]:
+    for trial in recipe.counted:
         if [_key(view) for view in trial.views] != [_key(view) for view in views]:
             return None
         predicted = trial.views_predicted()

@@ -111,7 +111,7 @@ class RayExecutor:
         self.threads_asked = asked.threads or work.before.get("threads")
         threads = self.threads_asked or 1
         names = series(sorted({one.device_name for one in nodes}))
-        hosts = series([one.host for one in nodes]) if len(nodes) <= 3 else f"{len(nodes)} nodes"
+        hosts = series(sorted({one.host for one in nodes}))
         self.conditions = environment.conditions(device, names, threads, 1) | {"host": hosts}
         self.conditions["jobs"] = self.jobs or self._places()
         return self.conditions
