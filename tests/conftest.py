@@ -64,8 +64,8 @@ def arena(tmp_path: Path) -> Arena:
 
 
 def surroundings() -> dict[str, str]:
-    """What a test may have set to change what a command finds."""
-    return {k: v for k, v in os.environ.items() if k.startswith(("PYTHON", "ARENA_", "XDG_", "TORCH", "TMP"))}
+    """What a test may have set to change what a command finds; TORCHINDUCTOR_… is of torch's own making."""
+    return {k: v for k, v in os.environ.items() if k.startswith(("PYTHON", "ARENA_", "XDG_", "TORCH_", "TMP"))}
 
 
 SURROUNDINGS = surroundings()

@@ -204,7 +204,7 @@ def kill_nodes(cluster, process, run, most):
     killed = 0
     while killed < most:
         before = checkpoints(run)
-        if not wait_for(process, lambda: checkpoints(run) != before):
+        if not wait_for(process, lambda before=before: checkpoints(run) != before):
             break
         wait_for(process, lambda: False, CHANCE.uniform(0, 3))
         nodes = [node for node in cluster.list_all_nodes() if node is not cluster.head_node]
