@@ -84,6 +84,9 @@ class RayExecutor:
         self.cluster: Cluster | None = None
         self.needs = Needs()
         self.conditions: dict[str, Any] = {}
+        self.threads = 1
+        """Of a trial whose table asks for no number of processors, where nobody asked for threads: as at first."""
+        self.jobs: int | None = None
         self.flights: dict[Any, _Flight] = {}
         self.data: dict[Path, Any] = {}
         self.weights: dict[str, Any] = {}
@@ -108,8 +111,8 @@ class RayExecutor:
         if device != "cpu" and not gpus:
             raise ArenaError(f"the device {device!r} cannot be used: no node of the cluster has a GPU")
         self.jobs = 1 if work.exclusive else asked.jobs
-        self.threads_asked = asked.threads or work.before.get("threads")
-        threads = self.threads_asked or 1
+        self.threads = int(work.before.get("threads") or 1)
+        threads = asked.threads or self.threads
         names = series(sorted({one.device_name for one in nodes}))
         hosts = series(sorted({one.host for one in nodes}))
         self.conditions = environment.conditions(device, names, threads, 1) | {"host": hosts}
@@ -187,7 +190,7 @@ class RayExecutor:
 
     def _request(self, wanted: Resources) -> dict[str, float]:
         """What a trial asks Ray for."""
-        cpus = wanted.cpus or self.threads_asked or 1
+        cpus = wanted.cpus or self.context.threads or self.threads
         gpus = wanted.gpus if wanted.gpus is not None else float(self.conditions["device"] != "cpu")
         memory = float(size(wanted.memory)) if wanted.memory else float(TRIAL_BYTES)
         return {"CPU": float(cpus), "GPU": gpus, "memory": memory}
@@ -203,7 +206,7 @@ class RayExecutor:
             )
             yield flight.task, failure("interrupted", "NoSuchNode", message)
             return
-        threads = self.threads_asked or int(request["CPU"])
+        threads = self.context.threads or int(request["CPU"])
         conditions = {**self.conditions, "threads": threads}
         if not request["GPU"]:
             conditions["device"] = "cpu"

@@ -22,7 +22,7 @@ import ray
 from mnistarena import environment
 from mnistarena.files import unique_slug
 from mnistarena.interrupts import Interrupts
-from mnistarena.job import Reports, Result, Task
+from mnistarena.job import Job, Reports, Result, Task
 from mnistarena.parcel import Parcel, pack, pack_checkpoint, stamps, unpack
 from mnistarena.supervise import Supervisor, failure
 from mnistarena.trialfolder import TrialFolder
@@ -79,7 +79,7 @@ def trial(
         before = stamps(folder.path)
         try:
             result = yield from _supervised(here, folder, limits, _Ear.of(token, stop))
-            yield {"result": result, "files": pack(folder.path, unlike=before), "conditions": _conditions(here, limits)}
+            yield {"result": result, "files": pack(folder.path, unlike=before), "conditions": here.job.conditions}
         finally:
             shutil.rmtree(folder.path, ignore_errors=True)
             shutil.rmtree(here.job.temporary, ignore_errors=True)
@@ -101,6 +101,8 @@ def _at_home(
         task,
         job=replace(
             job,
+            # A checkpoint of another kind of processor is none for this one: its bits would be others.
+            conditions=_conditions(job, limits),
             folder=space.path / "trials" / own,
             temporary=space.path / "tmp" / own,
             data=space.arrays(name, data),
@@ -114,15 +116,14 @@ def _supervised(
     task: Task, folder: TrialFolder, limits: Mapping[str, Any], ear: _Ear
 ) -> Generator[Message, None, Result]:
     """News while the trial runs; returns its result."""
-    global _workers
-    _workers = _workers or Workers()
+    workers = _local_workers()
     host = environment.conditions("", None, 0, 0)["host"]
     news: queue.SimpleQueue[Message] = queue.SimpleQueue()
     interrupts = Interrupts()
 
     def supervise() -> None:
         reports = Reports(lambda key, event: news.put({**event, "host": host}))
-        supervisor = Supervisor(_workers, 1, reports, memory_limit=limits["memory_limit"], interrupts=interrupts)
+        supervisor = Supervisor(workers, 1, reports, memory_limit=limits["memory_limit"], interrupts=interrupts)
         try:
             for _, result in supervisor.results(iter([task])):
                 news.put({"end": result})
@@ -238,13 +239,23 @@ class _Outbox:
         return found
 
 
-def _conditions(task: Task, limits: Mapping[str, Any]) -> dict[str, Any]:
-    """Where the trial really ran."""
-    job, name = task.job, None
-    if job.conditions["device"] != "cpu" and _workers is not None:
-        name = _workers.probe(job.conditions["device"]).get("device_name")
+def _conditions(job: Job, limits: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the trial really runs."""
+    device = job.conditions["device"]
     beside = max(1, int(_cpus() // limits["cpus"]))
-    return environment.conditions(job.conditions["device"], name, job.conditions["threads"], beside)
+    return environment.conditions(device, _gpu(device) if device != "cpu" else None, job.conditions["threads"], beside)
+
+
+@cache
+def _gpu(device: str) -> str | None:
+    """The name of the GPU that Ray gives to tasks here; a node's are taken to be alike."""
+    return _local_workers().probe(device).get("device_name")
+
+
+def _local_workers() -> Workers:
+    global _workers
+    _workers = _workers or Workers()
+    return _workers
 
 
 @cache

@@ -304,6 +304,20 @@ def test_out_of_memory_is_not_tried_again_with_the_same_resources(monkeypatch, t
     assert said == []
 
 
+@pytest.mark.parametrize(
+    ("asked", "before", "resources", "threads"),
+    [(None, None, {}, 1), (None, 4, {}, 4), (None, 4, {"cpus": 2}, 2), (3, 4, {}, 3), (None, None, {"cpus": 2}, 2)],
+)
+def test_a_trial_has_the_threads_it_asks_for_else_those_of_the_first_start(asked, before, resources, threads):
+    import mnistarena_ray
+
+    from mnistarena.spec.schema import Resources
+
+    executor = RayExecutor(mnistarena_ray.RayParams(), ExecutorContext(threads=asked))
+    executor.conditions, executor.threads = {"device": "cpu"}, before or 1
+    assert executor._request(Resources(**resources)) == {"CPU": threads, "GPU": 0.0, "memory": 2.0**31}
+
+
 def test_a_node_keeps_data_once_and_gives_the_room_back(tmp_path, monkeypatch):
     import numpy as np
 
