@@ -174,3 +174,20 @@ def test_where_the_weights_lie_is_no_part_of_a_trials_identity():
     other = pretrained.FineTunedParams(weights=["/here/own.pth"], weights_digest="b" * 64)
     assert own.identity() == moved.identity()
     assert own.identity() != other.identity()
+
+
+def test_a_file_that_was_brought_from_another_machine_is_found_by_its_digest(tmp_path, monkeypatch):
+    file = tmp_path / "brought.pth"
+    torch.save({"weight": torch.ones(2)}, file)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    with pytest.raises(ArenaError, match="have gone since the plan was made: there is no file /nowhere/original"):
+        pretrained.load("x", "/nowhere/original.pth", {}, digest)
+    monkeypatch.setitem(pretrained.brought, digest, file)
+    assert pretrained.load("x", "/nowhere/original.pth", {}, digest)["weight"].tolist() == [1, 1]
+
+
+def test_a_plan_knows_the_files_that_build_reads(tmp_path, context):
+    file = tmp_path / "start.pth"
+    torch.save({"weight": torch.ones(2)}, file)
+    _, digest = resolve(["start.pth"], context)
+    assert context.files == {digest: file}
