@@ -13,7 +13,8 @@ from PIL import Image
 from mnistarena import origin, pictures
 from mnistarena.cli import cli
 from mnistarena.errors import ArenaError, StoreError
-from mnistarena.pretrained import FineTunedParams, without_weights
+from mnistarena.finetuned import FineTunedParams
+from mnistarena.pretrained import without_weights
 from mnistarena.restore import restore
 from mnistarena.results import load_run
 

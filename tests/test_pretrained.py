@@ -10,7 +10,7 @@ import torch
 import torchvision
 from torch import nn
 
-from mnistarena import ArenaError, PrepareContext, Task, pretrained
+from mnistarena import ArenaError, PrepareContext, Task, finetuned, pretrained
 
 ENUM = "AlexNet_Weights.IMAGENET1K_V1"
 PUBLISHED = pretrained.imagenet(ENUM)
@@ -139,7 +139,7 @@ def test_a_spec_that_wants_weights_which_cannot_be_had_stops_before_training(are
 
 
 def test_the_model_it_makes_builds_what_was_resolved(hub, context, tmp_path):
-    model = pretrained.fine_tuned("alexnet", "x", enum=ENUM, head="classifier.6", least_size=63)
+    model = finetuned.fine_tuned("alexnet", "x", enum=ENUM, head="classifier.6", least_size=63)
     task = Task((3, 64, 64), 10, tuple("0123456789"), 1)
     torch.manual_seed(1)
     trained = model.build(model.params(weights=["none"]), task)
@@ -165,13 +165,13 @@ def test_weights_that_vanish_after_the_plan_are_an_error_in_a_sentence(hub, weig
 
 def test_a_digest_that_is_none_is_refused():
     with pytest.raises(ValueError, match="weights_digest"):
-        pretrained.FineTunedParams(weights_digest="ABC")
+        finetuned.FineTunedParams(weights_digest="ABC")
 
 
 def test_where_the_weights_lie_is_no_part_of_a_trials_identity():
-    own = pretrained.FineTunedParams(weights=["/here/own.pth"], weights_digest="a" * 64)
-    moved = pretrained.FineTunedParams(weights=["/there/own.pth"], weights_digest="a" * 64)
-    other = pretrained.FineTunedParams(weights=["/here/own.pth"], weights_digest="b" * 64)
+    own = finetuned.FineTunedParams(weights=["/here/own.pth"], weights_digest="a" * 64)
+    moved = finetuned.FineTunedParams(weights=["/there/own.pth"], weights_digest="a" * 64)
+    other = finetuned.FineTunedParams(weights=["/here/own.pth"], weights_digest="b" * 64)
     assert own.identity() == moved.identity()
     assert own.identity() != other.identity()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mnistarena import ModelDef, hookimpl
-from mnistarena.pretrained import fine_tuned
+from mnistarena.finetuned import fine_tuned
 
 LEAST_SIZE = 63
 """Its strided convolution and three poolings leave nothing of less."""

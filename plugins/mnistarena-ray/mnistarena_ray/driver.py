@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +27,13 @@ from mnistarena.trialfolder import TrialFolder
 from mnistarena.version import __version__
 from mnistarena_ray import RayParams, node
 from mnistarena_ray.cluster import Cluster, demand
+from mnistarena_ray.connection import join
+from mnistarena_ray.flight import LOST, Flight
 from mnistarena_ray.likeness import Needs
 
 POLL_SECONDS = 0.5
 GRACE_SECONDS = 60.0
 """How long trials that were asked to stop may take to send their checkpoints."""
-
-KNOCK_SECONDS = 10.0
-"""How long a cluster's head may take to answer at all."""
 
 CHECKPOINTS = 3.0
 """A second, from all trials together: they are large."""
@@ -47,28 +43,6 @@ NEWS_SECONDS = 0.5
 
 MESSAGES = 200.0
 """A second, from all trials together: of very many, each sends news less often, so that the driver hears results."""
-
-LOST = (
-    exceptions.WorkerCrashedError,
-    exceptions.NodeDiedError,
-    exceptions.LocalRayletDiedError,
-    exceptions.ObjectLostError,
-    exceptions.OwnerDiedError,
-    exceptions.ReferenceCountingAssertionError,
-    exceptions.ObjectFetchTimedOutError,
-)
-"""What a machine may do to a trial that is no fault of the trial's."""
-
-
-@dataclass
-class _Flight:
-    """A trial on its way: `stream` gives what it sends, `attempt` counts from 1; `host` where it was last heard of."""
-
-    task: Task
-    request: dict[str, float]
-    attempt: int = 1
-    stream: Any = None
-    host: str | None = None
 
 
 class RayExecutor:
@@ -87,7 +61,7 @@ class RayExecutor:
         self.threads = 1
         """Of a trial whose table asks for no number of processors, where nobody asked for threads: as at first."""
         self.jobs: int | None = None
-        self.flights: dict[Any, _Flight] = {}
+        self.flights: dict[Any, Flight] = {}
         self.data: dict[Path, Any] = {}
         self.weights: dict[str, Any] = {}
 
@@ -98,7 +72,7 @@ class RayExecutor:
             raise ArenaError(
                 f'the spec says timing = "exclusive": one trial at a time; --jobs {asked.jobs} does not fit'
             )
-        self._connect()
+        self.ours = join(self.params.address)
         ours = {"mnistarena-ray:ray": source_digest(str(Path(__file__).with_name("__init__.py")))}
         own = {"mnistarena-ray": environment.version("mnistarena-ray") or __version__}
         self.needs = Needs({**work.sources, **ours}, {**work.distributions, **own}, work.versions)
@@ -118,28 +92,6 @@ class RayExecutor:
         self.conditions = environment.conditions(device, names, threads, 1) | {"host": hosts}
         self.conditions["jobs"] = self.jobs or self._places()
         return self.conditions
-
-    def _connect(self) -> None:
-        if ray.is_initialized():
-            return
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
-        address = self.params.address
-        try:
-            _knock(address)
-            if address is None:
-                ray.init(address="local", num_cpus=environment.cores(), include_dashboard=False, **quiet)
-            else:
-                ray.init(address=address, **quiet)
-        except Exception as problem:  # of the network, of versions that differ, of a machine without room
-            first = str(problem).strip().partition("\n")[0]
-            what = "Ray cannot be started here" if address is None else f"no Ray cluster can be joined at {address}"
-            raise ArenaError(
-                f"{what}: {first}; start a cluster with: ray start --head, and name it with --address HOST:PORT"
-            ) from problem
-        self.ours = True
-        _hush()
 
     def _places(self) -> int:
         """How many trials like those under way, or like most, the cluster has room for."""
@@ -164,7 +116,7 @@ class RayExecutor:
                     if task is None:
                         exhausted = True
                     else:
-                        yield from self._submit(_Flight(task, self._request(task.resources)))
+                        yield from self._submit(Flight(task, self._request(task.resources)))
                 if not self.flights:
                     break
                 before = interrupts.count
@@ -195,7 +147,7 @@ class RayExecutor:
         memory = float(size(wanted.memory)) if wanted.memory else float(TRIAL_BYTES)
         return {"CPU": float(cpus), "GPU": gpus, "memory": memory}
 
-    def _submit(self, flight: _Flight) -> Iterator[tuple[Task, Result]]:
+    def _submit(self, flight: Flight) -> Iterator[tuple[Task, Result]]:
         """Hand a trial to Ray; where no node could ever take it, its result at once."""
         assert self.cluster is not None
         request, job = flight.request, flight.task.job
@@ -225,7 +177,7 @@ class RayExecutor:
             # A lost trial goes on from its checkpoint, which Ray does not know of: it is submitted anew.
             "max_retries": 0,
             "num_returns": "streaming",
-            "name": str(getattr(flight.task.key, "name", flight.task.key)),
+            "name": flight.name,
             **self.cluster.avoiding(),
         }
         weights = [self._weights(digest, path) for digest, path in job.files.items()]
@@ -280,7 +232,7 @@ class RayExecutor:
             else:
                 yield from self._submit(flight)
 
-    def _hear(self, flight: _Flight, reports: Reports, *, stopping: bool) -> Result | None:
+    def _hear(self, flight: Flight, reports: Reports, *, stopping: bool) -> Result | None:
         """One message of a trial; its result, or None while it goes on, or nothing where it must be submitted anew."""
         try:
             message = ray.get(next(flight.stream))
@@ -289,7 +241,7 @@ class RayExecutor:
         except exceptions.TaskCancelledError:
             return {"status": "interrupted"}
         except exceptions.OutOfMemoryError as problem:
-            return self._out_of_memory(flight, problem)
+            return flight.out_of_memory(problem)
         except LOST as problem:
             message = {"lost": type(problem).__name__}
         except exceptions.RayTaskError as problem:
@@ -307,7 +259,7 @@ class RayExecutor:
         if "unfit" in message:
             return self._unfit(flight, message["node"], message["unfit"], reports)
         if "lost" in message:
-            return self._lost(flight, message["lost"], reports, stopping=stopping)
+            return flight.lost(message["lost"], reports, retries=self.params.retries, stopping=stopping)
         if "checkpoint" in message:
             unpack(folder.path, message["checkpoint"])
             return None
@@ -318,35 +270,11 @@ class RayExecutor:
             reports.tell(flight.task.key, told)
         return None
 
-    def _unfit(self, flight: _Flight, place: str, differences: list[str], reports: Reports) -> Result:
+    def _unfit(self, flight: Flight, place: str, differences: list[str], reports: Reports) -> Result:
         """A node that came later and is not like the others: nothing ran there, and nothing will."""
         assert self.cluster is not None
         reports.notice(self.cluster.refuse(place, differences))
         return {}
-
-    def _lost(self, flight: _Flight, cause: str, reports: Reports, *, stopping: bool) -> Result:
-        where = f" on {flight.host}" if flight.host else ""
-        if stopping:
-            return {"status": "interrupted"}
-        if flight.attempt > self.params.retries:
-            message = f"it was lost {flight.attempt} times, at last{where} ({cause})"
-            return failure("interrupted", "NodeLost", message)
-        flight.attempt += 1
-        state = TrialFolder(flight.task.job.folder).checkpoint() if flight.task.job.train else None
-        on = f"goes on elsewhere after step {state.get('step')}" if state else "starts again elsewhere"
-        name = getattr(flight.task.key, "name", flight.task.key)
-        reports.notice(f"{name} was lost{where} ({cause}): it {on}")
-        flight.host = None
-        return {}
-
-    def _out_of_memory(self, flight: _Flight, problem: Exception) -> Result:
-        # The same trial with the same resources would meet the same end.
-        where = f" on {flight.host}" if flight.host else ""
-        text = (
-            f"the node ran out of memory{where}, and Ray ended the trial, for which {demand(flight.request)} were set "
-            'aside; ask for more with resources = { memory = "8GiB" } in its table, then --retry-failed'
-        )
-        return failure("failed", "OutOfMemory", text, str(problem))
 
     def _look_around(self, reports: Reports) -> None:
         """Nothing is heard: perhaps there is nobody left to be heard."""
@@ -384,19 +312,3 @@ class RayExecutor:
         if self.ours:
             ray.shutdown()
             self.ours = False
-
-
-def _knock(address: str | None) -> None:
-    """Raises OSError where nobody listens: Ray itself would try again for minutes."""
-    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
-    if host and port.isdecimal():
-        with socket.create_connection((host, int(port)), timeout=KNOCK_SECONDS):
-            pass
-
-
-def _hush() -> None:
-    # Ray prints the last words of every node that dies into the driver's output, a screen each, and has no option
-    # that keeps it from it. What was lost is said in a sentence, and the words are in Ray's own logs.
-    printer = ray._private.worker
-    if hasattr(printer, "print_to_stdstream"):
-        printer.print_to_stdstream = lambda data, ignore_prefix: None

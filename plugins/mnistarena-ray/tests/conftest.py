@@ -15,7 +15,14 @@ import pytest
 
 import mnistarena
 
-QUIET = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_USAGE_STATS_ENABLED": "0", "COLUMNS": "200", "NO_COLOR": "1"}
+# Ray's own sockets stay in /tmp, whose path is short enough for them.
+QUIET = {
+    "RAY_TMPDIR": "/tmp",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "COLUMNS": "200",
+    "NO_COLOR": "1",
+}
 
 
 @pytest.fixture(scope="session")
@@ -63,10 +70,12 @@ def plugins(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def cluster(plugins: Path) -> Iterator[Any]:
+def cluster(plugins: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A head without processors, and two nodes of one each; one of them says that it has a GPU."""
     before = dict(os.environ)
     os.environ.update(QUIET)
+    # Nodes that are killed leave what they kept to whoever comes by an hour later.
+    os.environ["TMPDIR"] = str(tmp_path_factory.mktemp("nodes"))
     os.environ["PYTHONPATH"] = os.pathsep.join([str(plugins), *filter(None, [before.get("PYTHONPATH")])])
     from ray.cluster_utils import Cluster
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -11,7 +12,8 @@ import time
 
 import psutil
 import pytest
-from mnistarena_ray.driver import RayExecutor, _Flight
+from mnistarena_ray.driver import RayExecutor
+from mnistarena_ray.flight import Flight
 from mnistarena_ray.likeness import Needs, differences
 from mnistarena_ray.space import Space
 from ray import exceptions
@@ -275,7 +277,7 @@ def heard(monkeypatch, problem, tmp_path, attempt=1, retries=1):
     said: list[str] = []
     executor = RayExecutor(mnistarena_ray.RayParams(retries=retries), ExecutorContext())
     job = Job(tmp_path, {}, "{}", None, tmp_path, (), {}, False, tmp_path)
-    flight = _Flight(
+    flight = Flight(
         Task("the trial", job, None), {"CPU": 1.0, "GPU": 0.0, "memory": 2.0**31}, attempt, Stream(), "a-host"
     )
     return executor._hear(flight, Reports(notice=said.append), stopping=False), said
@@ -335,11 +337,20 @@ def test_a_node_keeps_data_once_and_gives_the_room_back(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def raylets():
+    """The processes that make a machine a node."""
+    found = set()
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            found |= {process.pid} if "raylet" in process.name() else set()
+    return found
+
+
 @mnistarena.testing.parametrize("ray")
 def test_it_keeps_the_promises_of_an_executor_and_leaves_no_ray_running(check):
-    before = {process.pid for process in psutil.process_iter() if "raylet" in process.name()}
+    before = raylets()
     check.run()
-    assert {process.pid for process in psutil.process_iter() if "raylet" in process.name()} <= before
+    assert raylets() <= before
 
 
 @pytest.fixture(autouse=True)
