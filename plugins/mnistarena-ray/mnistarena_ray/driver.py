@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from mnistarena import environment
 from mnistarena.capacity import TRIAL_BYTES
-from mnistarena.errors import ArenaError
+from mnistarena.errors import ArenaError, StoreError
 from mnistarena.interrupts import Interrupts
 from mnistarena.job import ExecutorContext, Reports, Result, Task, Workload
 from mnistarena.parcel import pack, unpack
@@ -180,7 +181,12 @@ class RayExecutor:
             "name": flight.name,
             **self.cluster.avoiding(),
         }
-        weights = [self._weights(digest, path) for digest, path in job.files.items()]
+        try:
+            weights = [self._weights(digest, path) for digest, path in job.files.items()]
+        except OSError as problem:
+            gone = f"its weights have gone since the plan was made: {problem}"
+            yield flight.task, failure("failed", type(problem).__name__, gone)
+            return
         flight.stream = (
             ray.remote(self.function)
             .options(**options)
@@ -250,7 +256,10 @@ class RayExecutor:
             message = {"lost": f"{type(cause).__name__}: {str(cause).strip().splitlines()[-1]}"}
         folder = TrialFolder(flight.task.job.folder)
         if "result" in message:
-            unpack(folder.path, message["files"])
+            try:
+                unpack(folder.path, message["files"])
+            except StoreError as problem:
+                return failure("interrupted", "StoreError", str(problem))
             result: Result = {**message["result"], "conditions": message["conditions"]}
             if result["status"] != "interrupted" or "error" in result or stopping:
                 return result
@@ -261,7 +270,8 @@ class RayExecutor:
         if "lost" in message:
             return flight.lost(message["lost"], reports, retries=self.params.retries, stopping=stopping)
         if "checkpoint" in message:
-            unpack(folder.path, message["checkpoint"])
+            with suppress(StoreError):  # a full disk: the training is worth more
+                unpack(folder.path, message["checkpoint"])
             return None
         folder.append_log(message["log"])
         for event in message["events"]:
