@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -130,7 +129,7 @@ class _Execution:
             with self.folder.scratch() as scratch:
                 for entry in self.plan.datasets:
                     shared.write(entry, scratch / "data" / unique_slug(entry.label))
-                self.work_off(waiting, scratch)
+                self.run_trials(waiting, scratch)
 
     def plan_before(self) -> dict[str, Any]:
         """The plan of the last start here; one that cannot be read is moved aside: the spec gives it again."""
@@ -198,15 +197,22 @@ class _Execution:
         }
         self.folder.write_dataset(entry.label, arrays)
 
-    def work_off(self, waiting: list[Trial], scratch: Path) -> None:
+    def run_trials(self, waiting: list[Trial], scratch: Path) -> None:
+        """Run every trial; those whose results could not be written run once more when all others have ended."""
+        unwritten = self.run_round(waiting, scratch, then=" will be tried once more at the end")
+        # Another trial may have filled the disk, and what it wrote goes when it ends.
+        again = [trial for trial, _ in unwritten]
+        if again and (still := self.run_round(again, scratch, then=" cannot be stored")):
+            raise StoreError(f"{still[0][1]}; {KEPT}")
+
+    def run_round(self, waiting: list[Trial], scratch: Path, *, then: str) -> list[tuple[Trial, str]]:
+        """Run trials to their end; returns those whose results could not be written, each with the reason.
+
+        The reason is told at once, as a sentence of the trial's name, `then` and the reason.
+        """
         reports = Reports(self.hear, self.observer.stopping, self.observer.notice)
-        again: list[Trial] = []
-
-        def tasks() -> Iterator[Task]:
-            for trial in itertools.chain(waiting, again):
-                yield self.task(trial, scratch)
-
-        for task, result in self.executor.results(tasks(), reports):
+        unwritten: list[tuple[Trial, str]] = []
+        for task, result in self.executor.results((self.task(trial, scratch) for trial in waiting), reports):
             trial: Trial = task.key
             shutil.rmtree(task.job.temporary, ignore_errors=True)
             problem = None
@@ -215,14 +221,12 @@ class _Execution:
                 self.observer.ended(trial, record)
                 if (result.get("error") or {}).get("type") == "StoreError":
                     problem = result["error"]["message"]
-            except StoreError as unwritten:
-                problem = str(unwritten)
-            if problem and trial in again:
-                raise StoreError(f"{problem}; {KEPT}")
-            if problem:
-                # Another trial may have filled the disk, and what it wrote goes when it ends.
-                again.append(trial)
-                self.observer.notice(f"{trial.name} will be tried once more at the end: {problem}")
+            except StoreError as failure:
+                problem = str(failure)
+            if problem is not None:
+                unwritten.append((trial, problem))
+                self.observer.notice(f"{trial.name}{then}: {problem}")
+        return unwritten
 
     def hear(self, trial: Trial, event: dict[str, Any]) -> None:
         if event["event"] == "started":

@@ -117,7 +117,7 @@ class Reports:
 
 
 class Executor(Protocol):
-    """Runs trials somewhere. Used by one thread, in this order: `choose`, `results`, `close`."""
+    """Runs trials somewhere. Used by one thread, in this order: `choose`, `results` once or more, `close`."""
 
     def choose(self, work: Workload) -> dict[str, Any]:
         """The conditions, as `mnistarena.environment.conditions` has them; recorded with the plan and each result.
@@ -128,6 +128,8 @@ class Executor(Protocol):
 
     def results(self, tasks: Iterator[Task], reports: Reports) -> Iterator[tuple[Task, Result]]:
         """Each task with its result, in the order in which they end; a task is taken when there is a place for it.
+
+        Called again, with further tasks, for trials that are to run once more when all others have ended.
 
         A result's `conditions`, if any, are what was otherwise than `choose` said: the host, the device. When a result
         arrives, the files of the trial are in its job's folder. SIGINT or SIGTERM asks running trials for a

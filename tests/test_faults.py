@@ -204,3 +204,57 @@ def test_a_full_disk_stops_the_run_with_a_sentence_and_the_same_command_continue
     assert {p: p.read_bytes() for p in finished} == finished
     assert len(records(small_disk / "run")) == 1
     assert len(list(small_disk.glob("run/trials/*/trial.json"))) == 2
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 8])
+def test_a_result_that_could_not_be_written_is_tried_once_more_however_many_run_at_a_time(
+    arena, write_spec, tmp_path, monkeypatch, jobs
+):
+    refused = refuse_to_write(monkeypatch, {"knn": 1})
+    result = arena("run", write_spec(LATE), "--out", "run", "--jobs", jobs, "--threads", 1)
+    assert "will be tried once more at the end: cannot write there" in result.out
+    assert result.status == 0, result.out + result.err
+    assert refused == ["knn"]
+    assert {record["status"] for record in records(tmp_path / "run").values()} == {"done"}
+
+
+def test_a_result_that_cannot_be_written_a_second_time_stops_the_run_and_keeps_the_others(
+    arena, write_spec, tmp_path, monkeypatch
+):
+    refuse_to_write(monkeypatch, {"knn": 2})
+    result = arena("run", write_spec(LATE), "--out", "run", "--jobs", 8, "--threads", 1)
+    assert result.status == 2
+    assert "cannot write there; finished trials are kept" in result.err
+    assert set(records(tmp_path / "run")) == {"logistic-regression"}
+    assert arena("run", "tiny.toml", "--out", "run").status == 0
+    assert set(records(tmp_path / "run")) == {"logistic-regression", "knn"}
+
+
+LATE = """
+[benchmark]
+name = "the last one fails to be written"
+[[dataset]]
+name = "digits"
+[[model]]
+name = "logistic-regression"
+[[model]]
+name = "knn"
+"""
+
+
+def refuse_to_write(monkeypatch, times):
+    """For so many times, the record of a recipe cannot be written; returns the labels that were refused."""
+    from mnistarena.errors import StoreError
+    from mnistarena.trialfolder import TrialFolder
+
+    write, refused = TrialFolder.write, []
+
+    def full(folder, record):
+        label = record["label"]
+        if refused.count(label) < times.get(label, 0):
+            refused.append(label)
+            raise StoreError("cannot write there")
+        write(folder, record)
+
+    monkeypatch.setattr(TrialFolder, "write", full)
+    return refused

@@ -32,6 +32,7 @@ class ExecutorSubject(Subject):
             *super().checks(),
             Check("conditions", "choose says device, threads and versions", self.check_conditions),
             Check("results", "every task ends in its own result", self.check_results),
+            Check("rounds", "further tasks may follow when the first have ended", self.check_rounds),
             Check("failure", "a trial that fails is a result, and costs no other", self.check_failure),
             Check("started", "each task is reported as started", self.check_started),
             Check("leaves-nothing", "closing it twice is no error", self.check_close),
@@ -39,7 +40,7 @@ class ExecutorSubject(Subject):
 
     @cached_property
     def ran(self) -> tuple[Any, dict[str, Any], list[Any], dict[int, Result]]:
-        """The closed executor, its conditions, whose start it told of, and what came of `JOBS` jobs."""
+        """The closed executor, its conditions, whose start it told of, and what came of `JOBS` jobs and a late one."""
         params = self.params
         told: list[Any] = []
         executor = self.definition.start(params, ExecutorContext(jobs=2, threads=1, device="cpu"))
@@ -49,13 +50,19 @@ class ExecutorSubject(Subject):
                 tasks = [_task(Path(name), number, conditions) for number in range(JOBS)]
                 reports = Reports(lambda key, event: told.append(key) if event["event"] == "started" else None)
                 found = {task.key: result for task, result in executor.results(iter(tasks), reports)}
+                late = _task(Path(name), JOBS, conditions)
+                found |= {task.key: result for task, result in executor.results(iter([late]), reports)}
         finally:
             executor.close()
         return executor, conditions, told, found
 
+    def first(self) -> dict[int, Result]:
+        """What came of the first `JOBS` jobs."""
+        return {key: result for key, result in self.ran[3].items() if key != JOBS}
+
     def results(self) -> dict[int, Result]:
-        """What came of the jobs, where they came to an end."""
-        found = self.ran[3]
+        """The same, where they came to an end."""
+        found = self.first()
         if sorted(found) != list(range(JOBS)):
             raise NotApplicable('it did not run all jobs: see "results"')
         return found
@@ -75,7 +82,7 @@ class ExecutorSubject(Subject):
 
     def check_results(self) -> None:
         """All jobs, and the figures that their predictions give."""
-        found = self.ran[3]
+        found = self.first()
         if sorted(found) != list(range(JOBS)):
             raise Nonconformity(f"of the tasks {list(range(JOBS))} results came for {sorted(found)}")
         for number in set(range(JOBS)) - {FAILING}:
@@ -83,6 +90,15 @@ class ExecutorSubject(Subject):
             accuracy = float((wanted.predicted == wanted.labels).mean())
             if found[number].get("metrics") != {"accuracy": accuracy}:
                 raise Nonconformity(f"the accuracy of task {number} is {accuracy}; its result is {found[number]}")
+
+    def check_rounds(self) -> None:
+        """A trial whose result could not be written runs once more, after all others."""
+        self.results()
+        status = self.ran[3].get(JOBS, {}).get("status")
+        if status != "done":
+            raise Nonconformity(
+                f"called again with a further task, results gave it the status {status}; results is called once a round"
+            )
 
     def check_failure(self) -> None:
         """Status and cause."""

@@ -63,6 +63,8 @@ class RayExecutor:
         """Of a trial whose table asks for no number of processors, where nobody asked for threads: as at first."""
         self.jobs: int | None = None
         self.flights: dict[Any, Flight] = {}
+        self.bell: Any = None
+        """One for all that this executor runs: a node listens to the first that it hears of."""
         self.data: dict[Path, Any] = {}
         self.weights: dict[str, Any] = {}
 
@@ -104,11 +106,12 @@ class RayExecutor:
     def results(self, tasks: Iterator[Task], reports: Reports) -> Iterator[tuple[Task, Result]]:
         """Each task with its result, in the order in which they end."""
         assert self.cluster is not None
-        for sentence in self.cluster.refused():
-            reports.notice(sentence)
-        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
-        bell = ray.remote(num_cpus=0)(node.Bell).options(scheduling_strategy=here).remote()
-        self.stop = [bell.heard.remote()]
+        if self.bell is None:
+            here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+            self.bell = ray.remote(num_cpus=0)(node.Bell).options(scheduling_strategy=here).remote()
+            self.stop = [self.bell.heard.remote()]
+            for sentence in self.cluster.refused():
+                reports.notice(sentence)
         exhausted, patience = False, float("inf")
         with Interrupts() as interrupts:
             while True:
@@ -125,7 +128,7 @@ class RayExecutor:
                 if interrupts.count > before:
                     if before == 0:
                         reports.stopping()
-                        bell.ring.remote()
+                        self.bell.ring.remote()
                         patience = time.monotonic() + GRACE_SECONDS
                         self._call_off()
                     else:
@@ -316,6 +319,7 @@ class RayExecutor:
         self.flights.clear()
         self.data.clear()
         self.weights.clear()
+        self.bell = None
         if self.cluster is not None:
             self.cluster.tidy(self.token)
             self.cluster = None
