@@ -40,7 +40,7 @@ docs: $(VENV)/.dev
 	$(BIN)/python -m cogapp -r -I docs docs/*.md
 
 chaos: $(VENV)/.dev
-	ARENA_CHAOS_KILLS=20 $(BIN)/python -m pytest -s tests/test_chaos.py
+	ARENA_CHAOS_KILLS=20 $(BIN)/python -m pytest -s tests/execution/test_chaos.py
 	ARENA_CHAOS_KILLS=10 $(BIN)/python -m pytest -s plugins/mnistarena-ray -k killed
 
 $(VENV)/.bench: $(VENV)/.dev

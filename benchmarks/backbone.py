@@ -17,8 +17,8 @@ IMAGES, EPOCHS, SIDE = 1000, 5, 64
 
 @lru_cache(maxsize=1)
 def chain() -> Any:
-    from mnistarena.batches import Chain
-    from mnistarena.registry import installed
+    from mnistarena.engine.chain import Chain
+    from mnistarena.plugin.registry import installed
 
     registry = installed()
     names = (("resize", {"size": SIDE}), ("to-rgb", {}), ("normalize", {}))
@@ -28,24 +28,25 @@ def chain() -> Any:
 
 def fine_tune(once: bool) -> float:
     """Seconds of training AlexNet's last layer, the time for its features included."""
-    from mnistarena import backbone
-    from mnistarena.batches import Batches
-    from mnistarena.registry import installed
+    from mnistarena.engine import backbone
+    from mnistarena.engine.batches import Batches
+    from mnistarena.engine.step import autocast
+    from mnistarena.engine.training import train
+    from mnistarena.plugin.registry import installed
     from mnistarena.spec.schema import Training
-    from mnistarena.training import autocast, train
 
     definition: Any = installed().get("model", "alexnet").definition
     images, labels, _ = mnist(IMAGES)
     recipe = Training.model_validate({"epochs": EPOCHS})
     model = definition.build(definition.params(weights=["none"], freeze="backbone"), chain().task)
-    split = Batches(images, labels, chain(), torch.device("cpu"), keep=not once)
+    split = Batches(images, labels, chain=chain(), device=torch.device("cpu"), keep=not once)
     began, trained = time.perf_counter(), model
     if once:
         features = backbone.features(model.backbone, split, autocast(recipe, split.device))
         assert features is not None
         trained, split = model.head, features
     spent = time.perf_counter() - began
-    found = train(trained, split, recipe, 0, dict, lambda row: None, lambda *news: None, spent=spent)
+    found = train(trained, split, recipe, seed=0, spent=spent)
     return float(found["train_seconds"])
 
 

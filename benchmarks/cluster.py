@@ -11,19 +11,30 @@ import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from benchmarks.rows import Row, seconds, spread, take_turns
-from mnistarena import environment
-from mnistarena.job import ExecutorContext, Job, Reports, Task, Workload
+from mnistarena.executors import (
+    ExecutorContext,
+    Job,
+    Reports,
+    Started,
+    StepsDone,
+    Submission,
+    Workload,
+    cores,
+)
+
+if TYPE_CHECKING:
+    from mnistarena_ray.messages import Message
 
 TRIALS = int(os.environ.get("ARENA_CLUSTER_TRIALS", "1000"))
 """Trivial trials of one turn."""
 
 SCHEDULED = (100, 1000, 10_000)
-"""Trials that do nothing, to see what is left."""
+"""Trials that do nothing, to see what the driver costs."""
 
 NEWS = 2000
 """Messages of one trial, to see what one costs."""
@@ -46,7 +57,7 @@ params = {{ n_estimators = 1 }}
 def run(rounds: int) -> list[Row]:
     """Real trials in turns, then tasks that do nothing."""
     if find_spec("mnistarena_ray") is None:
-        return [Row("trials through Ray", "", "unmeasured: pip install -r requirements-extra.txt", None)]
+        return [Row("trials through Ray", "", measured="unmeasured: pip install -r requirements-extra.txt", met=None)]
     return [*trivial(min(rounds, 2)), *scheduling()]
 
 
@@ -59,8 +70,8 @@ def trivial(rounds: int) -> list[Row]:
         def took(executor: str, trials: int) -> float:
             (folder / "spec.toml").write_text(SPEC.format(seeds=list(range(trials))))
             out = folder / f"run-{next(numbers)}"
-            command = [sys.executable, "-m", "mnistarena", "run", "spec.toml", "--threads", "1", "--out", out]
-            command += ["--executor", executor, "--jobs", str(environment.cores())]
+            command = [sys.executable, "-m", "mnistarena", "run", "spec.toml", "--threads", "1", "--out", str(out)]
+            command += ["--executor", executor, "--jobs", str(cores())]
             began = time.perf_counter()
             subprocess.run(command, check=True, cwd=folder, stdout=subprocess.DEVNULL)
             return time.perf_counter() - began
@@ -74,35 +85,40 @@ def trivial(rounds: int) -> list[Row]:
     rates = {one: TRIALS / turns.median(one) for one in starts}
     return [
         Row(
-            f"a trivial trial on Ray beyond a local one, {TRIALS:,} trials, {environment.cores()} at a time",
+            f"a trivial trial on Ray beyond a local one, {TRIALS:,} trials, {cores()} at a time",
             "",
-            spread(more, 0, " ms"),
-            None,
-            f"local {statistics.median(each['local']):.0f} ms, ray {statistics.median(each['ray']):.0f} ms a trial; "
+            measured=spread(more, 0, " ms"),
+            met=None,
+            detail=f"local {statistics.median(each['local']):.0f} ms, "
+            f"ray {statistics.median(each['ray']):.0f} ms a trial; "
             f"whole commands: local {rates['local']:.1f}, ray {rates['ray']:.1f} trials a second; "
             f"a run of one trial: local {starts['local']:.1f} s, ray {starts['ray']:.1f} s",
         )
     ]
 
 
-def nothing(*arguments: Any) -> Iterator[dict[str, Any]]:
+def nothing(*arguments: Any) -> Iterator[Message]:
     """A trial that only says that it began and ended, with files of the size of a small run's."""
-    yield {"events": [{"event": "started", "host": "here"}], "log": b""}
+    from mnistarena_ray.messages import News, TrialEnded
+
+    yield News([Started("here")], b"")
     files = {"predictions.npz": np.zeros(20_000, np.uint8), "history.jsonl": np.zeros(500, np.uint8)}
-    yield {"result": {"status": "done", "metrics": {}}, "files": files, "conditions": {}}
+    yield TrialEnded({"status": "done", "metrics": {}}, files)
 
 
-def chatter(*arguments: Any) -> Iterator[dict[str, Any]]:
-    """A trial that sends news without end."""
+def chatter(*arguments: Any) -> Iterator[Message]:
+    """A trial that sends very many messages."""
+    from mnistarena_ray.messages import News, TrialEnded
+
     for number in range(NEWS):
-        yield {"events": [{"event": "step", "step": number, "total": NEWS, "loss": 0.0, "host": "here"}], "log": b"x"}
-    yield {"result": {"status": "done"}, "files": {}, "conditions": {}}
+        yield News([StepsDone(number, NEWS, loss=0.0)], b"x")
+    yield TrialEnded({"status": "done"}, {})
 
 
 def scheduling() -> list[Row]:
-    """The driver's own work: submit, hear, write; nothing runs on the nodes."""
+    """The driver's own work: submit, take messages, write; nothing runs on the nodes."""
     from mnistarena_ray import RayParams
-    from mnistarena_ray.driver import RayExecutor
+    from mnistarena_ray.executor import RayExecutor
 
     rows, costs = [], {}
     executor = RayExecutor(RayParams(), ExecutorContext(device="cpu", threads=1))
@@ -121,26 +137,32 @@ def scheduling() -> list[Row]:
     last = costs[SCHEDULED[-1]]
     rows.append(
         Row(
-            f"scheduling a trial that does nothing, {SCHEDULED[-1]:,} of them: submit, hear twice, write 20 kB",
+            f"scheduling a trial that does nothing, {SCHEDULED[-1]:,} of them: submit, take two messages, write 20 kB",
             "",
-            f"{1000 * last:.1f} ms",
-            None,
-            f"each: {told}; {1 / last:.0f} trials a second through one driver",
+            measured=f"{1000 * last:.1f} ms",
+            met=None,
+            detail=f"each: {told}; {1 / last:.0f} trials a second through one driver",
         )
     )
     rows.append(
-        Row("a message with news of a running trial", "", f"{1000 * message:.2f} ms", None, "from two at a time")
+        Row(
+            "a message with news of a running trial",
+            "",
+            measured=f"{1000 * message:.2f} ms",
+            met=None,
+            detail="from two at a time",
+        )
     )
     return rows
 
 
 def _through(executor: Any, folder: Path, trials: int) -> None:
-    def tasks() -> Iterator[Task]:
+    def submissions() -> Iterator[Submission]:
         for number in range(trials):
             own = folder / str(number)
             own.mkdir(parents=True)
-            job = Job(own, {"seed": number}, "{}", None, folder, (), executor.conditions, False, own)
-            yield Task(number, job, None)
+            job = Job(own, {"seed": number}, conditions=executor.conditions, data=folder, temporary=own)
+            yield Submission(number, job)
 
-    ended = sum(result["status"] == "done" for _, result in executor.results(tasks(), Reports()))
+    ended = sum(result["status"] == "done" for _, result in executor.results(submissions(), Reports()))
     assert ended == trials, (ended, trials)

@@ -19,12 +19,15 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Subset
 from torchvision import transforms
 
-from mnistarena import DataContext, data
-from mnistarena.batches import Batches, Chain
-from mnistarena.module import to_channels_last
-from mnistarena.registry import installed
+from mnistarena import DataContext
+from mnistarena.data.dataset import task_of
+from mnistarena.data.splits import SplitRule, split_dataset
+from mnistarena.engine.batches import Batches
+from mnistarena.engine.chain import Chain
+from mnistarena.engine.training import train
+from mnistarena.plugin.registry import installed
 from mnistarena.spec.schema import Training
-from mnistarena.training import train
+from mnistarena.trial.network import to_channels_last
 
 MEAN, DEVIATION = 0.1307, 0.3081
 
@@ -34,8 +37,8 @@ def mnist(n: int) -> tuple[Any, Any, Any]:
     """Images uint8, labels, and the task, of `n` stratified training images."""
     definition = installed().get("dataset", "mnist").definition
     loaded = definition.load(definition.params(), DataContext(Path(), download=False))
-    parts = data.split(loaded, validation=0, split_seed=0, train_limit=n, test_limit=None)
-    return loaded.train_images[parts.train], loaded.train_labels[parts.train], data.task(loaded, parts)
+    parts = split_dataset(loaded, SplitRule(train_limit=n))
+    return loaded.train_images[parts.train], loaded.train_labels[parts.train], task_of(loaded, parts)
 
 
 class Pictures(torch.utils.data.Dataset):
@@ -211,9 +214,9 @@ def engine(n: int, device: str = "cpu", precision: str = "float32") -> float:
     where = torch.device(device)
     model = definition.build(definition.params(), chain.task).to(where)
     to_channels_last(model)
-    batches = Batches(images, labels, chain, where, keep=True)
+    batches = Batches(images, labels, chain=chain, device=where, keep=True)
     recipe = Training.model_validate({"epochs": 1, "precision": precision})
-    return float(train(model, batches, recipe, 0, dict, lambda row: None, lambda *news: None)["images_per_second"])
+    return train(model, batches, recipe, seed=0)["images_per_second"] or 0.0
 
 
 def flops_per_trained_image() -> float:

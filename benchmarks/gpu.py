@@ -14,7 +14,7 @@ def run(rounds: int) -> list[Row]:
     """Unmeasured where there is no GPU."""
     what, target = "on one GPU: `cnn` epoch against the stock loop on the same GPU", 40
     if not torch.cuda.is_available():
-        return [Row(what, f"≥ {target}×", "unmeasured: no GPU on this machine", None)]
+        return [Row(what, f"≥ {target}×", measured="unmeasured: no GPU on this machine", met=None)]
     contenders.engine(6400, "cuda", "auto"), contenders.stock(6400, "cuda")
     turns = take_turns(
         {

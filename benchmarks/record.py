@@ -40,7 +40,7 @@ class RecordNet(nn.Module):
 def tensors() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     """All of MNIST, normalised, in memory before the clock starts."""
     from mnistarena import DataContext
-    from mnistarena.registry import installed
+    from mnistarena.plugin.registry import installed
 
     definition: Any = installed().get("dataset", "mnist").definition
     loaded = definition.load(definition.params(), DataContext(Path(), download=False))
@@ -82,40 +82,42 @@ def published(seed: int) -> tuple[float, float]:
 
 @lru_cache(maxsize=1)
 def sprint_recipe() -> tuple[Any, Any, Any, Any]:
-    from mnistarena.batches import Batches, Chain
-    from mnistarena.registry import installed
-    from mnistarena.resolve import resolve
-    from mnistarena.spec.load import load
+    from mnistarena.engine.batches import Batches
+    from mnistarena.engine.chain import Chain
+    from mnistarena.plan.lookup import registry_for
+    from mnistarena.plan.resolve import resolve
+    from mnistarena.spec.load import load_spec
 
-    recipe = resolve(load(SPEC), installed(), only=("sprint",)).recipes[0]
+    loaded = load_spec(SPEC)
+    recipe = resolve(loaded, registry_for(loaded), only=("sprint",)).recipes[0]
     held: Any = recipe.data
     chain = Chain([(component.definition, params) for component, params in recipe.transforms], held.task)
     cpu = torch.device("cpu")
     train_split = Batches(
         held.dataset.train_images[held.split.train],
         held.dataset.train_labels[held.split.train],
-        chain,
-        cpu,
+        chain=chain,
+        device=cpu,
         keep=True,
     )
-    test = Batches(held.dataset.test_images, held.dataset.test_labels, chain, cpu, keep=True)
+    test = Batches(held.dataset.test_images, held.dataset.test_labels, chain=chain, device=cpu, keep=True)
     return recipe, chain, train_split, test
 
 
 def sprint(seed: int) -> tuple[float, float]:
     """The spec's recipe in this engine, on its 55,000 training images; the clock includes the engine's warm-up."""
-    from mnistarena import evaluation, training
-    from mnistarena.module import to_channels_last
-    from mnistarena.seeds import derive
-    from mnistarena.streams import seed_everything
+    from mnistarena.engine import prediction, step, training
+    from mnistarena.engine.random_state import seed_everything
+    from mnistarena.engine.seeds import derive
+    from mnistarena.trial.network import to_channels_last
 
     recipe, chain, train_split, test = sprint_recipe()
     began = time.perf_counter()
     seed_everything(derive(seed, "initialisation"))
     model = recipe.model.definition.build(recipe.params, chain.task)
     to_channels_last(model)
-    training.train(model, train_split, recipe.training, seed, dict, lambda row: None, lambda *news: None)
-    found = evaluation.scores(model, test, 10, training.autocast(recipe.training, train_split.device))
+    training.train(model, train_split, recipe.training, seed=seed)
+    found = prediction.scores(model, test, 10, step.autocast(recipe.training, train_split.device))
     return time.perf_counter() - began, found["validation_accuracy"]
 
 

@@ -61,17 +61,19 @@ def spread(values: Sequence[float], digits: int = 2, unit: str = "×") -> str:
 
 def at_least(what: str, values: Sequence[float], bound: float, detail: str = "") -> Row:
     """A row whose median must not be below the bound."""
-    return Row(what, f"≥ {bound:g}×", spread(values), statistics.median(values) >= bound, detail)
+    return Row(what, f"≥ {bound:g}×", measured=spread(values), met=statistics.median(values) >= bound, detail=detail)
 
 
 def beside(what: str, values: Sequence[float], detail: str = "") -> Row:
     """A row without a target."""
-    return Row(what, "", spread(values), None, detail)
+    return Row(what, "", measured=spread(values), met=None, detail=detail)
 
 
 def at_most(what: str, values: Sequence[float], bound: float, detail: str = "", digits: int = 2) -> Row:
     """A row whose median must not be above the bound."""
-    return Row(what, f"≤ {bound:g}×", spread(values, digits), statistics.median(values) <= bound, detail)
+    return Row(
+        what, f"≤ {bound:g}×", measured=spread(values, digits), met=statistics.median(values) <= bound, detail=detail
+    )
 
 
 def seconds(call: Callable[[], Any]) -> float:

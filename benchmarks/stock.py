@@ -19,7 +19,7 @@ def main() -> None:
 
     from benchmarks.contenders import NotebookCnn, Pictures, mnist
     from mnistarena import DataContext
-    from mnistarena.registry import installed
+    from mnistarena.plugin.registry import installed
 
     torch.manual_seed(given.seed)
     images, labels, _ = mnist(given.images)

@@ -59,4 +59,4 @@ def run(rounds: int) -> list[Row]:
 def _share(what: str, values: list[float], bound: float, roof: float) -> Row:
     middle = statistics.median(values)
     text = f"{middle:.2f} ({min(values):.2f} to {max(values):.2f}, {len(values)} rounds)"
-    return Row(what, f"≥ {bound:.2f}", text, middle >= bound, f"roof {roof:,.0f} GFLOP/s")
+    return Row(what, f"≥ {bound:.2f}", measured=text, met=middle >= bound, detail=f"roof {roof:,.0f} GFLOP/s")

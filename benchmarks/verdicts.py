@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from mnistarena import load_run, statistics
+from mnistarena import load_run
+from mnistarena.stats import crossed, verdicts
 
 POOL = Path(__file__).with_name("pool.npz")
 N, SEEDS = 10_000, (3, 5, 10)
@@ -30,7 +31,7 @@ HARD, OWN, NOISE = 1.0, 0.35, 0.5
 REGIMES = {"stable": (0.0, 0.0), "unstable": (0.005, 0.005), "one unstable": (0.0, 0.005)}
 BOOTSTRAP = 400
 
-Correct = statistics.Correct
+Correct = crossed.Correct
 
 
 def shift(accuracy: float, spread: float) -> tuple[float, float]:
@@ -75,7 +76,7 @@ def coverage(repeats: int) -> Iterator[str]:
             hits = np.zeros(2)
             for _ in range(repeats):
                 a, b = recipes(rng, k, (0.992, 0.990), spreads)
-                found = statistics.difference(a, b)
+                found = crossed.difference(a, b)
                 assert found is not None
                 low, high = bootstrap(a, b, weights, rng)
                 hits += (found.low <= 0.002 <= found.high, low <= 0.002 <= high)
@@ -93,9 +94,9 @@ def false_alarms(draws: int) -> Iterator[str]:
             held = 0
             for _ in range(draws):
                 drawn = rng.permutation(len(correct))[: 2 * k]
-                found = statistics.difference(correct[drawn[:k]], correct[drawn[k:]])
+                found = crossed.difference(correct[drawn[:k]], correct[drawn[k:]])
                 assert found is not None
-                said[statistics.verdicts([found])[0]] += 1
+                said[verdicts.verdicts([found])[0]] += 1
                 held += found.low <= 0 <= found.high
             called = said["better"] + said["worse"]
             yield (
@@ -115,8 +116,8 @@ def power(repeats: int) -> Iterator[str]:
             for truth in truths:
                 rng = np.random.default_rng([3, k, round(1e4 * truth), len(regime)])
                 pairs = (recipes(rng, k, (0.99 + truth, 0.99), spreads) for _ in range(repeats))
-                found = [statistics.difference(a, b) for a, b in pairs]
-                said = [statistics.verdicts([one])[0] for one in found if one is not None]
+                found = [crossed.difference(a, b) for a, b in pairs]
+                said = [verdicts.verdicts([one])[0] for one in found if one is not None]
                 shares[truth] = said.count("better" if truth else "equal") / repeats
             row = " | ".join(f"{shares[t]:.1%}" for t in (*truths[1:], 0.0))
             yield f"| {regime} | {k} | {row} |"
@@ -129,9 +130,9 @@ def speed() -> str:
     took = []
     for _ in range(5):
         start = time.perf_counter()
-        crossed = statistics.Crossed(drawn)
-        pairs = [crossed.difference(a, b) for a in range(10) for b in range(a)]
-        statistics.verdicts([pair for pair in pairs if pair])
+        benchmark = crossed.Crossed(drawn)
+        pairs = [benchmark.difference(a, b) for a in range(10) for b in range(a)]
+        verdicts.verdicts([pair for pair in pairs if pair])
         took.append(time.perf_counter() - start)
     return f"All 45 pairs of 10 recipes × 10 seeds × 10,000 images: {1000 * sorted(took)[2]:.0f} ms (median of 5)."
 

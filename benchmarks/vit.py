@@ -97,19 +97,20 @@ def looped() -> float:
 
 def batched() -> float:
     """Seconds a step of the plugin `vit` in this engine."""
-    from mnistarena.batches import Batches, Chain
-    from mnistarena.registry import installed
+    from mnistarena.engine.batches import Batches
+    from mnistarena.engine.chain import Chain
+    from mnistarena.engine.training import train
+    from mnistarena.plugin.registry import installed
     from mnistarena.spec.schema import Training
-    from mnistarena.training import train
 
     steps = 40
     images, labels, task = mnist(BATCH * steps)
     definition: Any = installed().get("model", "vit").definition
     chain = Chain([], task)
-    batches = Batches(images, labels, chain, torch.device("cpu"), keep=True)
+    batches = Batches(images, labels, chain=chain, device=torch.device("cpu"), keep=True)
     recipe = Training.model_validate({"epochs": 1, "batch_size": BATCH})
     model = definition.build(definition.params(), task)
-    found = train(model, batches, recipe, 0, dict, lambda row: None, lambda *news: None)
+    found = train(model, batches, recipe, seed=0)
     return float(found["train_seconds"]) / steps
 
 

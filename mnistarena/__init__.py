@@ -1,6 +1,12 @@
 """Which of these image classifiers is better on this data, by how much, at what cost?
 
-The names below are the public interface. They load on first use, so that `import mnistarena` is cheap.
+The names below are the public interface. They load on first use, so that `import mnistarena` is cheap. Public as
+well: `mnistarena.executors`, `mnistarena.pretrained`, `mnistarena.testing` and `mnistarena.data.idx`.
+
+How the package is read, from the question to the answer: spec (the question) → plugin, data (who answers, on what) →
+plan → execution (many trials) → trial (one, in its process) → engine (torch: tensors in, trained model out) → store →
+stats, evidence → report. Beside them: pretrained (before a training), inference (after it), builtin, testing, cli.
+docs/architecture.md has the order of imports.
 """
 
 from __future__ import annotations
@@ -11,22 +17,24 @@ from typing import TYPE_CHECKING, Any
 from mnistarena.version import __version__
 
 _HOME = {
-    "ModelDef": "components",
-    "DatasetDef": "components",
-    "TransformDef": "components",
-    "MetricDef": "components",
-    "ExecutorDef": "components",
-    "Params": "components",
-    "Task": "components",
-    "Dataset": "components",
-    "Predictions": "components",
-    "DataContext": "components",
-    "PrepareContext": "components",
-    "hookimpl": "hookspecs",
-    "run": "notebook",
-    "load_run": "notebook",
-    "Run": "notebook",
-    "Options": "execute",
+    "ModelDef": "plugin.components",
+    "DatasetDef": "plugin.components",
+    "TransformDef": "plugin.components",
+    "MetricDef": "plugin.components",
+    "ExecutorDef": "plugin.executor",
+    "Params": "plugin.components",
+    "Task": "plugin.components",
+    "Dataset": "plugin.components",
+    "Predictions": "plugin.components",
+    "DataContext": "plugin.components",
+    "PrepareContext": "plugin.components",
+    "hookimpl": "plugin.hooks",
+    "run": "api",
+    "load_run": "api",
+    "Run": "api",
+    "TrialResult": "api",
+    "Options": "execution.run",
+    "Observer": "execution.observer",
     "ArenaError": "errors",
     "SpecError": "errors",
     "PluginError": "errors",
@@ -39,19 +47,7 @@ _HOME = {
 __all__ = [*_HOME, "__version__"]
 
 if TYPE_CHECKING:
-    from mnistarena.components import (
-        DataContext as DataContext,
-        Dataset as Dataset,
-        DatasetDef as DatasetDef,
-        ExecutorDef as ExecutorDef,
-        MetricDef as MetricDef,
-        ModelDef as ModelDef,
-        Params as Params,
-        Predictions as Predictions,
-        PrepareContext as PrepareContext,
-        Task as Task,
-        TransformDef as TransformDef,
-    )
+    from mnistarena.api import Run as Run, TrialResult as TrialResult, load_run as load_run, run as run
     from mnistarena.errors import (
         ArenaError as ArenaError,
         DataError as DataError,
@@ -61,9 +57,22 @@ if TYPE_CHECKING:
         StoreError as StoreError,
         TrialError as TrialError,
     )
-    from mnistarena.execute import Options as Options
-    from mnistarena.hookspecs import hookimpl as hookimpl
-    from mnistarena.notebook import Run as Run, load_run as load_run, run as run
+    from mnistarena.execution.observer import Observer as Observer
+    from mnistarena.execution.run import Options as Options
+    from mnistarena.plugin.components import (
+        DataContext as DataContext,
+        Dataset as Dataset,
+        DatasetDef as DatasetDef,
+        MetricDef as MetricDef,
+        ModelDef as ModelDef,
+        Params as Params,
+        Predictions as Predictions,
+        PrepareContext as PrepareContext,
+        Task as Task,
+        TransformDef as TransformDef,
+    )
+    from mnistarena.plugin.executor import ExecutorDef as ExecutorDef
+    from mnistarena.plugin.hooks import hookimpl as hookimpl
 
 
 def __getattr__(name: str) -> Any:

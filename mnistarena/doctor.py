@@ -1,4 +1,4 @@
-"""Is this installation fit to run: versions, devices, plugins, data, disk and memory, each looked at as it is."""
+"""`arena doctor`: the state of this installation: versions, devices, plugins, data, disk and memory."""
 
 from __future__ import annotations
 
@@ -9,24 +9,26 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from pydantic import ValidationError
+from typing_extensions import NotRequired, TypedDict
 
 from mnistarena import environment
-from mnistarena.components import DataContext
 from mnistarena.errors import MissingDataError
-from mnistarena.registry import Component, Registry
-from mnistarena.resolve import data_dir
+from mnistarena.paths import data_dir
+from mnistarena.plugin.components import DataContext
+from mnistarena.plugin.registry import Component, Registry
 from mnistarena.version import __version__
 
 ENOUGH = 1 << 30
-"""Free bytes below which a run may soon stand still, on a disk or in memory."""
+"""Free bytes, on a disk or in memory, below which a run may soon fail."""
 
-LOOK_SECONDS = 120
+DEVICE_SECONDS = 120
+"""How long the process that imports torch may take."""
 
-# In a process of its own: a torch that does not fit its system may end the interpreter that imports it.
-_LOOK = """
+# Run in a process of its own: a torch that does not fit its system may crash the interpreter that imports it.
+_DEVICES = """
 import json, torch, torchvision
 found = []
 for number in range(torch.cuda.device_count()):
@@ -38,15 +40,69 @@ print(json.dumps(found))
 """
 
 
-def examine(registry: Registry, runs: Path) -> dict[str, Any]:
-    """All that was found, as plain data; `problems` are sentences that say what to mend.
+class Device(TypedDict):
+    """A device that trials can run on; `memory_bytes` is its own memory, `cores` those of the processor."""
 
-    `runs` is where run folders would go. Nothing is fetched, and nothing written.
-    """
+    device: str
+    name: str
+    memory_bytes: int | None
+    cores: NotRequired[int]
+
+
+class PluginRow(TypedDict):
+    """A plugin: whether it loaded, and the names of the components it provides, by kind."""
+
+    name: str
+    distribution: str
+    version: str
+    status: str
+    cause: str
+    provides: dict[str, list[str]]
+
+
+class DatasetRow(TypedDict):
+    """A dataset: `found` on this machine, `missing`, `yours` (its parameters name your files), or `broken`."""
+
+    name: str
+    status: Literal["found", "missing", "yours", "broken"]
+    detail: str
+
+
+class DiskRow(TypedDict):
+    """A folder that mnistarena writes to."""
+
+    what: str
+    path: str
+    free_bytes: int
+    writable: bool
+
+
+class MachineRow(TypedDict):
+    """The system and its memory."""
+
+    system: str
+    memory_bytes: int
+    memory_available_bytes: int
+
+
+class Findings(TypedDict):
+    """The state of an installation; `problems` are sentences that say what to fix."""
+
+    versions: dict[str, str | None]
+    machine: MachineRow
+    devices: list[Device]
+    plugins: list[PluginRow]
+    datasets: list[DatasetRow]
+    disk: list[DiskRow]
+    problems: list[str]
+
+
+def examine(registry: Registry, runs: Path) -> Findings:
+    """Everything that was found. `runs` is where run folders would go. Nothing is downloaded or written."""
     import psutil
 
     problems: list[str] = []
-    found: dict[str, Any] = {
+    found: Findings = {
         "versions": versions(problems),
         "machine": {
             "system": f"{platform.system()} {platform.release()}",
@@ -57,29 +113,35 @@ def examine(registry: Registry, runs: Path) -> dict[str, Any]:
         "plugins": plugins(registry, problems),
         "datasets": [dataset(component) for component in registry.all("dataset")],
         "disk": [disk("run folders", runs, problems), disk("data cache", data_dir(), problems)],
+        "problems": problems,
     }
     if found["machine"]["memory_available_bytes"] < ENOUGH:
-        problems.append("less than 1 GiB of memory is free: close something, or give trials a --memory-limit")
-    return {**found, "problems": problems}
+        problems.append("less than 1 GiB of memory is free: close other programs, or give trials a --memory-limit")
+    return found
 
 
 def versions(problems: list[str]) -> dict[str, str | None]:
-    """Ours, Python's, and those of the packages that figures depend on."""
+    """The versions of mnistarena, of Python, and of the packages that figures depend on."""
     packages = {name: environment.version(name) for name in environment.CORE_PACKAGES}
     problems += [f"{name} is not installed: pip install {name}" for name, known in packages.items() if known is None]
     return {"mnistarena": __version__, "python": platform.python_version(), **packages}
 
 
-def devices(problems: list[str]) -> list[dict[str, Any]]:
-    """The processor, and what torch finds beside it; `memory_bytes` of a device of its own."""
-    cpu = {"device": "cpu", "name": environment.processor(), "cores": environment.cores(), "memory_bytes": None}
+def devices(problems: list[str]) -> list[Device]:
+    """The processor, and the devices that torch finds beside it."""
+    cpu: Device = {
+        "device": "cpu",
+        "name": environment.processor(),
+        "cores": environment.cores(),
+        "memory_bytes": None,
+    }
     try:
-        done = subprocess.run([sys.executable, "-c", _LOOK], capture_output=True, text=True, timeout=LOOK_SECONDS)
+        done = subprocess.run([sys.executable, "-c", _DEVICES], capture_output=True, text=True, timeout=DEVICE_SECONDS)
         if done.returncode == 0:
             return [cpu, *json.loads(done.stdout.splitlines()[-1])]
         last = (done.stderr.strip().splitlines() or [f"it ended with status {done.returncode}"])[-1]
     except subprocess.TimeoutExpired:
-        last = f"it did not answer in {LOOK_SECONDS} s"
+        last = f"it did not answer in {DEVICE_SECONDS} s"
     problems.append(
         f"torch and torchvision cannot be imported: {last}; install versions that fit together: "
         "pip install --force-reinstall torch torchvision"
@@ -87,11 +149,10 @@ def devices(problems: list[str]) -> list[dict[str, Any]]:
     return [cpu]
 
 
-def plugins(registry: Registry, problems: list[str]) -> list[dict[str, Any]]:
-    """A row a plugin: its status with the cause, and how many components of each kind it provides."""
-    rows = []
+def plugins(registry: Registry, problems: list[str]) -> list[PluginRow]:
+    """A row a plugin; those that are broken or provide a name twice are problems."""
+    rows: list[PluginRow] = []
     for plugin in registry.plugins:
-        provided = {kind: [d.name for d in of_kind] for kind, of_kind in plugin.components.items() if of_kind}
         rows.append(
             {
                 "name": plugin.name,
@@ -99,7 +160,7 @@ def plugins(registry: Registry, problems: list[str]) -> list[dict[str, Any]]:
                 "version": plugin.version,
                 "status": plugin.status,
                 "cause": plugin.cause,
-                "provides": provided,
+                "provides": {kind: [d.name for d in of_kind] for kind, of_kind in plugin.components.items() if of_kind},
             }
         )
         if plugin.status == "broken":
@@ -117,29 +178,29 @@ def plugins(registry: Registry, problems: list[str]) -> list[dict[str, Any]]:
     return rows
 
 
-def dataset(component: Component) -> dict[str, Any]:
-    """Whether a dataset loads from what is on this machine: `found`, `missing`, `yours` (it needs a path), `broken`."""
-    row = {"name": component.name, "status": "found", "detail": ""}
+def dataset(component: Component) -> DatasetRow:
+    """Whether a dataset loads from files that are on this machine."""
+    name = component.name
     try:
         params = component.definition.params()
     except ValidationError:
-        return {**row, "status": "yours", "detail": "given a path, your own files"}
+        return {"name": name, "status": "yours", "detail": "given a path, your own files"}
     try:
         loaded = component.definition.load(params, DataContext(data_dir(), download=False))
-        detail = f"{len(loaded.train_labels):,} + {len(loaded.test_labels):,} images of {loaded.n_classes} classes"
-        return {**row, "detail": detail}
     except MissingDataError:
-        return {**row, "status": "missing", "detail": "a run that needs it fetches it"}
+        return {"name": name, "status": "missing", "detail": "a run that needs it downloads it"}
     except Exception as problem:
-        return {**row, "status": "broken", "detail": f"{type(problem).__name__}: {problem}"}
+        return {"name": name, "status": "broken", "detail": f"{type(problem).__name__}: {problem}"}
+    detail = f"{len(loaded.train_labels):,} + {len(loaded.test_labels):,} images of {loaded.n_classes} classes"
+    return {"name": name, "status": "found", "detail": detail}
 
 
-def disk(what: str, path: Path, problems: list[str]) -> dict[str, Any]:
-    """Free bytes where `path` is or would be, and whether one may write there."""
+def disk(what: str, path: Path, problems: list[str]) -> DiskRow:
+    """Free bytes where `path` is or would be, and whether it can be written."""
     there = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.is_dir())
     free, writable = shutil.disk_usage(there).free, os.access(there, os.W_OK)
     if not writable:
         problems.append(f"{there} cannot be written, where {what} go")
     elif free < ENOUGH:
-        problems.append(f"less than 1 GiB is free in {there}, where {what} go; arena clean RUN gives some back")
+        problems.append(f"less than 1 GiB is free in {there}, where {what} go; arena clean RUN frees some")
     return {"what": what, "path": str(path.absolute()), "free_bytes": free, "writable": writable}

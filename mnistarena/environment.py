@@ -1,4 +1,4 @@
-"""What machine, which versions: recorded with every run, so that figures can be read years later."""
+"""The machine and the versions: recorded with every run, so that figures can be read years later."""
 
 from __future__ import annotations
 
@@ -8,9 +8,54 @@ import platform
 import sys
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+
+from typing_extensions import TypedDict
 
 CORE_PACKAGES = ("torch", "torchvision", "scikit-learn", "numpy", "scipy", "pandas")
+"""Packages that figures depend on."""
+
+Conditions = TypedDict(
+    "Conditions",
+    {
+        "host": str,
+        "device": str,
+        "device_name": str,
+        "threads": int,
+        "jobs": int,
+        "torch": "str | None",
+        "torchvision": "str | None",
+        "scikit-learn": "str | None",
+        "numpy": "str | None",
+        "python": str,
+        "platform": str,
+    },
+    total=False,
+)
+"""What a trial's numbers and times depend on, beside its identity.
+
+`device` is torch's name, such as "cpu" or "cuda:0"; `jobs` is how many trials ran side by side, `threads` how many
+threads each of them had; the others are versions.
+"""
+
+
+class Machine(TypedDict):
+    """The machine of a run."""
+
+    processor: str
+    cores: int
+    memory_bytes: int
+    system: str
+    architecture: str
+
+
+class Environment(TypedDict):
+    """environment.json: the machine, the versions of packages, and those of the plugins in use."""
+
+    machine: Machine
+    python: str
+    packages: dict[str, str | None]
+    distributions: dict[str, str]
+    mnistarena: str | None
 
 
 def version(distribution: str) -> str | None:
@@ -46,19 +91,21 @@ def memory_available() -> int:
     try:
         limit, used = ((folder / name).read_text().strip() for name in ("memory.max", "memory.current"))
         stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
-        # Files that were read stay in memory until somebody needs it.
+        # The system keeps files that were read in memory until a program needs the room.
         return free if limit == "max" else min(free, int(limit) - int(used) + int(stat.get("inactive_file", 0)))
     except (OSError, ValueError):
         return free
 
 
-def conditions(device: str, device_name: str | None, threads: int, jobs: int) -> dict[str, Any]:
-    """What a trial's numbers and times depend on, beside its identity.
+def host() -> str:
+    """This machine's name in the network."""
+    return platform.node()
 
-    `jobs` is how many trials ran side by side; `threads` is what each of them had.
-    """
+
+def conditions(device: str, device_name: str | None, *, threads: int, jobs: int) -> Conditions:
+    """The conditions of trials on this machine; `device_name` None is the processor."""
     return {
-        "host": platform.node(),
+        "host": host(),
         "device": device,
         "device_name": device_name or processor(),
         "threads": threads,
@@ -72,7 +119,7 @@ def conditions(device: str, device_name: str | None, threads: int, jobs: int) ->
     }
 
 
-def environment(distributions: dict[str, str]) -> dict[str, Any]:
+def environment(distributions: dict[str, str]) -> Environment:
     """The machine and the versions of everything that matters; `distributions` are the plugins in use."""
     import psutil
 

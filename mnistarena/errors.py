@@ -1,4 +1,4 @@
-"""What can go wrong, as exceptions that the command line prints without a traceback."""
+"""The exceptions of mnistarena; the command line prints them without a traceback."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 class ArenaError(Exception):
-    """Base of every error that is somebody's to mend: its text says what, where and what to do."""
+    """Base of every error that a user can fix: its text says what, where and what to do."""
 
     exit_status = 2
 
@@ -23,7 +23,7 @@ class SpecError(ArenaError):
 
 
 class PluginError(ArenaError):
-    """A plugin that cannot be loaded, or two plugins that claim one name."""
+    """A plugin that cannot be loaded, or two plugins that provide components of one name."""
 
 
 class DataError(ArenaError):
@@ -31,7 +31,7 @@ class DataError(ArenaError):
 
 
 class MissingDataError(DataError):
-    """Data that is not on this machine and was not, or could not be, fetched."""
+    """Data that is not on this machine and was not, or could not be, downloaded."""
 
 
 class StoreError(ArenaError):
@@ -42,3 +42,15 @@ class TrialError(ArenaError):
     """A trial that cannot go on; recorded with the trial, the others go on."""
 
     exit_status = 1
+
+
+def first_line(problem: BaseException) -> str:
+    """The first line of an exception's text, or its type where it has no text."""
+    if isinstance(problem, OSError) and problem.strerror:
+        return problem.strerror
+    return str(problem).strip().partition("\n")[0] or type(problem).__name__
+
+
+def cannot_write(path: object, problem: OSError) -> StoreError:
+    """The `StoreError` for a file or folder that the system refuses to write."""
+    return StoreError(f"cannot write {path}: {problem.strerror or problem}")

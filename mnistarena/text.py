@@ -1,23 +1,25 @@
-"""Text made fit to show: safe where it comes from elsewhere, short where it is long."""
+"""Text made fit to show: control characters escaped, long lists cut, names turned into file names."""
 
 from __future__ import annotations
 
+import difflib
+import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-# Control characters but tab and newline (a terminal obeys them), marks that turn the direction of text
-# round (a reader is deceived by them), line separators, and lone surrogates (no UTF-8 can hold them).
+# Control characters except tab and newline (a terminal obeys them), marks that reverse the direction of text
+# (they deceive a reader), line separators, and lone surrogates (no UTF-8 can hold them).
 _HIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def visible(text: str) -> str:
-    """The text with every character that acts instead of showing written as its escape, such as `\\x1b`."""
+    """The text with every control character written as its escape, such as `\\x1b`."""
     return _HIDDEN.sub(lambda match: ascii(match.group())[1:-1], text)
 
 
 def hidden(text: str) -> str | None:
-    """The first such character as its escape, or None."""
+    """The first control character of a text as its escape, or None."""
     found = _HIDDEN.search(text)
     return ascii(found.group())[1:-1] if found else None
 
@@ -36,7 +38,34 @@ def all_visible(value: Any) -> Any:
     return [all_visible(entry) for entry in value] if isinstance(value, list) else value
 
 
+def byte_size(size: float) -> str:
+    """Bytes for people: "812 MiB" or "2.41 GiB"."""
+    return f"{size / 2**30:.2f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
+
+
+def plural(number: int, noun: str, many: str = "") -> str:
+    """A number and its noun, such as "1 seed" or "3 seeds"."""
+    return f"{number:,} {noun if number == 1 else many or noun + 's'}"
+
+
 def few(items: Sequence[Any], most: int = 3) -> str:
     """The first few of many, and how many more there are."""
     more = len(items) - most
     return ", ".join(map(str, items[:most])) + (f" and {more} more" if more > 0 else "")
+
+
+def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """`; did you mean "…"?` where something similar is known, else nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
+    return f'; did you mean "{close[0]}"?' if close else ""
+
+
+def slug(text: str) -> str:
+    """A label as part of a file name: letters, digits, dot, dash and underscore, at most 60 characters."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")[:60] or "unnamed"
+
+
+def unique_slug(text: str) -> str:
+    """As `slug`, with a digest where characters were lost: unlike labels never share a name."""
+    short = slug(text)
+    return short if short == text else f"{short}-{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:8]}"

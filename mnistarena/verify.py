@@ -6,42 +6,53 @@ import json
 import math
 import os
 import random
-import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
-from mnistarena import environment, origin, shared
+from mnistarena import environment
+from mnistarena.data.arrays import write_arrays
 from mnistarena.errors import ArenaError, StoreError
-from mnistarena.files import unique_slug
-from mnistarena.job import Job, Task
-from mnistarena.plan import ENGINE, Data, identify
-from mnistarena.registry import Registry, installed
-from mnistarena.results import Run, TrialResult, load_run
-from mnistarena.supervise import Supervisor
-from mnistarena.trialfolder import TrialFolder
-from mnistarena.worker import Workers
+from mnistarena.execution.supervisor import Supervisor
+from mnistarena.execution.workers import Workers
+from mnistarena.inference.provenance import (
+    changed_sources,
+    identity_of,
+    load_dataset,
+    planned_recipe,
+    registry_for_run,
+)
+from mnistarena.plan.identity import ENGINE, identify
+from mnistarena.plan.recipe import LoadedDataset
+from mnistarena.plugin.components import Task
+from mnistarena.plugin.executor import Job, Mode, Submission
+from mnistarena.plugin.messages import MetricRequest, Result, SplitIdentity, error_message
+from mnistarena.plugin.registry import Registry
+from mnistarena.store.results import StoredRun, StoredTrial, read_run
+from mnistarena.store.trial_folder import MODEL, TrialFolder
+from mnistarena.text import unique_slug
 
 CLOCK = ("train_seconds", "wall_seconds")
-"""What a history row holds that no second run can repeat."""
+"""The figures of a history row that differ each time a trial runs."""
 
 
 @dataclass(frozen=True)
 class Finding:
     """What was found about one trial: `check` is "stored" or "again"; `text` says it in words."""
 
-    trial: TrialResult
-    check: str
+    trial: StoredTrial
+    check: Literal["stored", "again"]
+    _: KW_ONLY
     ok: bool
     text: str
 
     @property
     def name(self) -> str:
-        """For people: label, dataset, seed."""
+        """The trial's name to show: label, dataset, seed."""
         return self.trial.name
 
 
@@ -51,36 +62,41 @@ def verify(
     sample: int | None = 1,
     chance: random.Random | None = None,
     jobs: int = 1,
-    started: Callable[[TrialResult], None] = lambda trial: None,
+    plugins: Sequence[object] = (),
+    started: Callable[[StoredTrial], None] = lambda trial: None,
 ) -> Iterator[Finding]:
-    """Check every finished trial of a run folder, which stays untouched, and run `sample` of them again.
+    """Check every finished trial of a run folder, which is not changed, and run `sample` of them again.
 
     Each stored file must have the digest that its record gives, and each metric must come out of the
     stored predictions to the last bit. Trials that run again (drawn by `chance`; None: all of them) must
-    give the same predictions, history and weights; `started` hears of each.
+    give the same predictions, history and weights; `started` is told of each. `plugins` are the single-file
+    plugins that the run used.
     """
-    run, registry, workers = load_run(path), installed(), Workers()
+    run = read_run(path)
+    registry, workers = registry_for_run(run, plugins), Workers()
     done = {trial.id: trial for trial in run.trials if trial.done}
     try:
         with tempfile.TemporaryDirectory(prefix="arena-verify-") as folder:
             verifier = _Verifier(run, registry, workers, Path(folder), jobs)
             sound = []
-            for finding in verifier.stored(list(done.values())):
+            for finding in verifier.check_stored(list(done.values())):
                 yield finding
                 sound += [finding.trial] if finding.ok else []
             number = len(sound) if sample is None else min(sample, len(sound))
             drawn = (chance or random.Random()).sample(sound, number)
-            yield from verifier.again(sorted(drawn, key=sound.index), started)
+            yield from verifier.run_again(sorted(drawn, key=sound.index), started)
     finally:
         workers.close()
 
 
 class _Verifier:
-    def __init__(self, run: Run, registry: Registry, workers: Workers, folder: Path, jobs: int) -> None:
+    def __init__(self, run: StoredRun, registry: Registry, workers: Workers, folder: Path, jobs: int) -> None:
         self.run, self.registry, self.workers, self.folder, self.jobs = run, registry, workers, folder, jobs
-        self.loaded: dict[str, Data] = {}
+        self.loaded: dict[str, LoadedDataset] = {}
 
-    def stored(self, trials: list[TrialResult]) -> Iterator[Finding]:
+    # ---- What is stored
+
+    def check_stored(self, trials: list[StoredTrial]) -> Iterator[Finding]:
         """Digests, identities and metrics of what is on the disk."""
         ready = []
         for trial in trials:
@@ -88,65 +104,44 @@ class _Verifier:
             if problem is None:
                 ready.append(trial)
             else:
-                yield Finding(trial, "stored", False, problem)
+                yield Finding(trial, "stored", ok=False, text=problem)
         supervisor = Supervisor(self.workers, self.jobs)
-        for task, result in supervisor.results(self.scoring(trial) for trial in ready):
-            yield self.compare_metrics(task.key, result)
+        for submission, result in supervisor.results(self.scoring(trial) for trial in ready):
+            yield self.compare_metrics(submission.key, result)
 
-    def problem(self, trial: TrialResult) -> str | None:
-        assert trial.folder is not None
-        if identify(origin.identity(trial)) != trial.id:
+    def problem(self, trial: StoredTrial) -> str | None:
+        """What is wrong with a trial's files or its identity."""
+        if identify(identity_of(trial)) != trial.id:
             return f"its identity does not hash to {trial.id}"
         try:
             trial.history()
             trial.predictions()
             if trial.folder.digest_of_model() is not None:  # `arena clean` may have removed it
-                trial.folder.check("model.safetensors", trial.files)
+                trial.folder.model_file(trial.files)
         except StoreError as problem:
             return str(problem)
         return None
 
-    def metrics(self) -> tuple[tuple[str, str, str], ...]:
-        return tuple(
-            (entry["label"], entry.get("name") or entry["label"], json.dumps(entry.get("params") or {}))
-            for entry in self.run.plan["metrics"]
-        )
-
-    def scoring(self, trial: TrialResult) -> Task:
-        assert trial.folder is not None
+    def scoring(self, trial: StoredTrial) -> Submission:
+        """Compute the metrics again, from a copy of the stored predictions."""
         copy = TrialFolder(self.folder / "stored" / trial.id)
-        copy.prepare()
-        shutil.copyfile(trial.folder.path / "predictions.npz", copy.path / "predictions.npz")
-        return Task(trial, self.job(trial, copy, Path(), None, train=False), None)
+        trial.folder.copy_predictions(copy)
+        return Submission(trial, self.job(trial, copy, mode="score", data=Path()))
 
-    def job(self, trial: TrialResult, folder: TrialFolder, arrays: Path, entry: Data | None, *, train: bool) -> Job:
-        return Job(
-            folder=folder.path,
-            identity=origin.identity(trial),
-            params=json.dumps(origin.planned(self.run, trial)["params"]),
-            task=entry.task if entry else None,
-            data=arrays,
-            metrics=self.metrics(),
-            conditions=trial.conditions,
-            keep_model=True,
-            temporary=self.folder / "tmp" / trial.id,
-            checkpoint_every=math.inf,
-            train=train,
-        )
-
-    def compare_metrics(self, trial: TrialResult, result: dict[str, Any]) -> Finding:
+    def compare_metrics(self, trial: StoredTrial, result: Result) -> Finding:
         if result["status"] != "done":
-            return Finding(trial, "stored", False, f"not recomputed: {_cause(result)}")
+            return Finding(trial, "stored", ok=False, text=f"not recomputed: {_cause(result)}")
         if not trial.metrics:
-            return Finding(trial, "stored", False, "the record holds no metric")
+            return Finding(trial, "stored", ok=False, text="the record holds no metric")
+        found = result["metrics"]
         unlike = [
-            f"{label} is recorded as {value!r}, the predictions give {result['metrics'].get(label)!r}"
+            f"{label} is recorded as {value!r}, the predictions give {found.get(label)!r}"
             for label, value in trial.metrics.items()
-            if result["metrics"].get(label) != value
+            if found.get(label) != value
         ]
         if unlike:
-            return Finding(trial, "stored", False, "; ".join(unlike) + self.changed_metrics())
-        return Finding(trial, "stored", True, f"{len(trial.metrics)} metrics recomputed: bit-identical")
+            return Finding(trial, "stored", ok=False, text="; ".join(unlike) + self.changed_metrics())
+        return Finding(trial, "stored", ok=True, text=f"{len(trial.metrics)} metrics recomputed: bit-identical")
 
     def changed_metrics(self) -> str:
         changed = []
@@ -155,71 +150,102 @@ class _Verifier:
             changed += [entry["label"]] if digest != entry.get("source") else []
         return f" (the code of {', '.join(changed)} has changed since)" if changed else ""
 
-    def again(self, trials: list[TrialResult], started: Callable[[TrialResult], None]) -> Iterator[Finding]:
+    # ---- Trials that run again
+
+    def run_again(self, trials: list[StoredTrial], started: Callable[[StoredTrial], None]) -> Iterator[Finding]:
         """Train trials anew, under the device and threads of their first time, and compare."""
-        tasks = []
+        submissions = []
         for trial in trials:
             try:
-                tasks.append(self.rerun(trial))
+                submissions.append(self.training(trial))
             except ArenaError as problem:
-                yield Finding(trial, "again", False, f"cannot be run again: {problem}")
+                yield Finding(trial, "again", ok=False, text=f"cannot be run again: {problem}")
             except (KeyError, TypeError, ValueError) as problem:
                 text = f"cannot be run again: its record is incomplete ({type(problem).__name__}: {problem})"
-                yield Finding(trial, "again", False, text)
+                yield Finding(trial, "again", ok=False, text=text)
 
-        def announced() -> Iterator[Task]:
-            for task in tasks:
-                started(task.key)
-                yield task
+        def announced() -> Iterator[Submission]:
+            for submission in submissions:
+                started(submission.key)
+                yield submission
 
-        for task, result in Supervisor(self.workers, self.jobs).results(announced()):
-            yield self.compare(task.key, TrialFolder(task.job.folder), result)
+        for submission, result in Supervisor(self.workers, self.jobs).results(announced()):
+            yield self.compare(submission.key, TrialFolder(submission.job.folder), result)
 
-    def rerun(self, trial: TrialResult) -> Task:
-        identity = origin.identity(trial)
+    def training(self, trial: StoredTrial) -> Submission:
+        """Train a trial anew; raises `ArenaError` where its code, its data or its device is not what it was."""
+        identity = identity_of(trial)
         if identity.get("engine") != ENGINE:
-            raise ArenaError(f"another engine trained it ({identity.get('engine')}, this is {ENGINE})")
-        changed = origin.changed_sources(identity, self.registry)
+            raise ArenaError(f"another version of the engine trained it ({identity.get('engine')}, this is {ENGINE})")
+        changed = changed_sources(identity, self.registry)
         if changed:
             raise ArenaError(f"the code of {', '.join(changed)} has changed since")
         probed = self.workers.probe(trial.conditions["device"])
-        if "error" in probed:
-            raise ArenaError(probed["error"])
-        entry = self.dataset(trial.dataset, identity["dataset"])
+        if probed.problem:
+            raise ArenaError(probed.problem)
+        data = self.dataset(trial.dataset, identity["dataset"])
         folder = TrialFolder(self.folder / "again" / trial.id)
-        folder.prepare()
-        return Task(trial, self.job(trial, folder, self.shared_folder(trial.dataset), entry, train=True), None)
+        folder.reset()
+        arrays = self.arrays_folder(trial.dataset)
+        return Submission(trial, self.job(trial, folder, mode="train", data=arrays, task=data.task))
 
-    def shared_folder(self, label: str) -> Path:
+    def job(self, trial: StoredTrial, folder: TrialFolder, *, mode: Mode, data: Path, task: Task | None = None) -> Job:
+        metrics = tuple(
+            MetricRequest(
+                entry["label"], entry.get("name") or entry["label"], params=json.dumps(entry.get("params") or {})
+            )
+            for entry in self.run.plan["metrics"]
+        )
+        return Job(
+            folder.path,
+            identity_of(trial),
+            conditions=trial.conditions,
+            data=data,
+            temporary=self.folder / "tmp" / trial.id,
+            mode=mode,
+            params=json.dumps(planned_recipe(self.run, trial)["params"]),
+            task=task,
+            metrics=metrics,
+            keep_model=True,
+            checkpoint_every=math.inf,
+            plugins=self.registry.files,
+        )
+
+    def arrays_folder(self, label: str) -> Path:
         return self.folder / "data" / unique_slug(label)
 
-    def dataset(self, label: str, identity: dict[str, Any]) -> Data:
+    def dataset(self, label: str, split: SplitIdentity) -> LoadedDataset:
         if label not in self.loaded:
-            entry = origin.load_dataset(self.run, label, identity, self.registry)
-            shared.write(entry, self.shared_folder(label))
-            self.loaded[label] = entry
+            data = load_dataset(self.run, label, split=split, registry=self.registry)
+            write_arrays(data.dataset, data.split, self.arrays_folder(label))
+            self.loaded[label] = data
         return self.loaded[label]
 
-    def compare(self, trial: TrialResult, folder: TrialFolder, result: dict[str, Any]) -> Finding:
+    def compare(self, trial: StoredTrial, folder: TrialFolder, result: Result) -> Finding:
         if result["status"] != "done":
-            return Finding(trial, "again", False, f"{result['status']}: {_cause(result)}")
-        assert trial.folder is not None
+            return Finding(trial, "again", ok=False, text=f"{result['status']}: {_cause(result)}")
         unlike = _unlike(trial, folder)
         if not unlike:
-            return Finding(trial, "again", True, "run again: predictions, history and weights bit-identical")
-        now = environment.conditions("", None, 0, 0)
-        kept = ("torch", "torchvision", "scikit-learn", "numpy", "python", "platform")
-        others = [
-            f"{key} {trial.conditions.get(key)} → {now[key]}" for key in kept if now[key] != trial.conditions.get(key)
-        ]
-        if trial.conditions.get("device") == "cpu" and trial.conditions.get("device_name") != now["device_name"]:
-            others.append(f"processor {trial.conditions.get('device_name')} → {now['device_name']}")
+            text = "run again: predictions, history and weights bit-identical"
+            return Finding(trial, "again", ok=True, text=text)
+        others = _other_conditions(trial)
         because = f" (other conditions: {', '.join(others)})" if others else ""
-        return Finding(trial, "again", False, f"run again: {'; '.join(unlike)}{because}")
+        return Finding(trial, "again", ok=False, text=f"run again: {'; '.join(unlike)}{because}")
 
 
-def _unlike(trial: TrialResult, folder: TrialFolder) -> list[str]:
-    """Where a second run differs, with the largest deviation."""
+def _other_conditions(trial: StoredTrial) -> list[str]:
+    """The conditions of this machine that differ from those that a trial ran under."""
+    now = dict(environment.conditions("", None, threads=0, jobs=0))
+    then = dict(trial.conditions)
+    kept = ("torch", "torchvision", "scikit-learn", "numpy", "python", "platform")
+    others = [f"{key} {then.get(key)} → {now[key]}" for key in kept if now[key] != then.get(key)]
+    if then.get("device") == "cpu" and then.get("device_name") != now["device_name"]:
+        others.append(f"processor {then.get('device_name')} → {now['device_name']}")
+    return others
+
+
+def _unlike(trial: StoredTrial, folder: TrialFolder) -> list[str]:
+    """What differs in a second run, with the largest deviation."""
     stored, found, unlike = trial.predictions(), folder.predictions(), []
     if stored.probabilities.shape != found.probabilities.shape or not np.array_equal(stored.index, found.index):
         return ["it predicted other images"]
@@ -235,11 +261,11 @@ def _unlike(trial: TrialResult, folder: TrialFolder) -> list[str]:
     histories = [[{k: v for k, v in row.items() if k not in CLOCK} for row in of.history()] for of in (trial, folder)]
     if histories[0] != histories[1]:
         unlike.append("another history")
-    weights = trial.files.get("model.safetensors")
+    weights = trial.files.get(MODEL)
     if weights is not None and folder.digest_of_model() != weights:
         unlike.append("other weights")
     return unlike
 
 
-def _cause(result: dict[str, Any]) -> str:
-    return str((result.get("error") or {}).get("message", "it was interrupted"))
+def _cause(result: Result) -> str:
+    return error_message(result, "it was interrupted")

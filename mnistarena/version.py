@@ -1,3 +1,3 @@
-"""The version, in a room that everybody may enter: nobody inside imports the package's root."""
+"""The version of mnistarena, importable without the package root."""
 
 __version__ = "0.1.0"

@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,8 +17,6 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass
@@ -31,19 +30,20 @@ class Result:
 
 Arena = Callable[..., Result]
 
-WITHIN = ("run", "verify", "plan")
-
 
 @pytest.fixture
 def arena(tmp_path: Path) -> Arena:
     """Run the real command in an empty folder; `plugins` is a folder of made-up distributions.
 
-    What starts workers, without an environment of its own, runs within this process: its workers then start from one
-    process that has loaded torch, for all tests, instead of one for each test.
+    It runs within this process, which has its imports already; its workers start from one process that has loaded
+    torch, for all tests, instead of one for each test. With an environment of its own, or with `process`, it is a
+    process of its own, as it must be where its imports, its end or a traceback on its standard error are the matter.
     """
 
-    def call(*arguments: object, plugins: Path | None = None, cwd: Path = tmp_path, **env: str) -> Result:
-        if arguments[0] in WITHIN and not env and surroundings() == SURROUNDINGS:
+    def call(
+        *arguments: object, plugins: Path | None = None, cwd: Path = tmp_path, process: bool = False, **env: str
+    ) -> Result:
+        if not process and not env and surroundings() == SURROUNDINGS:
             with installed_here(plugins):
                 return within(cwd, *map(str, arguments))
         environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", **env}
@@ -73,19 +73,21 @@ SURROUNDINGS = surroundings()
 
 @contextlib.contextmanager
 def installed_here(plugins: Path | None) -> Iterator[None]:
-    """The distributions of a folder are this process's, and its workers', for a while."""
-    if plugins is None:
-        yield
-        return
+    """The distributions of a folder are this process's, and its workers', for a while; their modules are forgotten."""
+    from mnistarena.plugin.discovery import source_digest
+
     before = set(sys.modules)
-    with mock.patch.object(sys, "path", [str(plugins), *sys.path]):
+    path = sys.path if plugins is None else [str(plugins), *sys.path]
+    with mock.patch.object(sys, "path", path):
         importlib.invalidate_caches()
+        source_digest.cache_clear()
         try:
             yield
         finally:
-            # Another test may have a module of the same name.
+            # Another test, or the next command, may have another module of the same name.
             for name in set(sys.modules) - before:
-                if str(getattr(sys.modules[name], "__file__", "")).startswith(str(plugins)):
+                file = str(getattr(sys.modules[name], "__file__", ""))
+                if name.startswith("arena_plugin_") or (plugins is not None and file.startswith(str(plugins))):
                     del sys.modules[name]
 
 
@@ -93,7 +95,8 @@ def within(cwd: Path, *arguments: str) -> Result:
     """The command in this process."""
     from mnistarena.cli import main
 
-    out, err, here = io.StringIO(), io.StringIO(), Path.cwd()
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+    here = Path.cwd()
     changed = {"COLUMNS": "200", "NO_COLOR": "1"}
     with (
         mock.patch.dict(os.environ, changed),
@@ -109,7 +112,7 @@ def within(cwd: Path, *arguments: str) -> Result:
             status = int(ending.code or 0)
         finally:
             os.chdir(here)
-    return Result(status, out.getvalue(), err.getvalue())
+    return Result(status, *(stream.buffer.getvalue().decode() for stream in (out, err)))  # type: ignore[attr-defined]
 
 
 @pytest.fixture
@@ -200,12 +203,13 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of the tiny spec; to be read, not changed."""
     folder = tmp_path_factory.mktemp("tiny")
     (folder / "tiny.toml").write_text(TINY)
-    done = subprocess.run(
-        [sys.executable, "-m", "mnistarena", "run", "tiny.toml", "--out", "run"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = within(folder, "run", "tiny.toml", "--out", "run")
+    assert done.status == 0, done.out + done.err
     return folder / "run"
+
+
+@pytest.fixture
+def run(tiny_run: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny run that may be spoilt, with its spec beside it."""
+    shutil.copy(tiny_run.parent / "tiny.toml", tmp_path)
+    return Path(shutil.copytree(tiny_run, tmp_path / "run"))

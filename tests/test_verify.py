@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
 
 import numpy as np
-import pytest
 
-from mnistarena.plan import identify
-from mnistarena.trialfolder import TrialFolder
-
-
-@pytest.fixture
-def run(tiny_run, tmp_path):
-    return shutil.copytree(tiny_run, tmp_path / "run")
+from mnistarena.plan.identity import identify
+from mnistarena.store.trial_folder import TrialFolder
 
 
 def contents(run):

@@ -1,1 +1,1 @@
-"""Components that ship with the core, registered through the same hooks as everybody else's."""
+"""Components that ship with mnistarena, registered through the same hooks as everybody's."""

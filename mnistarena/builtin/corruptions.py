@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from mnistarena.builtin.transforms import affine
-from mnistarena.components import Params, Task, TransformDef
-from mnistarena.hookspecs import hookimpl
+from mnistarena.plugin.components import Params, Task, TransformDef
+from mnistarena.plugin.hooks import hookimpl
 
 if TYPE_CHECKING:
     import torch
@@ -95,7 +95,7 @@ def noise(params: NoiseParams, task: Task) -> Apply:
 
 
 def rotate(params: RotateParams, task: Task) -> Apply:
-    """About the centre, by exactly these degrees; the side is drawn for each image."""
+    """Turns images about the centre by exactly these degrees; the side is drawn for each image."""
     import torch
 
     def apply(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -107,7 +107,7 @@ def rotate(params: RotateParams, task: Task) -> Apply:
 
 
 def shift(params: ShiftParams, task: Task) -> Apply:
-    """By exactly these pixels; the direction is drawn for each image."""
+    """Moves images by exactly these pixels; the direction is drawn for each image."""
     import torch
 
     _, height, width = task.image_shape
@@ -122,7 +122,7 @@ def shift(params: ShiftParams, task: Task) -> Apply:
 
 
 def scale(params: ScaleParams, task: Task) -> Apply:
-    """About the centre; black comes in from outside."""
+    """Scales images about the centre; black comes in from outside."""
     import torch
 
     def apply(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -133,7 +133,7 @@ def scale(params: ScaleParams, task: Task) -> Apply:
 
 
 def contrast(params: ContrastParams, task: Task) -> Apply:
-    """Towards the image's own mean, or away from it; what leaves black or white is cut off."""
+    """Moves values towards the image's own mean, or away from it; what leaves black or white is cut off."""
 
     def apply(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         mean = images.mean((1, 2, 3), keepdim=True)
@@ -164,11 +164,15 @@ def occlusion(params: OcclusionParams, task: Task) -> Apply:
 def arena_transforms() -> Iterable[TransformDef]:
     """The builtin corruptions."""
     return [
-        TransformDef("blur", "out of focus: a Gaussian blur", BlurParams, blur),
-        TransformDef("noise", "Gaussian noise, of its own for each pixel", NoiseParams, noise, random=True),
-        TransformDef("rotate", "a turn by so many degrees, either way", RotateParams, rotate, random=True),
-        TransformDef("shift", "a shift by so many pixels, in any direction", ShiftParams, shift, random=True),
-        TransformDef("scale", "smaller or larger about the centre", ScaleParams, scale),
-        TransformDef("contrast", "less or more contrast", ContrastParams, contrast),
-        TransformDef("occlusion", "a black square somewhere", OcclusionParams, occlusion, random=True),
+        TransformDef("blur", "out of focus: a Gaussian blur", params=BlurParams, build=blur),
+        TransformDef(
+            "noise", "Gaussian noise, of its own for each pixel", params=NoiseParams, build=noise, random=True
+        ),
+        TransformDef("rotate", "a turn by so many degrees, either way", params=RotateParams, build=rotate, random=True),
+        TransformDef(
+            "shift", "a shift by so many pixels, in any direction", params=ShiftParams, build=shift, random=True
+        ),
+        TransformDef("scale", "smaller or larger about the centre", params=ScaleParams, build=scale),
+        TransformDef("contrast", "less or more contrast", params=ContrastParams, build=contrast),
+        TransformDef("occlusion", "a black square somewhere", params=OcclusionParams, build=occlusion, random=True),
     ]

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from mnistarena import calibration
-from mnistarena.components import MetricDef, Params, Predictions
-from mnistarena.hookspecs import hookimpl
+from mnistarena.plugin.components import MetricDef, Params, Predictions
+from mnistarena.plugin.hooks import hookimpl
+from mnistarena.stats import calibration
 
 
 class NoParams(Params):
@@ -73,11 +73,47 @@ def top_2_accuracy(predictions: Predictions, params: NoParams) -> float:
 def arena_metrics() -> Iterable[MetricDef]:
     """The builtin metrics."""
     return [
-        MetricDef("accuracy", "share of test images classified rightly", NoParams, accuracy, True),
-        MetricDef("f1_weighted", "F1 averaged by the classes' sizes", NoParams, f1_weighted, True),
-        MetricDef("f1_macro", "F1 averaged over classes", NoParams, f1_macro, True),
-        MetricDef("log_loss", "mean negative log-probability of the true class (nats)", NoParams, log_loss, False),
-        MetricDef("brier", "mean squared error of the probabilities, 0 to 2", NoParams, brier, False),
-        MetricDef("ece", "expected calibration error, bins of equal mass", EceParams, ece, False),
-        MetricDef("top_2_accuracy", "true class among the two most probable", NoParams, top_2_accuracy, True),
+        MetricDef(
+            "accuracy",
+            "share of test images classified rightly",
+            params=NoParams,
+            compute=accuracy,
+            higher_is_better=True,
+        ),
+        MetricDef(
+            "f1_weighted",
+            "F1 averaged by the classes' sizes",
+            params=NoParams,
+            compute=f1_weighted,
+            higher_is_better=True,
+        ),
+        MetricDef("f1_macro", "F1 averaged over classes", params=NoParams, compute=f1_macro, higher_is_better=True),
+        MetricDef(
+            "log_loss",
+            "mean negative log-probability of the true class (nats)",
+            params=NoParams,
+            compute=log_loss,
+            higher_is_better=False,
+        ),
+        MetricDef(
+            "brier",
+            "mean squared error of the probabilities, 0 to 2",
+            params=NoParams,
+            compute=brier,
+            higher_is_better=False,
+        ),
+        MetricDef(
+            "ece",
+            "expected calibration error, bins of equal mass",
+            params=EceParams,
+            compute=ece,
+            higher_is_better=False,
+        ),
+        MetricDef(
+            "top_2_accuracy",
+            "true class among the two most probable",
+            params=NoParams,
+            compute=top_2_accuracy,
+            higher_is_better=True,
+        ),
     ]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from mnistarena.components import Params, Shape, Task, TransformDef
-from mnistarena.hookspecs import hookimpl
+from mnistarena.plugin.components import Params, Shape, Task, TransformDef
+from mnistarena.plugin.hooks import hookimpl
 
 if TYPE_CHECKING:
     import torch
@@ -130,7 +130,7 @@ def resize(params: ResizeParams, task: Task) -> Apply:
 
 
 def resize_shape(params: ResizeParams, shape: Shape) -> Shape:
-    """To the target size."""
+    """The target size."""
     return (shape[0], *params.target())
 
 
@@ -149,7 +149,7 @@ def pad(params: PadParams, task: Task) -> Apply:
 
 
 def pad_shape(params: PadParams, shape: Shape) -> Shape:
-    """To `size`, which must not be smaller than the image."""
+    """`size`, which must not be smaller than the image."""
     if params.size < max(shape[1:]):
         raise ValueError(f'{shape[1]} × {shape[2]} images do not shrink by padding to {params.size}; use "resize"')
     return shape[0], params.size, params.size
@@ -239,21 +239,25 @@ def arena_transforms() -> Iterable[TransformDef]:
         TransformDef(
             "normalize",
             "zero mean and unit deviation, by the training split's statistics or ImageNet's",
-            NormalizeParams,
-            normalize,
+            params=NormalizeParams,
+            build=normalize,
             shape=normalize_shape,
         ),
-        TransformDef("resize", "another size, bilinear", ResizeParams, resize, shape=resize_shape),
-        TransformDef("pad", "a border around the image", PadParams, pad, shape=pad_shape),
-        TransformDef("to-rgb", "one channel three times", NoParams, to_rgb, shape=to_rgb_shape),
+        TransformDef("resize", "another size, bilinear", params=ResizeParams, build=resize, shape=resize_shape),
+        TransformDef("pad", "a border around the image", params=PadParams, build=pad, shape=pad_shape),
+        TransformDef("to-rgb", "one channel three times", params=NoParams, build=to_rgb, shape=to_rgb_shape),
         TransformDef(
             "random-affine",
             "rotation, shift, scale and shear, drawn per image",
-            AffineParams,
-            random_affine,
+            params=AffineParams,
+            build=random_affine,
             random=True,
         ),
         TransformDef(
-            "random-erasing", "a blank rectangle, drawn per image", ErasingParams, random_erasing, random=True
+            "random-erasing",
+            "a blank rectangle, drawn per image",
+            params=ErasingParams,
+            build=random_erasing,
+            random=True,
         ),
     ]

@@ -17,7 +17,7 @@ COMMANDS = {
     "report": "Write a run's report as HTML and Markdown.",
     "compare": "What changed between two runs; non-zero on a regression, for CI.",
     "export": "A run's tables as CSV, JSON or Parquet.",
-    "predict": "What a trained model takes your own pictures for.",
+    "predict": "Classify your own pictures with a trained model.",
     "export-model": "A trained model as an ONNX file, checked against the original.",
     "verify": "Recompute a run's figures, train a sample again: bit-identical or not.",
     "clean": "Free the disk of what no report needs.",
@@ -26,30 +26,30 @@ COMMANDS = {
     "schema": "The JSON Schema of a spec, by which editors complete and check it.",
     "list": "List models, datasets, transforms, metrics, executors and plugins.",
     "show": "Show a component's parameters: type, default, meaning.",
-    "doctor": "Is this installation fit to run? Versions, devices, plugins, data, disk.",
+    "doctor": "Check this installation: versions, devices, plugins, data, disk.",
     "init": "Write the starter specs into a folder.",
     "new": "Write a plugin package that works: model, dataset, transform or metric.",
-    "check": "Does a component keep the promises that plugins make?",
+    "check": "Check that a component keeps the promises that plugins make.",
 }
 
 
 class LazyGroup(click.Group):
-    """Knows its commands by name and summary; imports one when it is called."""
+    """A group that knows its commands by name and summary, and imports one when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order of use."""
+        """The commands, in the order in which they are used."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the command's module."""
         if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(f"mnistarena.cli.{cmd_name.replace('-', '_')}").command
+        command = importlib.import_module(f"mnistarena.cli.commands.{cmd_name.replace('-', '_')}").command
         assert isinstance(command, click.Command)
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        """Suggest what was probably meant."""
+        """The command, or an error that suggests what was probably meant."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             import difflib
 
@@ -59,7 +59,7 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """From the summaries above, so that --help imports no command."""
+        """The summaries above, so that --help imports no command."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
@@ -77,7 +77,7 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Entry point: errors that are somebody's to mend are printed without a traceback."""
+    """Entry point: errors that a user can fix are printed without a traceback."""
     try:
         cli(prog_name="arena", standalone_mode=False)
     except ArenaError as problem:
@@ -91,7 +91,3 @@ def main() -> None:
         sys.exit(130)
     except click.exceptions.Exit as ending:
         sys.exit(ending.exit_code)
-    except BrokenPipeError:
-        # The reader of our output has gone, as in `arena list | head`.
-        sys.stderr.close()
-        sys.exit(0)

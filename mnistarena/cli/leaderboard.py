@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from mnistarena.cli.progress import duration
+from mnistarena.report.charts.style import Style, styles
 from mnistarena.report.comparison import Comparison
 from mnistarena.report.format import place
-from mnistarena.report.parts import Row
-from mnistarena.report.view import View, build
-from mnistarena.results import Run
+from mnistarena.report.sections.ranking import Row
+from mnistarena.report.view import ReportData, build
+from mnistarena.store.results import StoredRun
 
 ONE_MODEL = "one trained model"
 
 
-def print_summary(console: Console, run: Run, selected: set[str]) -> None:
-    """Leaderboard, verdict, what failed, and the next command."""
-    view = build(run)
-    for comparison in view.comparisons:
+def print_summary(console: Console, run: StoredRun, selected: set[str]) -> None:
+    """Print leaderboard, verdict, failures, and the next command."""
+    data = build(run)
+    for comparison in data.comparisons:
         console.print()
-        if len(view.comparisons) > 1:
+        if len(data.comparisons) > 1:
             console.print(Text(comparison.label, style="bold"))
-        console.print(_table(console, view, comparison))
+        console.print(_table(console, data, comparison))
         if any(row.interval_of == ONE_MODEL for row in comparison.rows):
             console.print(Text("* of this one trained model: one seed says nothing of its recipe's spread", "dim"))
         console.print(Text(comparison.headline, style="bold"))
@@ -35,32 +38,33 @@ def print_summary(console: Console, run: Run, selected: set[str]) -> None:
             cause = (trial.error or {}).get("message", "").partition("\n")[0]
             line = Text.assemble((trial.status, "red"), f"  {trial.label} on {trial.dataset}, seed {trial.seed}")
             console.print(line + Text(f": {cause}" if cause else ""))
-            if trial.folder is not None and cause:
-                console.print(Text(f"        log: {trial.folder.log}", style="dim"))
+            if cause:
+                console.print(Text(f"        log: {trial.folder.log.path}", style="dim"))
         console.print(
-            f"{len(failed)} of {len(run.trials)} trials are not done. After mending the cause, the same command "
-            "with --retry-failed runs them again."
+            f"{len(failed)} of {len(run.trials)} trials are not done. When the cause is fixed, the same command with "
+            "--retry-failed runs them again."
         )
     console.print(Text.assemble("\nNext: ", (f"arena report {run.path} --open", "bold")))
 
 
-def _table(console: Console, view: View, comparison: Comparison) -> Table:
+def _table(console: Console, data: ReportData, comparison: Comparison) -> Table:
     """The leaderboard with as many metrics as the terminal is wide for, the spec's first ones first."""
-    for shown in range(len(view.metrics), -1, -1):
+    looks = styles(data.labels)
+    for shown in range(len(data.metrics), -1, -1):
         table = Table(box=None, header_style="bold", pad_edge=False)
-        metrics = [metric["label"] for metric in view.metrics[:shown]]
-        goal = [f"to {view.target}"] if comparison.reached else []
+        metrics = [metric["label"] for metric in data.metrics[:shown]]
+        goal = [f"to {data.target}"] if comparison.reached else []
         for heading in ("model", "place", "seeds", "accuracy", "95 % interval", *metrics, "training", *goal):
             table.add_column(heading, justify="left" if heading == "model" else "right", no_wrap=True)
         reached = [[Text(one.text)] for one in comparison.reached] or [[] for _ in comparison.rows]
         for row, last in zip(comparison.rows, reached, strict=True):
-            table.add_row(*_cells(row, shown), *last)
+            table.add_row(*_cells(row, shown, looks), *last)
         if Measurement.get(console, console.options.update(width=1000), table).maximum <= console.width:
             break
     return table
 
 
-def _cells(row: Row, metrics: int) -> list[Text]:
+def _cells(row: Row, metrics: int, looks: Mapping[str, Style]) -> list[Text]:
     seeds = str(row.seeds) if row.finished == row.seeds else f"{row.finished}/{row.seeds}"
     if row.accuracy is None:
         accuracy, interval = "–", "–"
@@ -69,5 +73,5 @@ def _cells(row: Row, metrics: int) -> list[Text]:
         interval = f"{row.accuracy.low:.2%} – {row.accuracy.high:.2%}" + (" *" if row.interval_of == ONE_MODEL else "")
     figures = ["–" if value is None else f"{value:.4f}" for value in row.metrics[:metrics]]
     time = "–" if row.train_seconds is None else duration(row.train_seconds)
-    name = Text(row.label, row.style.colour)
+    name = Text(row.label, looks[row.label].colour)
     return [name, Text(place(row.place)), Text(seeds), Text(accuracy), Text(interval), *map(Text, figures), Text(time)]

@@ -18,12 +18,12 @@ class Size(click.ParamType):  # type: ignore[type-arg]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Text to bytes."""
-        from mnistarena.spec.schema import size
+        from mnistarena.spec.units import size
 
         try:
             return size(str(value))
         except ValueError:
-            self.fail(f"{value!r} is no size; write 500M, 4GB or 4GiB", param, ctx)
+            self.fail(f"{value!r} is not a size; write 500M, 4GB or 4GiB", param, ctx)
 
 
 class Duration(click.ParamType):  # type: ignore[type-arg]
@@ -33,7 +33,7 @@ class Duration(click.ParamType):  # type: ignore[type-arg]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Text to seconds."""
-        from mnistarena.spec.schema import duration, seconds
+        from mnistarena.spec.units import duration, seconds
 
         try:
             return seconds(duration(str(value)))
@@ -41,9 +41,20 @@ class Duration(click.ParamType):  # type: ignore[type-arg]
             self.fail(f"{value!r} {problem}", param, ctx)
 
 
+plugin_option = click.option(
+    "--plugin",
+    "plugins",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE.py",
+    help="A plugin that is a single Python file; repeatable.",
+)
+
+
 def spec_options(command: F) -> F:
-    """SPEC, --set and --only."""
+    """SPEC, --set, --only and --plugin."""
     for decorate in (
+        plugin_option,
         click.option("--only", multiple=True, metavar="PATTERN", help="Only models whose label matches; repeatable."),
         click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key; repeatable."),
         click.argument("spec", type=click.Path()),
@@ -66,8 +77,9 @@ def where_options(command: F) -> F:
 
 
 def trial_options(command: F) -> F:
-    """RUN, LABEL, --dataset and --seed: a trained model."""
+    """RUN, LABEL, --dataset, --seed and --plugin: a trained model."""
     for decorate in (
+        plugin_option,
         click.option("--seed", type=int, metavar="N", help="The trial of that seed. [default: the first that is done]"),
         click.option("--dataset", metavar="LABEL", help="What it was trained on; needed where there are several."),
         click.argument("label"),
@@ -81,9 +93,9 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 
 
 def component_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """For shell completion: the names of installed components, of the kind that the command was given, if any."""
-    from mnistarena.plugins import KINDS
-    from mnistarena.registry import installed
+    """The names of installed components, for shell completion; of the kind that the command was given, if any."""
+    from mnistarena.plugin.discovery import KINDS
+    from mnistarena.plugin.registry import installed
 
     registry, kind = installed(), ctx.params.get("kind")
     names = [name for of in ([kind] if kind else KINDS) for name in registry.names(of)]

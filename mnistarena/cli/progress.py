@@ -1,4 +1,4 @@
-"""What a run looks like while it goes on: a live display on a terminal, one line a trial elsewhere."""
+"""The display of a run while it goes on: live on a terminal, one line a trial elsewhere."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
-from mnistarena.observer import Observer
-from mnistarena.plan import Plan, Trial
+from mnistarena.environment import Conditions
+from mnistarena.execution.estimate import HOURS
+from mnistarena.execution.observer import Observer
+from mnistarena.plan.contents import Plan
+from mnistarena.plan.recipe import Trial
+from mnistarena.plugin.messages import Event, RowAdded, StageBegan, StepsDone
+from mnistarena.store.records import TrialRecord
 from mnistarena.text import visible
 
 PACE_SECONDS = 5.0
-"""Seconds that a recipe's steps are watched before its pace is believed."""
-
-HOURS = 2 * 3600.0
-"""Seconds of a recipe's training that somebody should know of beforehand."""
+"""Seconds that a recipe's steps are timed before its pace is used."""
 
 
 def duration(seconds: float) -> str:
@@ -36,13 +38,13 @@ def duration(seconds: float) -> str:
 
 
 class TerminalObserver(Observer):
-    """Prints a line for each trial that ends; above it, on a terminal, what is going on."""
+    """An observer that prints a line for each trial that ends."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
         self.labels: set[str] = set()
         self.total = self.ended_count = 0
-        self.records: list[dict[str, Any]] = []
+        self.records: list[TrialRecord] = []
         self.began: dict[str, float] = {}
         self.waiting: Counter[str] = Counter()
         self.jobs = 1
@@ -50,12 +52,12 @@ class TerminalObserver(Observer):
         self.paced: set[str] = set()
 
     def say(self, *what: Any) -> None:
-        """Print; where nobody reads any more (`| head`, or a `| tee` that Ctrl-C ended), the run goes on."""
+        """Print; where the reader has ended (`| head`, or a `| tee` that Ctrl-C ended), the run continues."""
         with suppress(BrokenPipeError, SystemExit):  # rich turns a broken pipe into the latter
             self.console.print(*what)
 
-    def planned(self, plan: Plan, waiting: list[Trial], folder: Path, conditions: dict[str, Any]) -> None:
-        """Say what will be done, where, and on what."""
+    def planned(self, plan: Plan, waiting: list[Trial], *, folder: Path, conditions: Conditions) -> None:
+        """Print what will be done, where, and on which device."""
         self.labels = {recipe.label for recipe in plan.recipes}
         self.total = len(waiting)
         self.waiting, self.jobs = Counter(trial.recipe.label for trial in waiting), conditions["jobs"]
@@ -75,39 +77,39 @@ class TerminalObserver(Observer):
             self.notice(note)
 
     def notice(self, sentence: str) -> None:
-        """One line."""
+        """Print a note."""
         self.say(Text(f"note: {visible(sentence)}", style="yellow"))
 
     def stopping(self) -> None:
-        """What Ctrl-C did, and what another one will do."""
+        """Print what Ctrl-C did, and what another one will do."""
         self.say(Text("stopping: running trials save a checkpoint; Ctrl-C again stops at once", style="yellow"))
 
     def started(self, trial: Trial, host: str | None) -> None:
-        """Remember when."""
+        """Note when the trial began."""
         self.began[trial.id] = time.monotonic()
 
-    def event(self, trial: Trial, event: dict[str, Any]) -> None:
-        """Once a recipe has shown its pace: a warning, if all of its trials will take hours."""
+    def event(self, trial: Trial, event: Event) -> None:
+        """Warn once a recipe has shown its pace, if all of its trials will take hours."""
         label = trial.recipe.label
-        if event["event"] != "step" or label in self.paced:
+        if not isinstance(event, StepsDone) or label in self.paced:
             return
-        began, first = self.first_step.setdefault(trial.id, (time.monotonic(), event["step"]))
-        passed, steps = time.monotonic() - began, event["step"] - first
+        began, first = self.first_step.setdefault(trial.id, (time.monotonic(), event.step))
+        passed, steps = time.monotonic() - began, event.step - first
         if passed < PACE_SECONDS or not steps:
             return
         self.paced.add(label)
-        one = passed / steps * event["total"]
+        one = passed / steps * event.total
         everyone = one * self.waiting[label] / min(self.jobs, self.waiting[label] or 1)
         if everyone > HOURS:
             number = self.waiting[label]
             self.notice(
                 f"{label} takes about {duration(one)} a trial at this pace"
                 + (f", {duration(everyone)} for all {number}" if number > 1 else "")
-                + "; Ctrl-C keeps what is done, and arena plan says what to change"
+                + "; Ctrl-C keeps finished trials, and arena plan says what to change"
             )
 
-    def ended(self, trial: Trial, record: dict[str, Any]) -> None:
-        """One line."""
+    def ended(self, trial: Trial, record: TrialRecord) -> None:
+        """Print the trial's line."""
         self.ended_count += 1
         self.records.append(record)
         count = f"[dim]{self.ended_count:>{len(str(self.total))}}/{self.total}[/]"
@@ -130,7 +132,7 @@ class TerminalObserver(Observer):
 
 
 class LiveObserver(TerminalObserver):
-    """With a bar for each running trial: epoch, loss, validation score, time left."""
+    """An observer with a bar for each running trial: epoch, loss, validation score, time left."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
@@ -144,55 +146,55 @@ class LiveObserver(TerminalObserver):
         )
         self.tasks: dict[str, TaskID] = {}
 
-    def planned(self, plan: Plan, waiting: list[Trial], folder: Path, conditions: dict[str, Any]) -> None:
-        """Also open the display."""
-        super().planned(plan, waiting, folder, conditions)
+    def planned(self, plan: Plan, waiting: list[Trial], *, folder: Path, conditions: Conditions) -> None:
+        """Print the plan and open the display."""
+        super().planned(plan, waiting, folder=folder, conditions=conditions)
         if waiting:
             self.display.start()
             self.tasks[""] = self.display.add_task("[bold]all trials[/]", total=len(waiting), news="")
 
     def started(self, trial: Trial, host: str | None) -> None:
-        """A new bar; of a trial that goes on elsewhere, the one it had."""
+        """Add a bar; a trial that continues on another machine keeps the one it had."""
         super().started(trial, host)
         where = f" on {escape(visible(host))}" if host else ""
         if trial.id not in self.tasks:
             self.tasks[trial.id] = self.display.add_task("", total=None, news="")
         self.display.update(self.tasks[trial.id], description=escape(trial.name) + where, news="starting")
 
-    def event(self, trial: Trial, event: dict[str, Any]) -> None:
-        """Move the bar."""
+    def event(self, trial: Trial, event: Event) -> None:
+        """Move the trial's bar."""
         super().event(trial, event)
         task = self.tasks[trial.id]
-        if event["event"] == "step":
-            step, total, epochs = event["step"], event["total"], trial.recipe.training.epochs
+        if isinstance(event, StepsDone):
+            step, total, epochs = event.step, event.total, trial.recipe.training.epochs
             place = f"epoch {math.ceil(step * epochs / total)}/{epochs}" if epochs else f"step {step}/{total}"
-            news = f"{place}  loss {event['loss']:.4f}{self.score(task)}"
+            news = f"{place}  loss {event.loss:.4f}{self.score(task)}"
             self.display.update(task, completed=step, total=total, news=news)
-        elif event["event"] == "row":
-            score = event["validation_accuracy"]
+        elif isinstance(event, RowAdded):
+            score, loss = event.row["validation_accuracy"], event.row["train_loss"]
             shown = f"  validation {score:.2%}" if score is not None else ""
             self.display.update(
                 task,
-                completed=event["step"],
+                completed=event.row["step"],
                 score=shown,
-                news=f"epoch {event['epoch']:g}  loss {event['train_loss']:.4f}{shown}",
+                news=f"epoch {event.row['epoch']:g}  loss {loss:.4f}{shown}",
             )
-        else:
-            self.display.update(task, news=f"{event['stage']}{self.score(task)}")
+        elif isinstance(event, StageBegan):
+            self.display.update(task, news=f"{event.stage}{self.score(task)}")
 
     def score(self, task: TaskID) -> str:
-        """The last validation score."""
+        """The last validation score, as text."""
         return str(self.display.tasks[self.display.task_ids.index(task)].fields.get("score", ""))
 
-    def ended(self, trial: Trial, record: dict[str, Any]) -> None:
-        """The bar goes, its line stays."""
+    def ended(self, trial: Trial, record: TrialRecord) -> None:
+        """Replace the trial's bar by its line."""
         if trial.id in self.tasks:
             self.display.remove_task(self.tasks.pop(trial.id))
         super().ended(trial, record)
         self.display.advance(self.tasks[""])
 
     def close(self) -> None:
-        """Take the display away."""
+        """Remove the display."""
         self.display.stop()
 
 
@@ -205,7 +207,7 @@ class _TimeLeft(ProgressColumn):
 
 @contextmanager
 def progress() -> Iterator[tuple[Console, TerminalObserver]]:
-    """A console and the observer that fits it."""
+    """A console and the observer for it."""
     console = Console(highlight=False, soft_wrap=True)
     observer = LiveObserver(console) if console.is_terminal else TerminalObserver(console)
     try:

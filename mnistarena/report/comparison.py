@@ -1,29 +1,35 @@
-"""What a report knows of one dataset."""
+"""What a report shows of one dataset."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
-from typing import Any
 
-from mnistarena.report.evidence import CurvePoint, Pair
-from mnistarena.report.images import LabelErrors, Tile
-from mnistarena.report.parts import Cost, Matrix, Reliability, Row, TimePoint
-from mnistarena.report.robustness import Robustness
-from mnistarena.report.targets import Reached
-from mnistarena.report.words import Finding
+from mnistarena.evidence.pairs import Pair
+from mnistarena.report.sections.calibration import Reliability
+from mnistarena.report.sections.confusion import Matrix
+from mnistarena.report.sections.cost import Cost
+from mnistarena.report.sections.gallery import LabelErrors, Tile
+from mnistarena.report.sections.learning import Curve, CurvePoint
+from mnistarena.report.sections.ranking import Row
+from mnistarena.report.sections.robustness import Robustness
+from mnistarena.report.sections.targets import Reached
+from mnistarena.report.sections.time import TimePoint
+from mnistarena.report.sections.verdict import Finding
+from mnistarena.store.records import DatasetRecord
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """All recipes on one dataset. `answers` maps a section to the sentence it opens with.
+    """All recipes on one dataset. `answers` maps a section to the sentence it begins with.
 
     `reached` is in the order of the rows; empty where the spec has no target. `robustness` is empty without views.
     `rows` are judged against the reference within `family`; `pairs` are all pairs, a Holm family of their own.
     """
 
-    dataset: dict[str, Any]
+    dataset: DatasetRecord
     n_test: int
+    _: KW_ONLY
     headline: str
     findings: tuple[Finding, ...]
     rows: tuple[Row, ...]
@@ -31,7 +37,7 @@ class Comparison:
     family: str
     pairs: tuple[Pair, ...]
     pairs_family: str
-    curves: dict[str, tuple[CurvePoint, ...]]
+    curves: dict[Curve, tuple[CurvePoint, ...]]
     times: tuple[TimePoint, ...]
     times_comparable: bool
     matrices: tuple[Matrix, ...]
@@ -46,7 +52,7 @@ class Comparison:
     @property
     def label(self) -> str:
         """The dataset's label."""
-        return str(self.dataset["label"])
+        return self.dataset["label"]
 
     def pair(self, a: str, b: str) -> Pair | None:
         """Recipe a against recipe b, among all pairs."""

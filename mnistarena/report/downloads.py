@@ -1,4 +1,4 @@
-"""The report's figures as files: what a reader takes along from the page."""
+"""The report's figures as files that a reader can download from the page, and as flat rows."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ import base64
 import csv
 import io
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 
-if TYPE_CHECKING:
-    from mnistarena.report.comparison import Comparison
-    from mnistarena.report.evidence import Pair
-    from mnistarena.report.view import View
-
+from mnistarena.evidence.pairs import Pair
+from mnistarena.report.comparison import Comparison
+from mnistarena.report.view import ReportData
+from mnistarena.store.results import Row
 
 MOST_PAIRS = 1000
-"""Beyond so many, the page's file holds the pairs with the reference; `arena export --what pairs` has all."""
+"""How many pairs the page's file holds; if there are more, those with the reference. `arena export` has all."""
 
 
 @dataclass(frozen=True)
@@ -25,23 +24,24 @@ class Download:
 
     name: str
     summary: str
+    _: KW_ONLY
     href: str
 
 
-def downloads(view: View) -> tuple[Download, ...]:
+def downloads(data: ReportData) -> tuple[Download, ...]:
     """A table of trials as CSV; trials, leaderboard and verdicts as JSON."""
     return (
         _download(
             "trials.csv",
             "text/csv",
             "a row a trial: status, metrics, measurements",
-            as_csv(list(view.table)).encode("utf-8", "replace"),
+            as_csv(data.table).encode("utf-8", "replace"),
         ),
-        _download("report.json", "application/json", "trials, leaderboards and the verdict on every pair", _json(view)),
+        _download("report.json", "application/json", "trials, leaderboards and the verdict on every pair", _json(data)),
     )
 
 
-def as_csv(rows: list[dict[str, Any]]) -> str:
+def as_csv(rows: Sequence[Row]) -> str:
     """Rows as CSV (RFC 4180, lines end in a line feed); what a row lacks stays empty."""
     columns = list(dict.fromkeys(key for row in rows for key in row))
     stream = io.StringIO()
@@ -53,20 +53,20 @@ def as_csv(rows: list[dict[str, Any]]) -> str:
 
 def _download(name: str, kind: str, summary: str, content: bytes) -> Download:
     encoded = base64.b64encode(content).decode("ascii")
-    return Download(name, summary, f"data:{kind};charset=utf-8;base64,{encoded}")
+    return Download(name, summary, href=f"data:{kind};charset=utf-8;base64,{encoded}")
 
 
-def _json(view: View) -> bytes:
+def _json(data: ReportData) -> bytes:
     content = {
-        "benchmark": view.name,
-        "margin": view.margin,
-        "trials": list(view.table),
-        "datasets": [_comparison(comparison) for comparison in view.comparisons],
+        "benchmark": data.name,
+        "margin": data.margin,
+        "trials": list(data.table),
+        "datasets": [_comparison(comparison) for comparison in data.comparisons],
     }
     return json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode("utf-8", "replace")
 
 
-def _comparison(comparison: Comparison) -> dict[str, Any]:
+def _comparison(comparison: Comparison) -> Mapping[str, object]:
     pairs = comparison.pairs
     if len(pairs) > MOST_PAIRS:
         pairs = tuple(pair for pair in pairs if comparison.reference in (pair.a, pair.b))
@@ -91,7 +91,14 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def pair_row(pair: Pair) -> dict[str, Any]:
+def pair_rows(data: ReportData) -> list[Row]:
+    """Every pair of every dataset as a flat row."""
+    return [
+        {"dataset": comparison.label, **pair_row(pair)} for comparison in data.comparisons for pair in comparison.pairs
+    ]
+
+
+def pair_row(pair: Pair) -> Row:
     """A pair as one flat row."""
     judged = pair.difference
     return {

@@ -1,11 +1,12 @@
-"""Figures as text: the same number reads the same in the page, the Markdown and the terminal."""
+"""Figures as text: the same number looks the same in the page, the Markdown and the terminal."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+
+from mnistarena.text import byte_size
 
 NONE = "–"
 _THIN = "\u202f"  # narrow no-break space: between a figure and its unit
@@ -17,7 +18,7 @@ def percent(value: float | None, digits: int = 2) -> str:
 
 
 def bare_percent(value: float | None, digits: int = 2) -> str:
-    """0.99331 as 99.33, for columns whose head says %."""
+    """0.99331 as 99.33, for columns with % in their heading."""
     return NONE if value is None or math.isnan(value) else f"{100 * value:.{digits}f}"
 
 
@@ -38,12 +39,12 @@ def margin(value: float) -> str:
 
 
 def place(value: tuple[int, int] | None) -> str:
-    """A place, such as 2, or the span that the evidence leaves, such as 1–3."""
+    """A place, such as 2, or the places that the evidence leaves possible, such as 1–3."""
     return NONE if value is None else str(value[0]) if value[0] == value[1] else f"{value[0]}–{value[1]}"
 
 
 def seconds(value: float | None) -> str:
-    """Times from microseconds to hours, with two or three figures that matter."""
+    """A time, from microseconds to hours, with two or three significant figures."""
     if value is None:
         return NONE
     if value < 1e-3:
@@ -58,7 +59,7 @@ def seconds(value: float | None) -> str:
 
 
 def scaled(value: float | None, unit: str = "") -> str:
-    """Large counts, such as 2.3 G or 421.6 k; exact below a thousand."""
+    """A large count, such as 2.3 G or 421.6 k; exact below a thousand."""
     if value is None:
         return NONE
     for limit, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
@@ -69,9 +70,7 @@ def scaled(value: float | None, unit: str = "") -> str:
 
 def size(value: float | None) -> str:
     """Bytes as MiB or GiB."""
-    if value is None:
-        return NONE
-    return f"{value / 2**30:.2f}{_THIN}GiB" if value >= 2**30 else f"{value / 2**20:.0f}{_THIN}MiB"
+    return NONE if value is None else byte_size(value).replace(" ", _THIN)
 
 
 def count(value: float | None) -> str:
@@ -85,26 +84,21 @@ def decimal(value: float | None) -> str:
 
 
 def p_value(value: float) -> str:
-    """Such as "p = 0.031" or "p < 0.001", never broken over two lines."""
+    """A p value such as "p = 0.031" or "p < 0.001", never broken over two lines."""
     relation = "< 0.001" if value < 0.001 else f"= {value:.3f}" if value < 0.1 else f"= {value:.2f}"
     return "p\u00a0" + relation.replace(" ", "\u00a0")
 
 
 def series(names: Iterable[str], limit: int = 6) -> str:
-    """Such as "a, b and c"; beyond `limit` names "a, b, c and 9 others"."""
+    """A list such as "a, b and c"; with more than `limit` names "a, b, c and 9 others"."""
     names = list(names)
     if len(names) > limit:
         names = [*names[: limit - 1], f"{len(names) - limit + 1} others"]
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1] if names else ""
 
 
-def plural(number: int, noun: str, many: str = "") -> str:
-    """Such as "1 seed" or "3 seeds"."""
-    return f"{number:,} {noun if number == 1 else many or noun + 's'}"
-
-
-def plain(value: Any) -> str:
-    """A value of the plan or environment as a reader wants it: no quotes, no braces where avoidable."""
+def plain(value: object) -> str:
+    """A value of the plan or the environment as text, without quotes and braces where possible."""
     if value is None:
         return NONE
     if isinstance(value, bool):

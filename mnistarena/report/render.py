@@ -1,4 +1,4 @@
-"""View and charts through Jinja2: one HTML file that fetches nothing, and Markdown with SVG beside it."""
+"""A report's data and charts through Jinja2: one HTML file that fetches nothing, and Markdown with SVG beside it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import html
 import json
 import math
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,15 @@ import jinja2
 from markupsafe import Markup
 
 from mnistarena.errors import StoreError
+from mnistarena.paths import resource
 from mnistarena.report import format as text
+from mnistarena.report.charts.figure import Figure
+from mnistarena.report.charts.style import DARK, Style, styles
 from mnistarena.report.downloads import downloads
-from mnistarena.report.drawing import Figure
-from mnistarena.report.images import MARKDOWN_TILES, picture
-from mnistarena.report.parts import Row
-from mnistarena.report.style import DARK, Style
-from mnistarena.report.view import View
-from mnistarena.resources import resource
-from mnistarena.statistics import Interval
+from mnistarena.report.sections.gallery import MARKDOWN_TILES, picture
+from mnistarena.report.sections.ranking import Row
+from mnistarena.report.view import ReportData
+from mnistarena.text import plural
 
 _FILTERS = (
     text.percent,
@@ -40,7 +41,7 @@ _FILTERS = (
     text.decimal,
     text.p_value,
     text.series,
-    text.plural,
+    plural,
     text.plain,
 )
 _SHAPES = {
@@ -52,8 +53,8 @@ _SHAPES = {
 }
 
 
-def render_html(view: View, figures: tuple[Figure, ...], template: Path | None = None) -> str:
-    """The whole page; scripts are named by hash in its content security policy, so no other can run."""
+def render_html(data: ReportData, figures: tuple[Figure, ...], template: Path | None = None) -> str:
+    """The whole page; its content security policy names the scripts by hash, so no other can run."""
     environment = _environment(template, autoescape=True)
     scripts = [_bundle(), (resource("templates") / "report.js").read_text("utf-8")]
     if template is not None and (template / "report.js").is_file():
@@ -64,26 +65,28 @@ def render_html(view: View, figures: tuple[Figure, ...], template: Path | None =
     return _render(
         environment,
         "report.html.j2",
-        view=view,
+        view=data,
+        styles=styles(data.labels),
         figures=figures,
         scripts=[Markup(script) for script in scripts],
         policy=f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'",
         dark=DARK,
-        downloads=downloads(view),
+        downloads=downloads(data),
     )
 
 
-def render_markdown(view: View, figures: tuple[Figure, ...], template: Path | None = None) -> str:
-    """The same story as Markdown; every figure and text of the run is escaped for it."""
+def render_markdown(data: ReportData, figures: tuple[Figure, ...], template: Path | None = None) -> str:
+    """The same report as Markdown; every text of the run is escaped for it."""
     environment = _environment(template, autoescape=False)
     environment.finalize = escape_markdown
-    page = _render(environment, "report.md.j2", view=view, figures=figures, tiles_shown=MARKDOWN_TILES)
+    page = _render(environment, "report.md.j2", view=data, figures=figures, tiles_shown=MARKDOWN_TILES)
     return re.sub(r"\n{3,}", "\n\n", page).strip() + "\n"
 
 
-def render_notebook(view: View) -> str:
+def render_notebook(data: ReportData) -> str:
     """The verdict and the leaderboard, for a cell of a notebook."""
-    return _render(_environment(None, autoescape=True), "notebook.html.j2", view=view)
+    environment = _environment(None, autoescape=True)
+    return _render(environment, "notebook.html.j2", view=data, styles=styles(data.labels))
 
 
 def _environment(template: Path | None, *, autoescape: bool) -> jinja2.Environment:
@@ -105,7 +108,7 @@ def _environment(template: Path | None, *, autoescape: bool) -> jinja2.Environme
     return environment
 
 
-def _render(environment: jinja2.Environment, name: str, **context: Any) -> str:
+def _render(environment: jinja2.Environment, name: str, **context: object) -> str:
     try:
         return environment.get_template(name).render(**context)
     except jinja2.TemplateError as problem:
@@ -119,12 +122,12 @@ def _bundle() -> str:
     """Vega, Vega-Lite and vega-embed as one script, from the installed vl-convert: nothing is fetched."""
     import vl_convert
 
-    bundle: Any = vl_convert.javascript_bundle  # its stub knows no default
+    bundle: Any = vl_convert.javascript_bundle  # its stub says that an argument is required
     return str(bundle()).replace("</script", "<\\/script")
 
 
-def embed_json(value: Any) -> Markup:
-    """JSON that cannot end the script element it stands in, and is one JavaScript literal."""
+def embed_json(value: object) -> Markup:
+    """JSON for a script element, which it cannot end."""
     dumped = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for character in "<>&\u2028\u2029":
         dumped = dumped.replace(character, f"\\u{ord(character):04x}")
@@ -132,9 +135,9 @@ def embed_json(value: Any) -> Markup:
 
 
 def inline_svg(svg: str, key: str) -> Markup:
-    """A chart's SVG for the page: fluid, without its own background, ids prefixed so that none meet."""
+    """A chart's SVG for the page: without its own background, its ids prefixed so that each is unique in the page."""
     svg = re.sub(r'<rect width="[\d.]+" height="[\d.]+" fill="#ffffff"\s*(/>|></rect>)', "", svg, count=1)
-    svg = svg.replace("<svg ", '<svg aria-hidden="true" ', 1)  # the figure around it tells what it shows
+    svg = svg.replace("<svg ", '<svg aria-hidden="true" ', 1)  # the figure around it describes it
     svg = re.sub(r'\bid="([^"]+)"', rf'id="{key}-\1"', svg)
     svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{key}-\1)", svg)
     return Markup(svg)
@@ -146,8 +149,9 @@ def swatch(style: Style) -> Markup:
     return Markup(f'<svg class="swatch" viewBox="0 0 12 12" aria-hidden="true">{path}</svg>')
 
 
-def whisker(row: Row, rows: tuple[Row, ...], width: int = 132, height: int = 20) -> Markup:
+def whisker(row: Row, rows: Sequence[Row], style: Style) -> Markup:
     """A row's accuracy drawn small: interval, mean and seeds, on the logarithmic error scale of all rows."""
+    width, height = 132, 20
     shown = [r.accuracy for r in rows if r.accuracy]
     if row.accuracy is None or not shown:
         return Markup("")
@@ -158,8 +162,7 @@ def whisker(row: Row, rows: tuple[Row, ...], width: int = 132, height: int = 20)
     def x(value: float) -> str:
         return f"{4 + (width - 8) * (math.log(max(1 - value, floor)) - low) / (high - low):.1f}"
 
-    middle, colour = height / 2, row.style.colour
-    interval: Interval = row.accuracy
+    middle, colour, interval = height / 2, style.colour, row.accuracy
     hollow = row.interval_of == "one trained model"
     seeds = "".join(
         f'<path d="M{x(value)} {middle + 4:g}v5" stroke="{colour}" opacity=".6"/>' for value in row.seed_accuracies
@@ -173,8 +176,8 @@ def whisker(row: Row, rows: tuple[Row, ...], width: int = 132, height: int = 20)
     )
 
 
-def escape_markdown(value: Any) -> Any:
-    """Text of a run as literal text in Markdown and the HTML inside it."""
+def escape_markdown(value: object) -> object:
+    """Text of a run, escaped so that it is literal text in Markdown and in HTML inside it."""
     if isinstance(value, Markup) or not isinstance(value, str):
         return value
     flat = " ".join(html.escape(value, quote=False).split("\n"))

@@ -1,36 +1,54 @@
-"""A run as plain figures and sentences: everything that a page, a Markdown file or a terminal shows.
+"""Everything that a report shows, as plain figures and sentences.
 
-No chart library and no template here. `build(run)` computes; the dataclasses say what there is.
+`build(run)` computes it from a run folder. No chart library and no template is needed for that; how a model is drawn
+is decided in charts/.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass, replace
 
-from mnistarena.report import answers, facts, parts, targets, words
-from mnistarena.report.across import Across, across
+from mnistarena.evidence.pairs import Pair, compare, places
+from mnistarena.evidence.recipe import RecipeEvidence, gather
 from mnistarena.report.comparison import Comparison
-from mnistarena.report.evidence import Recipe, compare, gather, places
-from mnistarena.report.growth import Growth, growths
-from mnistarena.report.images import gallery, label_errors
-from mnistarena.report.parts import Failure
-from mnistarena.report.robustness import robustness
-from mnistarena.report.style import Style, styles
-from mnistarena.results import Run
-from mnistarena.statistics import MARGIN
+from mnistarena.report.sections import (
+    across,
+    calibration,
+    confusion,
+    cost,
+    failures,
+    gallery,
+    growth,
+    learning,
+    pairs,
+    ranking,
+    record,
+    robustness,
+    targets,
+    time,
+    verdict,
+)
+from mnistarena.report.sections.across import Across
+from mnistarena.report.sections.failures import Failure
+from mnistarena.report.sections.growth import Growth
+from mnistarena.stats.verdicts import MARGIN
+from mnistarena.store.records import DatasetRecord, MetricRecord, PlanRecord
+from mnistarena.store.results import Row, StoredRun
 
 
 @dataclass(frozen=True)
-class View:
+class ReportData:
     """A whole report. `mixed` says which conditions differ between trials; empty where none does.
 
-    `across` is None with fewer than two datasets; `growths` has those that are there in several sizes.
+    `across` is None with fewer than two datasets; `growths` are the datasets that the plan has in several sizes.
+    `table` is a row a trial; `metrics` are those of the plan beside the accuracy.
     """
 
     name: str
     margin: float
-    plan: dict[str, Any]
+    _: KW_ONLY
+    plan: PlanRecord
     spec: str
     comparisons: tuple[Comparison, ...]
     across: Across | None
@@ -40,129 +58,165 @@ class View:
     contradictions: tuple[str, ...]
     failures: tuple[Failure, ...]
     failure_answer: str
-    table: tuple[dict[str, Any], ...]
+    table: tuple[Row, ...]
     trials: int
     finished: int
-    metrics: tuple[dict[str, Any], ...]
-    conditions: tuple[tuple[str, str], ...]
-    recipes: tuple[facts.RecipeText, ...]
-    environment: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
-    styles: dict[str, Style]
+    metrics: tuple[MetricRecord, ...]
+    conditions: record.Facts
+    recipes: tuple[record.RecipeText, ...]
+    environment: tuple[tuple[str, record.Facts], ...]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of the plan's recipes, in its order, each once."""
+        return tuple(dict.fromkeys(entry["label"] for entry in self.plan["entries"]))
 
     @property
     def target(self) -> str | None:
         """The validation accuracy that the spec asks for, as text."""
-        return targets.spelt(self.plan["target"]) if self.plan.get("target") else None
+        target = self.plan.get("target")
+        return targets.spelt(target) if target else None
 
     @property
     def has_views(self) -> bool:
-        """Whether anything predicted further views of its test images."""
+        """Whether any recipe predicted further views of its test images."""
         return any(comparison.robustness.recipes for comparison in self.comparisons)
 
     @property
     def latencies(self) -> tuple[str, ...]:
         """The batch sizes at which latency was measured, smallest first."""
-        sizes = {size for comparison in self.comparisons for cost in comparison.costs for size in cost.latency}
+        sizes = {size for comparison in self.comparisons for one in comparison.costs for size in one.latency}
         return tuple(sorted(sizes, key=lambda size: (len(size), size)))
 
 
-def build(run: Run) -> View:
-    """Compute the view of a run, finished or not; raises `StoreError` where a stored file is damaged."""
+def build(run: StoredRun) -> ReportData:
+    """Compute the report of a run, finished or not; raises `StoreError` where a stored file is damaged."""
     plan = run.plan
-    looks = styles(list(dict.fromkeys(entry["label"] for entry in plan["entries"])))
     metrics = tuple(m for m in plan.get("metrics", ()) if m.get("name", m["label"]) != "accuracy")
-    mixed = facts.mixed_conditions(run)
-    comparisons, contradictions = [], []
+    mixed = record.mixed_conditions(run)
+    comparisons: list[Comparison] = []
+    contradictions: list[str] = []
     for dataset in plan["datasets"]:
         recipes = gather(run, dataset)
         if recipes:
-            comparisons.append(_comparison(run, dataset, recipes, metrics, looks, mixed))
+            comparisons.append(_comparison(run, dataset, recipes, metrics, mixed))
             contradictions += [text for recipe in recipes for text in recipe.contradictions]
-    failures = tuple(parts.failure(trial) for trial in run.trials if not trial.done)
-    return View(
+    return ReportData(
         name=run.name,
-        margin=float(plan.get("margin", MARGIN)),
+        margin=_margin(run),
         plan=plan,
         spec=run.spec,
         comparisons=tuple(comparisons),
-        across=across(comparisons),
-        growths=growths(comparisons, plan["entries"]),
-        caveats=facts.caveats(run),
+        across=across.rank_recipes(comparisons),
+        growths=growth.growths(comparisons, plan["entries"]),
+        caveats=record.caveats(run),
         mixed=mixed,
         contradictions=tuple(contradictions),
-        failures=failures,
-        failure_answer=answers.failures(run.trials),
+        failures=tuple(failures.failure(trial) for trial in run.trials if not trial.done),
+        failure_answer=failures.answer(run.trials),
         table=tuple(trial.row() for trial in run.trials),
         trials=len(run.trials),
         finished=sum(trial.done for trial in run.trials),
         metrics=metrics,
-        conditions=facts.conditions(plan.get("conditions", {})),
-        recipes=tuple(facts.recipe(entry) for entry in plan["entries"]),
-        environment=facts.environment(run.environment),
-        styles=looks,
+        conditions=record.conditions(plan.get("conditions", {})),
+        recipes=tuple(record.recipe(entry) for entry in plan["entries"]),
+        environment=record.environment(run.environment),
+    )
+
+
+def _margin(run: StoredRun) -> float:
+    return float(run.plan.get("margin", MARGIN))
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """The recipes of a dataset, highest mean first, and the verdicts on them.
+
+    `against` are the pairs whose verdicts the leaderboard shows, the Holm family `family`; `every` are all pairs.
+    """
+
+    ranked: list[RecipeEvidence]
+    reference: str | None
+    _: KW_ONLY
+    against: list[Pair]
+    family: str
+    every: list[Pair]
+    every_family: str
+
+
+def _judge(recipes: list[RecipeEvidence], baseline: str | None, margin: float) -> _Judged:
+    ranked = sorted(recipes, key=lambda recipe: -recipe.accuracy if len(recipe.correct) else 1.0)
+    reference = verdict.reference(ranked, baseline)
+    every = compare(recipes, None, margin)
+    # With a baseline the family is its pairs; all pairs are a larger family, judged more strictly.
+    against = compare(recipes, baseline, margin) if baseline == reference and baseline else every
+    return _Judged(
+        ranked,
+        reference,
+        against=against,
+        family=pairs.family(against, reference, baseline),
+        every=every,
+        every_family=pairs.family(every, None, None),
     )
 
 
 def _comparison(
-    run: Run,
-    dataset: dict[str, Any],
-    recipes: list[Recipe],
-    metrics: tuple[dict[str, Any], ...],
-    looks: dict[str, Style],
+    run: StoredRun,
+    dataset: DatasetRecord,
+    recipes: list[RecipeEvidence],
+    metrics: tuple[MetricRecord, ...],
     mixed: tuple[str, ...],
 ) -> Comparison:
-    ranked = sorted(recipes, key=lambda recipe: -recipe.accuracy if len(recipe.correct) else 1.0)
-    baseline, margin = run.plan.get("baseline"), float(run.plan.get("margin", MARGIN))
-    reference = words.reference(ranked, baseline)
-    every = compare(recipes, None, margin)
-    # With a baseline the family is its pairs; all pairs are a larger family, judged more strictly.
-    pairs = compare(recipes, baseline, margin) if baseline == reference and baseline else every
-    family = words.family(pairs, reference, baseline)
-    ranks = places(recipes, every)
-    found = parts.curves(recipes)
-    times = parts.times(recipes)
-    class_names = [str(name) for name in dataset["class_names"]]
-    matrices = tuple(parts.matrix(recipe, class_names) for recipe in ranked if len(recipe.correct))
-    costs = tuple(parts.cost(recipe) for recipe in ranked)
-    reliabilities = tuple(parts.reliability(recipe) for recipe in ranked if len(recipe.correct))
-    target = run.plan.get("target")
-    goals = tuple(targets.reached(recipe, target) for recipe in ranked) if target else ()
-    split = run.test_split(dataset["label"]) if matrices else None
-    tiles = gallery(ranked, split, dataset) if split else ()
-    errors = label_errors(ranked, dataset)
-    n_test = max((recipe.index.size for recipe in recipes), default=0) or int(dataset["n_test"])
-    return Comparison(
-        dataset=dataset,
-        n_test=n_test,
+    """All recipes on one dataset; `recipes` are in the order of the plan."""
+    margin, target = _margin(run), run.plan.get("target")
+    judged = _judge(recipes, run.plan.get("baseline"), margin)
+    ranked, reference = judged.ranked, judged.reference
+    ready = [recipe for recipe in ranked if len(recipe.correct)]
+    ranks = places(recipes, judged.every)
+    found = Comparison(
+        dataset,
+        max((recipe.index.size for recipe in recipes), default=0) or dataset["n_test"],
         # The leader against the baseline's family where it is the baseline, else against all.
-        headline=words.headline(ranked, pairs if ranked[0].label == reference else every),
-        findings=words.findings(ranked, pairs, reference, margin),
-        rows=tuple(parts.row(recipe, pairs, reference, metrics, looks, ranks) for recipe in ranked),
+        headline=verdict.headline(ranked, judged.against if ranked[0].label == reference else judged.every),
+        findings=verdict.findings(ranked, judged.against, reference, margin),
+        rows=tuple(ranking.row(recipe, judged.against, reference, metrics, ranks) for recipe in ranked),
         reference=reference,
-        family=family,
-        pairs=tuple(every),
-        pairs_family=words.family(every, None, None),
-        curves=found,
-        times=times,
+        family=judged.family,
+        pairs=tuple(judged.every),
+        pairs_family=judged.every_family,
+        curves=learning.curves(recipes),
+        times=time.times(recipes),
         times_comparable=not mixed,
-        matrices=matrices,
-        tiles=tiles,
-        label_errors=errors,
-        reliabilities=reliabilities,
-        costs=costs,
-        reached=goals,
-        robustness=robustness(ranked, run.plan.get("views", []), reference, margin),
-        answers={
-            "certainty": words.certainty(ranked, pairs, reference, family),
-            "ranking": answers.ranking(ranked),
-            "pairs": words.pairs(every, words.family(every, None, None)),
-            "learning": answers.learning(found),
-            "time": answers.time([(t.label, t.seconds) for t in times if t.front], len(times), mixed),
-            "target": targets.answer(goals, target, mixed) if target else "",
-            "confusion": answers.confusion(recipes, class_names),
-            "gallery": answers.gallery(tiles, sum(len(recipe.correct) > 0 for recipe in recipes)),
-            "label_errors": answers.label_errors(errors),
-            "calibration": answers.calibration(reliabilities),
-            "cost": answers.cost([(c.label, c.parameters, c.latency.get("1", (None,))[0]) for c in costs], mixed),
-        },
+        matrices=tuple(confusion.matrix(recipe, dataset["class_names"]) for recipe in ready),
+        tiles=gallery.tiles(ready, run.test_split(dataset["label"]), dataset) if ready else (),
+        label_errors=gallery.label_errors(ready, dataset),
+        reliabilities=tuple(map(calibration.reliability, ready)),
+        costs=tuple(map(cost.cost, ranked)),
+        reached=tuple(targets.reached(recipe, target) for recipe in ranked) if target else (),
+        robustness=robustness.over_views(ranked, run.plan.get("views", []), reference, margin),
+        answers={},
     )
+    return replace(found, answers=_answers(found, judged, recipes, mixed, target))
+
+
+def _answers(
+    found: Comparison,
+    judged: _Judged,
+    recipes: Sequence[RecipeEvidence],
+    mixed: tuple[str, ...],
+    target: float | None,
+) -> dict[str, str]:
+    """The sentence that each section of a dataset begins with."""
+    return {
+        "certainty": verdict.certainty(judged.ranked, judged.against, judged.reference, judged.family),
+        "ranking": ranking.answer(judged.ranked),
+        "pairs": pairs.answer(judged.every, judged.every_family),
+        "learning": learning.answer(found.curves),
+        "time": time.answer(found.times, mixed),
+        "target": targets.answer(found.reached, target, mixed) if target else "",
+        "confusion": confusion.answer(recipes, found.dataset["class_names"]),
+        "gallery": gallery.answer(found.tiles, len(found.matrices)),
+        "label_errors": gallery.label_error_answer(found.label_errors),
+        "calibration": calibration.answer(found.reliabilities),
+        "cost": cost.answer(found.costs, mixed),
+    }

@@ -1,1 +1,1 @@
-"""A spec: the TOML document that says what to compare."""
+"""The question: a spec read from TOML, checked against its schema, every problem with file and line."""

@@ -12,19 +12,21 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from mnistarena.registry import Registry
+from mnistarena.plugin.registry import Registry
 from mnistarena.spec import optimizers, schema
 
 Json = dict[str, Any]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-TABLES: tuple[type[BaseModel], ...] = (
-    schema.Benchmark,
-    schema.DatasetTable,
-    schema.Training,
-    schema.ModelTable,
-    schema.EvaluationTable,
+_KEYS: tuple[tuple[str, type[BaseModel], bool], ...] = (
+    ("benchmark", schema.Benchmark, False),
+    ("training", schema.Training, False),
+    ("dataset", schema.DatasetTable, True),
+    ("model", schema.ModelTable, True),
+    ("evaluation", schema.EvaluationTable, True),
 )
+"""Each key of the document, its table, and whether there are several."""
+TABLES = tuple(table for _, table, _ in _KEYS)
 
 
 def json_schema(registry: Registry) -> Json:
@@ -36,58 +38,58 @@ def json_schema(registry: Registry) -> Json:
     defs: Json = copy.deepcopy(whole["$defs"])
     refs = {model: defs[keys[model, "validation"]["$ref"].rpartition("/")[2]] for model in unique}
 
-    transform = _entries(found["transform"], refs, label=False)
-    metric = _entries(found["metric"], refs, label=True)
-    optimizer = _optimizer()
-    benchmark, dataset, training, model, evaluation = (refs[table] for table in TABLES)
-    defs["transform"], defs["metric"], defs["optimizer"] = transform, metric, optimizer
-    benchmark["properties"]["metrics"]["items"] = {"$ref": "#/$defs/metric"}
-    for table in (dataset, evaluation):
-        table["properties"]["transforms"]["items"] = {"$ref": "#/$defs/transform"}
-    model["properties"]["transforms"] = {
-        **_described(model["properties"]["transforms"]),
-        "type": "array",
-        "items": {"$ref": "#/$defs/transform"},
+    defs["transform"] = _entries(found["transform"], refs, label=False)
+    defs["metric"] = _entries(found["metric"], refs, label=True)
+    defs["optimizer"] = _optimizer()
+    _complete({table: refs[table] for table in TABLES}, defs)
+    for kind, fields in (("dataset", refs[schema.DatasetTable]), ("model", refs[schema.ModelTable])):
+        fields["properties"]["name"]["enum"] = list(found[kind])
+        fields["allOf"] = [_when_named(name, refs[params]) for name, params in found[kind].items()]
+    # A severity may be what is missing from a transform in an evaluation.
+    refs[schema.EvaluationTable]["properties"]["transforms"]["items"] = {
+        "anyOf": [{"$ref": "#/$defs/transform"}, {"enum": list(found["transform"])}]
     }
-    training["properties"]["optimizer"] = {
-        **_described(training["properties"]["optimizer"]),
-        "$ref": "#/$defs/optimizer",
-    }
-    model["properties"]["training"] = {
-        **_described(model["properties"]["training"]),
-        "$ref": f"#/$defs/{_name(training, defs)}",
-    }
-    for table, kind in ((dataset, "dataset"), (model, "model")):
-        table["properties"]["name"]["enum"] = list(found[kind])
-        table["allOf"] = [_when_named(name, refs[params]) for name, params in found[kind].items()]
-    model["properties"]["grid"] = {
-        **_described(model["properties"]["grid"]),
-        "type": "object",
-        "additionalProperties": False,
-        "properties": {part: {"type": "object", "additionalProperties": _LIST} for part in ("params", "training")},
-    }
-    evaluation["properties"]["transforms"]["items"] = {
-        "anyOf": [
-            {"$ref": "#/$defs/transform"},
-            {"enum": list(found["transform"])},
-        ]  # a severity may be what is missing
-    }
-    tables = {"benchmark": benchmark, "training": training, "dataset": dataset, "model": model}
-    refer = {key: {"$ref": f"#/$defs/{_name(table, defs)}"} for key, table in tables.items()}
-    refer["evaluation"] = {"$ref": f"#/$defs/{_name(evaluation, defs)}"}
-    arrays = ("dataset", "model", "evaluation")
+    properties: Json = {"plugins": _PLUGINS}
+    for key, table, several in _KEYS:
+        one = {"$ref": f"#/$defs/{_name(refs[table], defs)}"}
+        properties[key] = {"type": "array", "items": one} if several else one
     return {
         "$schema": DIALECT,
         "title": "mnistarena spec",
         "type": "object",
         "additionalProperties": False,
         "required": ["benchmark", "dataset", "model"],
-        "properties": {key: {"type": "array", "items": of} if key in arrays else of for key, of in refer.items()},
+        "properties": properties,
         "$defs": defs,
     }
 
 
-_LIST = {"type": "array", "minItems": 1}
+def _complete(tables: dict[type[BaseModel], Json], defs: Json) -> None:
+    """Add to the tables what their pydantic models leave open: transforms, metrics, optimizer, training, grid."""
+    transforms = {"type": "array", "items": {"$ref": "#/$defs/transform"}}
+    tables[schema.Benchmark]["properties"]["metrics"]["items"] = {"$ref": "#/$defs/metric"}
+    tables[schema.DatasetTable]["properties"]["transforms"]["items"] = transforms["items"]
+    training, model = tables[schema.Training]["properties"], tables[schema.ModelTable]["properties"]
+    training["optimizer"] = {**_described(training["optimizer"]), "$ref": "#/$defs/optimizer"}
+    model["transforms"] = {**_described(model["transforms"]), **transforms}
+    model["training"] = {
+        **_described(model["training"]),
+        "$ref": f"#/$defs/{_name(tables[schema.Training], defs)}",
+    }
+    model["grid"] = {
+        **_described(model["grid"]),
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {part: {"type": "object", "additionalProperties": _LIST} for part in ("params", "training")},
+    }
+
+
+_LIST: Json = {"type": "array", "minItems": 1}
+_PLUGINS: Json = {
+    "type": "array",
+    "items": {"type": "string", "pattern": r"\.py$"},
+    "description": "plugins that are single Python files, from the spec's folder",
+}
 
 
 def _definitions(registry: Registry, kind: str) -> dict[str, type[BaseModel]]:

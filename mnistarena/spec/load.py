@@ -1,157 +1,51 @@
-"""From TOML text to checked tables; every problem is kept, none stops the reading."""
+"""Reads TOML text into checked tables; every problem is kept, none stops the reading."""
 
 from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import tomli
-from pydantic import BaseModel, ValidationError
 
-from mnistarena.errors import SpecError
-from mnistarena.registry import did_you_mean
+from mnistarena.errors import PluginError, SpecError
+from mnistarena.plugin.discovery import plugin_file
+from mnistarena.plugin.executor import PluginFile
 from mnistarena.spec import schema
-from mnistarena.spec.locate import Path as KeyPath, line_of
-from mnistarena.text import hidden
-
-T = TypeVar("T", bound=BaseModel)
+from mnistarena.spec.lines import Path as KeyPath
+from mnistarena.spec.problems import Problems, Source, T, TomlTable
+from mnistarena.text import did_you_mean, hidden
 
 TABLES = ("benchmark", "dataset", "training", "model", "evaluation")
-
-
-@dataclass
-class Source:
-    """A spec's text and where it came from; `overrides` are the paths that --set changed."""
-
-    name: str
-    text: str
-    base_dir: Path
-    overrides: list[tuple[str, KeyPath]] = field(default_factory=list)
-
-    def recorded(self) -> str:
-        """The text for the run folder: the file's, under a comment for each override."""
-        return "".join(f"# --set {argument}\n" for argument, _ in self.overrides) + self.text
-
-    def where(self, path: KeyPath, data: Mapping[str, Any]) -> str:
-        """`file:line: model[2] "vit"` for a key's path."""
-        for argument, changed in self.overrides:
-            if path[: len(changed)] == changed:
-                place = f"--set {argument}"
-                break
-        else:
-            place = f"{self.name}:{line_of(self.text, path)}"
-        return ": ".join(part for part in (place, _table_name(path, data)) if part)
-
-
-def _table_name(path: KeyPath, data: Mapping[str, Any]) -> str:
-    if not path:
-        return ""
-    head = str(path[0])
-    if len(path) > 1 and isinstance(path[1], int):
-        head += f"[{path[1] + 1}]"
-        entries = data.get(str(path[0]))
-        table = entries[path[1]] if isinstance(entries, list) and path[1] < len(entries) else None
-        if isinstance(table, dict) and isinstance(table.get("label", table.get("name")), str):
-            head += f' "{table.get("label", table.get("name"))}"'
-    return head
-
-
-class Problems:
-    """The problems of one spec, each with its place."""
-
-    def __init__(self, source: Source, data: Mapping[str, Any]) -> None:
-        self.source, self.data = source, data
-        self.found: list[str] = []
-
-    def add(self, path: KeyPath, message: str) -> None:
-        """Record a problem at a key."""
-        line = f"{self.source.where(path, self.data)}: {message}"
-        if line not in self.found:
-            self.found.append(line)
-
-    def check(self, model: type[T], value: Any, path: KeyPath, *, noun: str = "key") -> T | None:
-        """`value` as `model`, or None with every problem of it recorded."""
-        try:
-            return model.model_validate(value)
-        except ValidationError as problem:
-            for error in problem.errors(include_url=False):
-                inner = tuple(part for part in error["loc"][:-1] if not _is_union_tag(part))
-                # A key that is too much or missing ends the path by its own name, whatever that looks like.
-                if error["loc"] and (
-                    error["type"] in ("extra_forbidden", "missing") or not _is_union_tag(error["loc"][-1])
-                ):
-                    inner = (*inner, error["loc"][-1])
-                self.add((*path, *inner), describe(error, model, inner, noun))
-            return None
-
-    def stop(self) -> None:
-        """Raise `SpecError` if anything was recorded."""
-        if self.found:
-            raise SpecError(self.found)
-
-
-def _is_union_tag(part: str | int) -> bool:
-    # pydantic names the branch of a union in the path: "str", "Component", "function-after[…]"
-    return isinstance(part, str) and (part in ("str", "Component", "int", "float") or "[" in part)
-
-
-def describe(error: Mapping[str, Any], model: type[BaseModel], inner: KeyPath, noun: str) -> str:
-    """One sentence for one pydantic error."""
-    key = ".".join(str(part) for part in inner)
-    kind, context = error["type"], error.get("ctx", {})
-    if kind == "extra_forbidden":
-        fields = _fields(model, inner[:-1])
-        hint = did_you_mean(str(inner[-1]), fields)
-        return f'unknown {noun} "{key}"' + (hint or f"; known: {', '.join(fields) or 'none'}")
-    if kind == "missing":
-        return f'"{key}" is missing'
-    if kind == "literal_error":
-        return f'"{key}" must be {context["expected"]}, not {_shown(error["input"])}'
-    if kind == "value_error":
-        text = str(context["error"])
-        return f'"{key}" {text}, not {_shown(error["input"])}' if text.startswith("must") else text
-    if kind in ("too_short", "too_long"):
-        bound = f"at least {context['min_length']}" if kind == "too_short" else f"at most {context['max_length']}"
-        return f'"{key}" must have {bound} entries, not {context["actual_length"]}'
-    message = error["msg"].removeprefix("Input ").replace("should", "must", 1)
-    return f'"{key}" {message}, not {_shown(error["input"])}' if key else message
-
-
-def _fields(model: type[BaseModel], path: KeyPath) -> list[str]:
-    for part in path:
-        annotation = model.model_fields[str(part)].annotation if str(part) in model.model_fields else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return []
-        model = annotation
-    return list(model.model_fields)
-
-
-def _shown(value: Any) -> str:
-    text = repr(value) if not isinstance(value, str) else f'"{value}"'
-    return text if len(text) <= 60 else text[:57] + "…"
+KEYS = ("plugins", *TABLES)
+"""What a document may hold at its top."""
 
 
 @dataclass(frozen=True)
 class Spec:
-    """Checked tables. A table with a problem is None; its raw form is in `data`."""
+    """Checked tables. A table with a problem is None; its raw form is in `data`.
+
+    `plugins` are the single-file plugins that the spec and the command name.
+    """
 
     source: Source
-    data: dict[str, Any]
+    data: TomlTable
+    _: KW_ONLY
     problems: Problems
     benchmark: schema.Benchmark | None
     datasets: list[schema.DatasetTable | None]
     models: list[schema.ModelTable | None]
     evaluations: list[schema.EvaluationTable | None]
+    plugins: tuple[PluginFile, ...] = ()
 
 
-def read(spec: str | os.PathLike[str] | Mapping[str, Any]) -> tuple[Source, dict[str, Any]]:
+def read(spec: str | os.PathLike[str] | Mapping[str, Any]) -> tuple[Source, TomlTable]:
     """A spec's source and its raw tables, from a path or from a mapping of the same shape."""
     if isinstance(spec, Mapping):
-        return Source("<spec>", _as_text(spec), Path.cwd()), copy.deepcopy(dict(spec))
+        return Source("<spec>", _as_text(spec), base_dir=Path.cwd()), copy.deepcopy(dict(spec))
     path = Path(spec)
     try:
         raw = path.read_bytes()
@@ -173,7 +67,7 @@ def read(spec: str | os.PathLike[str] | Mapping[str, Any]) -> tuple[Source, dict
         raise SpecError(f"{path}:{line}: not valid TOML: {getattr(problem, 'msg', problem)}") from None
     except RecursionError:
         raise SpecError(f"{path}:1: not valid TOML: nested too deeply") from None
-    return Source(str(path), text, path.parent.resolve()), data
+    return Source(str(path), text, base_dir=path.parent.resolve()), data
 
 
 def _as_text(spec: Mapping[str, Any]) -> str:
@@ -184,7 +78,7 @@ def _as_text(spec: Mapping[str, Any]) -> str:
     )
 
 
-def override(source: Source, data: dict[str, Any], arguments: tuple[str, ...]) -> None:
+def override(source: Source, data: TomlTable, arguments: Sequence[str]) -> None:
     """Apply `--set key.path=value`; an array of tables is entered by label or name."""
     for argument in arguments:
         key, value = setting(argument)
@@ -203,7 +97,7 @@ def setting(argument: str) -> tuple[str, Any]:
     return key.strip(), value
 
 
-def _assign(data: dict[str, Any], argument: str, keys: list[str], value: Any) -> KeyPath:
+def _assign(data: TomlTable, argument: str, keys: list[str], value: Any) -> KeyPath:
     table: Any = data
     path: KeyPath = ()
     keys = list(keys)
@@ -225,44 +119,77 @@ def _assign(data: dict[str, Any], argument: str, keys: list[str], value: Any) ->
     return path
 
 
-def load(spec: str | os.PathLike[str] | Mapping[str, Any], overrides: tuple[str, ...] = ()) -> Spec:
+def load_spec(
+    spec: str | os.PathLike[str] | Mapping[str, Any], overrides: Sequence[str] = (), plugins: Sequence[object] = ()
+) -> Spec:
     """Read a spec and check every table of it against the schema; problems are collected, not raised.
 
-    Raises `SpecError` at once only where there is no document: no file, no UTF-8, no TOML.
+    `overrides` are `key=value` as --set has them; `plugins` are paths of further single-file plugins. Raises
+    `SpecError` at once only where there is no document (no file, not UTF-8, not TOML), `PluginError` where one of
+    `plugins` is not a Python file.
     """
     source, data = read(spec)
     override(source, data, overrides)
     problems = Problems(source, data)
     for key in data:
-        if key not in TABLES:
+        if key not in KEYS:
             kind = "table" if isinstance(data[key], (dict, list)) else "key"
-            problems.add(
-                (key,),
-                f'unknown {kind} "{key}"{did_you_mean(key, TABLES) or "; known: " + ", ".join(TABLES)}',
-            )
-
+            problems.add((key,), f'unknown {kind} "{key}"{did_you_mean(key, KEYS) or "; known: " + ", ".join(KEYS)}')
     for path, escape in _hidden(data, ()):
         problems.add(path, f"a control character ({escape}) in a name or a text; a terminal would obey it")
     if "benchmark" not in data:
         problems.add((), "the table [benchmark] is missing")
     benchmark = problems.check(schema.Benchmark, data.get("benchmark", {"name": "unnamed"}), ("benchmark",))
-    tables: dict[str, list[Any]] = {}
-    kinds = (("dataset", schema.DatasetTable), ("model", schema.ModelTable), ("evaluation", schema.EvaluationTable))
-    for key, model in kinds:
-        entries = data.get(key, [])
-        if not isinstance(entries, list):
-            problems.add((key,), f"must be an array of tables: write [[{key}]], with two brackets")
-            entries = []
-        elif not entries and key != "evaluation":
-            problems.add((key,) if key in data else (), f"nothing to run: there is no [[{key}]]")
-        tables[key] = [problems.check(model, entry, (key, i)) for i, entry in enumerate(entries)]
     if "training" in data:
         problems.check(schema.Training, data["training"], ("training",))
-    return Spec(source, data, problems, benchmark, tables["dataset"], tables["model"], tables["evaluation"])
+    return Spec(
+        source,
+        data,
+        problems=problems,
+        benchmark=benchmark,
+        datasets=_array(problems, data, "dataset", schema.DatasetTable),
+        models=_array(problems, data, "model", schema.ModelTable),
+        evaluations=_array(problems, data, "evaluation", schema.EvaluationTable, required=False),
+        plugins=_plugins(problems, data, plugins),
+    )
+
+
+def _array(problems: Problems, data: TomlTable, key: str, kind: type[T], *, required: bool = True) -> list[T | None]:
+    """The tables of an array of tables, each checked."""
+    entries = data.get(key, [])
+    if not isinstance(entries, list):
+        problems.add((key,), f"must be an array of tables: write [[{key}]], with two brackets")
+        return []
+    if not entries and required:
+        problems.add((key,) if key in data else (), f"nothing to run: there is no [[{key}]]")
+    return [problems.check(kind, entry, (key, i)) for i, entry in enumerate(entries)]
+
+
+def _plugins(problems: Problems, data: TomlTable, further: Sequence[object]) -> tuple[PluginFile, ...]:
+    """The spec's single-file plugins, and those that the caller names, each once."""
+    found: dict[str, PluginFile] = {}
+    for file in map(plugin_file, further):
+        _add(found, file)
+    entries = data.get("plugins", [])
+    if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
+        problems.add(("plugins",), '"plugins" must be a list of Python files, such as ["mine.py"]')
+        return tuple(found.values())
+    for i, entry in enumerate(entries):
+        try:
+            _add(found, plugin_file(problems.source.base_dir / entry))
+        except PluginError as problem:
+            problems.add(("plugins", i), str(problem))
+    return tuple(found.values())
+
+
+def _add(found: dict[str, PluginFile], file: PluginFile) -> None:
+    other = found.setdefault(file.name, file)
+    if other.digest != file.digest:
+        raise PluginError(f"two plugins are called {file.name}.py: {other.path} and {file.path}; rename one")
 
 
 def _hidden(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
-    """Where a string of the document holds characters that act instead of showing."""
+    """Paths of strings that hold control characters, which act on a terminal instead of showing."""
     if isinstance(value, str) and (escape := hidden(value)):
         yield path, escape
     elif isinstance(value, dict):
@@ -276,7 +203,7 @@ def _hidden(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
             yield from _hidden(entry, (*path, i))
 
 
-def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> TomlTable:
     """`changes` over `base`, key by key; lists replace; another `name` replaces its whole table."""
     merged = dict(base)
     for key, value in changes.items():

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from mnistarena.registry import did_you_mean
+from mnistarena.text import did_you_mean
 
 _UNFIT = {
     "lbfgs": "evaluates the loss several times a step, which this training loop does not do",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from mnistarena.data.splits import SplitRule
+from mnistarena.spec.units import amount, duration, percentage, points
 
 
 class Table(BaseModel):
@@ -14,63 +16,13 @@ class Table(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-def duration(text: str) -> str:
-    """The text, if it is a duration; raises ValueError."""
-    if not re.fullmatch(r"\d+(\.\d+)?\s*[smh]", text.strip()):
-        raise ValueError('must be a number and a unit: "90s", "5m" or "1.5h"')
-    return text
-
-
-def seconds(duration: str) -> float:
-    """A duration such as "90s", "5m" or "1.5h" in seconds."""
-    return float(duration.strip()[:-1]) * {"s": 1, "m": 60, "h": 3600}[duration.strip()[-1]]
-
-
-def points(text: str) -> str:
-    """The text, if it is a margin of accuracy in percentage points; raises ValueError."""
-    if not re.fullmatch(r"\d+(\.\d+)?\s*pp", text.strip()) or not 0 < float(text.strip()[:-2]) <= 50:
-        raise ValueError('must be percentage points above 0 with their unit, such as "0.1 pp"')
-    return text
-
-
-def percentage(text: str) -> str:
-    """The text, if it is a share in percent; raises ValueError."""
-    if not re.fullmatch(r"\d+(\.\d+)?\s*%", text.strip()) or not 0 < float(text.strip()[:-1]) <= 100:
-        raise ValueError('must be a percentage above 0 with its sign, such as "99 %"')
-    return text
-
-
-def fraction(percentage: str) -> float:
-    """A percentage such as "99 %" as a share of the images: 0.99."""
-    return float(percentage.strip()[:-1]) / 100
-
-
-def share(points: str) -> float:
-    """A margin such as "0.1 pp" as a share of the images: 0.001."""
-    return float(points.strip()[:-2]) / 100
-
-
-_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
-
-
-def size(text: str) -> int:
-    """Bytes of a size such as "500M", "4GB" or "4GiB"; raises ValueError."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?I?)B?", text.strip().upper())
-    if found is None or found[2] not in _UNITS or (bytes_ := int(float(found[1]) * _UNITS[found[2]])) < 1:
-        raise ValueError('must be a size such as "500M", "4GB" or "4GiB"')
-    return bytes_
-
-
-def amount(text: str) -> str:
-    """The text, if it is a size; raises ValueError."""
-    size(text)
-    return text
-
+TomlTable = dict[str, Any]
+"""A table whose keys are checked later, by whoever it is for."""
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
-class Component(Table):
+class ComponentEntry(Table):
     """A component by name, with its parameters beside it: `{ name = "resize", size = 32 }`."""
 
     model_config = ConfigDict(strict=True, extra="allow", frozen=True, allow_inf_nan=False)
@@ -78,7 +30,7 @@ class Component(Table):
     name: str = Field(min_length=1, description="the component's name")
 
     @property
-    def arguments(self) -> dict[str, Any]:
+    def arguments(self) -> TomlTable:
         """Everything beside the name."""
         return dict(self.model_extra or {})
 
@@ -88,7 +40,7 @@ class Benchmark(Table):
 
     name: str = Field(min_length=1, max_length=200, description="the report's title")
     seeds: list[Seed] = Field([0], min_length=1, description="one trial a model, dataset and seed")
-    metrics: list[str | Component] = Field(
+    metrics: list[str | ComponentEntry] = Field(
         ["accuracy", "f1_weighted", "log_loss"], min_length=1, description="figures of the test split"
     )
     baseline: str | None = Field(None, description="label of the model that others are compared with")
@@ -109,19 +61,24 @@ class DatasetTable(Table):
 
     name: str = Field(min_length=1, description="the dataset's name")
     label: str | None = Field(None, min_length=1, max_length=80, description="unique; defaults to the name")
-    params: dict[str, Any] = Field({}, description="the dataset's own parameters")
+    params: TomlTable = Field({}, description="the dataset's own parameters")
     validation: int = Field(0, ge=0, description="images set aside from the training split, stratified")
     split_seed: int = Field(0, ge=0, lt=2**31, description="which images those are; shared by all models")
     train_limit: int | None = Field(None, ge=1, description="train on that many images, stratified")
     test_limit: int | None = Field(None, ge=1, description="test on that many images, stratified")
-    transforms: list[str | Component] = Field([], description="default chain for this dataset's images")
+    transforms: list[str | ComponentEntry] = Field([], description="default chain for this dataset's images")
+
+    @property
+    def rule(self) -> SplitRule:
+        """How the images are split."""
+        return SplitRule(self.validation, self.split_seed, train_limit=self.train_limit, test_limit=self.test_limit)
 
 
 class EvaluationTable(Table):
     """`[[evaluation]]`: a further view of the test images, which every trained model predicts as well."""
 
     name: str = Field(min_length=1, max_length=80, description="unique; what the report calls it")
-    transforms: list[str | Component] = Field(
+    transforms: list[str | ComponentEntry] = Field(
         min_length=1, description="what is done to the test images, before each model's own transforms"
     )
     severities: dict[str, Annotated[list[Any], Field(min_length=1, max_length=50)]] = Field(
@@ -129,7 +86,7 @@ class EvaluationTable(Table):
     )
 
 
-class Optimizer(Component):
+class Optimizer(ComponentEntry):
     """`optimizer`: any class of torch.optim by its name, with its arguments."""
 
     name: str = Field("adam", description="a class of torch.optim, in any case")
@@ -176,7 +133,7 @@ class Training(Table):
         return self
 
 
-class Resources(Table):
+class ResourcesTable(Table):
     """`resources`: what a trial asks of an executor that shares out machines; the local one runs --jobs at a time."""
 
     cpus: int | None = Field(None, ge=1, description="processor cores, and threads; by default one")
@@ -194,8 +151,10 @@ class ModelTable(Table):
     name: str = Field(min_length=1, description="the model's name")
     label: str | None = Field(None, min_length=1, max_length=80, description="unique; defaults to the name")
     seeds: list[Seed] | None = Field(None, min_length=1, description="in place of the benchmark's")
-    params: dict[str, Any] = Field({}, description="the model's own parameters")
-    grid: dict[str, Any] = Field({}, description="lists under params or training; a recipe each combination")
-    transforms: list[str | Component] | None = Field(None, description="in place of the dataset's chain")
-    training: dict[str, Any] = Field({}, description="merged into [training], key by key")
-    resources: Resources = Field(Resources(), description="what each of its trials asks for on shared machines")
+    params: TomlTable = Field({}, description="the model's own parameters")
+    grid: TomlTable = Field({}, description="lists under params or training; a recipe each combination")
+    transforms: list[str | ComponentEntry] | None = Field(None, description="in place of the dataset's chain")
+    training: TomlTable = Field({}, description="merged into [training], key by key")
+    resources: ResourcesTable = Field(
+        ResourcesTable(), description="what each of its trials asks for on shared machines"
+    )

@@ -1,4 +1,4 @@
-"""Does a plugin keep the promises of `mnistarena.components`? Checks for plugin authors, one test each.
+"""Checks for plugin authors: does a component keep the promises that `mnistarena.plugin.components` describes?
 
     import mnistarena.testing
 
@@ -6,7 +6,7 @@
     def test_mlp_keeps_its_promises(check):
         check.run()
 
-`arena check mlp` runs the same checks from the command line.
+Each check becomes a test of its own. `arena check mlp` runs the same checks from the command line.
 """
 
 from mnistarena.testing.check import Check, Nonconformity, NotApplicable, Outcome

@@ -1,10 +1,10 @@
-"""What a check is, and what becomes of it."""
+"""A check of a component, and its outcome."""
 
 from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -12,15 +12,15 @@ from mnistarena.errors import ArenaError
 
 
 class Nonconformity(AssertionError):
-    """A promise that a plugin does not keep: what was found, with figures, and what to do."""
+    """A promise that a component does not keep: what was found, with figures, and what to do."""
 
 
 class NotApplicable(Exception):
-    """A check that says nothing of this component, or that an earlier failure makes impossible."""
+    """A check that does not apply to this component, or that cannot be run because another one fails."""
 
 
 class Outcome(NamedTuple):
-    """What became of a check; `message` says why it failed or was skipped."""
+    """The outcome of a check; `message` says why it failed or was skipped."""
 
     status: Literal["passed", "failed", "skipped"]
     message: str = ""
@@ -28,16 +28,17 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True)
 class Check:
-    """One promise: its name, what it means, and a function that raises where it is not kept."""
+    """A check of one promise: its name, its meaning, and a function that raises where the promise is not kept."""
 
     name: str
     meaning: str
+    _: KW_ONLY
     function: Callable[[], None]
 
     def run(self) -> None:
-        """Raises `Nonconformity` where the promise is not kept, `NotApplicable` where it cannot be tried.
+        """Raises `Nonconformity` where the promise is not kept, `NotApplicable` where the check cannot be run.
 
-        An exception out of the plugin's own code is a promise not kept, too.
+        An exception that comes out of the plugin's own code counts as a promise that is not kept.
         """
         try:
             self.function()
@@ -46,10 +47,10 @@ class Check:
         except ArenaError as problem:
             raise Nonconformity(str(problem)) from problem
         except Exception as problem:
-            raise Nonconformity(raised(problem)) from problem
+            raise Nonconformity(describe(problem)) from problem
 
     def outcome(self) -> Outcome:
-        """The same as a value."""
+        """Run the check; its outcome is returned, not raised."""
         try:
             self.run()
         except Nonconformity as problem:
@@ -59,13 +60,13 @@ class Check:
         return Outcome("passed")
 
 
-def raised(problem: BaseException) -> str:
-    """An exception with the place that it came from: `ValueError: … (network.py, line 12)`."""
+def describe(problem: BaseException) -> str:
+    """An exception and where it was raised: `ValueError: … (network.py, line 12)`."""
     frames = traceback.extract_tb(problem.__traceback__)
     where = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
     return f"{type(problem).__name__}: {problem}{where}"
 
 
-def shape_of(shape: tuple[int, ...]) -> str:
-    """`1 × 28 × 28`."""
+def shape_text(shape: tuple[int, ...]) -> str:
+    """A shape for people: `1 × 28 × 28`."""
     return " × ".join(map(str, shape))

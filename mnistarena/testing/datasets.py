@@ -1,7 +1,8 @@
-"""What a dataset promises."""
+"""The checks of a dataset."""
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
@@ -11,22 +12,28 @@ from typing import Any
 
 import numpy as np
 
-from mnistarena import data
-from mnistarena.components import DataContext, Dataset
+from mnistarena.data.dataset import check_dataset, fingerprint
 from mnistarena.errors import DataError, MissingDataError
-from mnistarena.resolve import data_dir as usual_data_dir
-from mnistarena.testing.check import Check, Nonconformity, NotApplicable, raised
-from mnistarena.testing.subject import Subject
+from mnistarena.paths import data_dir as usual_data_dir
+from mnistarena.plugin.components import DataContext, Dataset, DatasetDef
+from mnistarena.testing.check import Check, Nonconformity, NotApplicable, describe
+from mnistarena.testing.component import ComponentUnderTest
 from mnistarena.text import few
 
 
-class DatasetSubject(Subject):
-    """A dataset, loaded from this machine; nothing is fetched."""
+class DatasetUnderTest(ComponentUnderTest):
+    """A dataset, loaded from this machine; nothing is downloaded."""
 
     kind = "dataset"
+    definition: DatasetDef
 
     def __init__(
-        self, definition: Any, module: str, params: Mapping[str, Any], data_dir: str | Path | None = None
+        self,
+        definition: DatasetDef,
+        module: str | os.PathLike[str],
+        params: Mapping[str, Any],
+        *,
+        data_dir: str | os.PathLike[str] | None = None,
     ) -> None:
         super().__init__(definition, module, params)
         self.context = DataContext(Path(data_dir or usual_data_dir()), download=False, base_dir=Path.cwd())
@@ -35,39 +42,39 @@ class DatasetSubject(Subject):
         """The checks of a dataset."""
         return [
             *super().checks(),
-            Check("loads", "arrays of the promised types, shapes and labels", self.check_loads),
-            Check("values", "images use the range from 0 to 255", self.check_values),
-            Check("classes", "class names differ, and each class has training images", self.check_classes),
-            Check("index", "known_label_errors are rows of the test split", self.check_index),
-            Check("splits-apart", "no test image is a training image", self.check_apart),
-            Check("same-arrays", "loading again gives the same arrays", self.check_same),
-            Check("missing-data", "data that is not there is a DataError", self.check_missing),
+            Check("loads", "arrays have the promised types, shapes and labels", function=self.check_loads),
+            Check("values", "images use the range from 0 to 255", function=self.check_values),
+            Check("classes", "class names differ, and each class has training images", function=self.check_classes),
+            Check("index", "known_label_errors are rows of the test split", function=self.check_index),
+            Check("splits-apart", "no test image is also a training image", function=self.check_apart),
+            Check("same-arrays", "loading again gives the same arrays", function=self.check_same),
+            Check("missing-data", "where its data is missing, load raises a DataError", function=self.check_missing),
         ]
+
+    def load(self) -> Dataset:
+        """Load it and check its arrays; `MissingDataError` where its data is not on this machine."""
+        return check_dataset(self.definition.load(self.params, self.context), self.definition.name)
 
     @cached_property
     def loaded(self) -> Dataset:
-        """The dataset; `NotApplicable` where it is not here or not what it should be."""
-        params = self.params
+        """The dataset; `NotApplicable` where the check "loads" fails or is skipped."""
+        _ = self.params
         try:
-            found = self.definition.load(params, self.context)
+            return self.load()
         except MissingDataError as problem:
             raise NotApplicable('its data is not on this machine: see "loads"') from problem
         except Exception as problem:
             raise NotApplicable('it could not be loaded: see "loads"') from problem
-        try:
-            return data.check(found, self.definition.name)
-        except DataError as problem:
-            raise NotApplicable('its arrays are not what they should be: see "loads"') from problem
 
     def check_loads(self) -> None:
-        """Everything that `Dataset` promises of its arrays."""
+        """The arrays are what `Dataset` says: uint8 images `(n, C, H, W)`, int64 labels of the classes."""
         try:
-            data.check(self.definition.load(self.params, self.context), self.definition.name)
+            self.load()
         except MissingDataError as problem:
             raise NotApplicable(f"its data is not on this machine: {problem}") from problem
 
     def check_values(self) -> None:
-        """Images in [0, 1] that were cast to uint8 are black."""
+        """Images are not all black, as those in [0, 1] are after a cast to uint8."""
         for split in ("train", "test"):
             images = getattr(self.loaded, f"{split}_images")
             low, high = int(images.min()), int(images.max())
@@ -78,7 +85,7 @@ class DatasetSubject(Subject):
                 )
 
     def check_classes(self) -> None:
-        """Names that a reader can tell apart, and something to learn of each."""
+        """Class names are different strings, and each class has a training image."""
         names = self.loaded.class_names
         twice = [name for name, n in Counter(names).items() if n > 1]
         if twice:
@@ -92,7 +99,7 @@ class DatasetSubject(Subject):
             raise Nonconformity(f"classes without a training image: {few(empty)}; leave them out of class_names")
 
     def check_index(self) -> None:
-        """Indices, each once."""
+        """The known label errors are rows of the test split, each once."""
         rows, n = self.loaded.known_label_errors, len(self.loaded.test_labels)
         outside = [row for row in rows if not 0 <= row < n]
         if outside or len(set(rows)) < len(rows):
@@ -102,7 +109,7 @@ class DatasetSubject(Subject):
             )
 
     def check_apart(self) -> None:
-        """Exact duplicates, by their bytes."""
+        """No test image has the same bytes as a training image."""
         where: dict[bytes, int] = {}
         for row, image in enumerate(self.loaded.train_images):
             where.setdefault(image.tobytes(), row)
@@ -118,17 +125,16 @@ class DatasetSubject(Subject):
             )
 
     def check_same(self) -> None:
-        """The fingerprint is part of every trial's identity."""
-        first = self.loaded
-        again = data.check(self.definition.load(self.params, self.context), self.definition.name)
+        """Loading twice gives the same arrays: their fingerprint is part of every trial's identity."""
+        first, second = self.loaded, self.load()
         for name in ("train_images", "train_labels", "test_images", "test_labels"):
-            if not np.array_equal(getattr(first, name), getattr(again, name)):
+            if not np.array_equal(getattr(first, name), getattr(second, name)):
                 raise Nonconformity(f"loading twice gave other {name}; seed what is drawn, and sort what is listed")
-        if data.fingerprint(first) != data.fingerprint(again):
+        if fingerprint(first) != fingerprint(second):
             raise Nonconformity("loading twice gave another fingerprint: class names or shapes differ")
 
     def check_missing(self) -> None:
-        """Out of an empty folder: all of it (embedded data), or an error that says what to do."""
+        """With an empty data folder, the data loads anyway (it is embedded), or a `DataError` says what to do."""
         params = self.params
         with tempfile.TemporaryDirectory() as folder:
             nothing = DataContext(Path(folder) / "data", download=False, base_dir=Path(folder))
@@ -136,9 +142,9 @@ class DatasetSubject(Subject):
                 self.definition.load(params, nothing)
             except DataError as problem:
                 if not str(problem).strip():
-                    raise Nonconformity("without its data, load raised a DataError without a word") from problem
+                    raise Nonconformity("without its data, load raised a DataError that has no text") from problem
             except Exception as problem:
                 raise Nonconformity(
-                    f"without its data, load raised {raised(problem)}; raise mnistarena.MissingDataError that says "
+                    f"without its data, load raised {describe(problem)}; raise mnistarena.MissingDataError that says "
                     "which file is missing and where to get it"
                 ) from problem

@@ -1,144 +1,175 @@
-"""What an executor promises: small jobs, which only compute a metric of stored predictions, run through it."""
+"""The checks of an executor: it runs small jobs, each of which computes a metric of stored predictions."""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from mnistarena import environment
-from mnistarena.components import Predictions
-from mnistarena.job import ExecutorContext, Job, Reports, Result, Task, Workload
+from mnistarena.environment import Conditions
+from mnistarena.plugin.components import Predictions
+from mnistarena.plugin.executor import Executor, ExecutorContext, ExecutorDef, Job, Reports, Submission, Workload
+from mnistarena.plugin.messages import Event, MetricRequest, Result, Started, error_message
+from mnistarena.store.trial_folder import TrialFolder
 from mnistarena.testing.check import Check, Nonconformity, NotApplicable
-from mnistarena.testing.subject import Subject
-from mnistarena.trialfolder import TrialFolder
+from mnistarena.testing.component import ComponentUnderTest
 
 JOBS = 3
+"""Jobs of the first round, numbered from 0; the one of the second round has the next number."""
+
 FAILING = 1
-"""Which of them names a metric that does not exist."""
+"""The job that names a metric that does not exist."""
 
 
-class ExecutorSubject(Subject):
+@dataclass(frozen=True)
+class Rounds:
+    """What an executor did, after it was closed: its conditions, the jobs it reported as started, and all results."""
+
+    executor: Executor
+    conditions: Conditions
+    _: KW_ONLY
+    started: set[int]
+    results: Mapping[int, Result]
+
+    @property
+    def first(self) -> dict[int, Result]:
+        """The results of the first round."""
+        return {key: result for key, result in self.results.items() if key != JOBS}
+
+    @property
+    def complete(self) -> bool:
+        """Whether every job of the first round has a result."""
+        return sorted(self.first) == list(range(JOBS))
+
+
+class ExecutorUnderTest(ComponentUnderTest):
     """An executor, started with its parameters."""
 
     kind = "executor"
+    definition: ExecutorDef
 
     def checks(self) -> list[Check]:
         """The checks of an executor."""
         return [
             *super().checks(),
-            Check("conditions", "choose says device, threads and versions", self.check_conditions),
-            Check("results", "every task ends in its own result", self.check_results),
-            Check("rounds", "further tasks may follow when the first have ended", self.check_rounds),
-            Check("failure", "a trial that fails is a result, and costs no other", self.check_failure),
-            Check("started", "each task is reported as started", self.check_started),
-            Check("leaves-nothing", "closing it twice is no error", self.check_close),
+            Check(
+                "conditions", "choose gives the device, the threads and the versions", function=self.check_conditions
+            ),
+            Check("results", "every submission ends with its own result", function=self.check_results),
+            Check("rounds", "results can be called again with further submissions", function=self.check_rounds),
+            Check("failure", "a trial that fails has a result, and the others go on", function=self.check_failure),
+            Check("started", "each submission is reported as started", function=self.check_started),
+            Check("leaves-nothing", "close can be called twice", function=self.check_close),
         ]
 
     @cached_property
-    def ran(self) -> tuple[Any, dict[str, Any], list[Any], dict[int, Result]]:
-        """The closed executor, its conditions, whose start it told of, and what came of `JOBS` jobs and a late one."""
+    def ran(self) -> Rounds:
+        """Run `JOBS` jobs, then one more, and close the executor."""
         params = self.params
-        told: list[Any] = []
+        started: set[int] = set()
+
+        def tell(key: int, event: Event) -> None:
+            if isinstance(event, Started):
+                started.add(key)
+
         executor = self.definition.start(params, ExecutorContext(jobs=2, threads=1, device="cpu"))
         try:
             conditions = executor.choose(Workload(JOBS))
             with tempfile.TemporaryDirectory(prefix="arena-check-") as name:
-                tasks = [_task(Path(name), number, conditions) for number in range(JOBS)]
-                reports = Reports(lambda key, event: told.append(key) if event["event"] == "started" else None)
-                found = {task.key: result for task, result in executor.results(iter(tasks), reports)}
-                late = _task(Path(name), JOBS, conditions)
-                found |= {task.key: result for task, result in executor.results(iter([late]), reports)}
+                submissions = [_submission(Path(name), number, conditions) for number in range(JOBS + 1)]
+                found: dict[int, Result] = {}
+                for of_round in (submissions[:JOBS], submissions[JOBS:]):
+                    for submission, result in executor.results(iter(of_round), Reports(tell)):
+                        found[submission.key] = result
         finally:
             executor.close()
-        return executor, conditions, told, found
+        return Rounds(executor, conditions, started=started, results=found)
 
-    def first(self) -> dict[int, Result]:
-        """What came of the first `JOBS` jobs."""
-        return {key: result for key, result in self.ran[3].items() if key != JOBS}
-
-    def results(self) -> dict[int, Result]:
-        """The same, where they came to an end."""
-        found = self.first()
-        if sorted(found) != list(range(JOBS)):
+    def complete(self) -> Rounds:
+        """The same; `NotApplicable` where a job of the first round has no result."""
+        if not self.ran.complete:
             raise NotApplicable('it did not run all jobs: see "results"')
-        return found
+        return self.ran
 
     def check_conditions(self) -> None:
-        """The keys that a record has, and the threads that were asked for."""
-        found = self.ran[1]
-        missing = [key for key in environment.conditions("cpu", None, 1, 1) if key not in found]
+        """The conditions have all keys of a record, and the device and the threads that were asked for."""
+        found = self.ran.conditions
+        missing = [key for key in environment.conditions("cpu", None, threads=1, jobs=1) if key not in found]
         if missing:
             raise Nonconformity(
-                f"choose says nothing of {', '.join(missing)}; return what mnistarena.environment.conditions returns"
+                f"what choose returns lacks {', '.join(missing)}; return what mnistarena.executors.conditions returns"
             )
         if found["threads"] != 1 or found["device"] != "cpu":
             raise Nonconformity(
-                f"asked for the device cpu and 1 thread, choose says {found['device']} and {found['threads']}"
+                f'asked for the device "cpu" and 1 thread, choose gives "{found["device"]}" and {found["threads"]}'
             )
 
     def check_results(self) -> None:
-        """All jobs, and the figures that their predictions give."""
-        found = self.first()
-        if sorted(found) != list(range(JOBS)):
-            raise Nonconformity(f"of the tasks {list(range(JOBS))} results came for {sorted(found)}")
+        """Every job of the first round has a result, with the figures that its predictions give."""
+        found = self.ran.first
+        if not self.ran.complete:
+            raise Nonconformity(f"of the submissions {list(range(JOBS))}, these have results: {sorted(found)}")
         for number in set(range(JOBS)) - {FAILING}:
             wanted = _predictions(number)
             accuracy = float((wanted.predicted == wanted.labels).mean())
             if found[number].get("metrics") != {"accuracy": accuracy}:
-                raise Nonconformity(f"the accuracy of task {number} is {accuracy}; its result is {found[number]}")
+                raise Nonconformity(f"the accuracy of submission {number} is {accuracy}; its result is {found[number]}")
 
     def check_rounds(self) -> None:
-        """A trial whose result could not be written runs once more, after all others."""
-        self.results()
-        status = self.ran[3].get(JOBS, {}).get("status")
-        if status != "done":
+        """The second call of results gives a result: a trial whose result could not be written runs once more."""
+        late = self.complete().results.get(JOBS)
+        if late is None or late["status"] != "done":
+            status = None if late is None else late["status"]
             raise Nonconformity(
-                f"called again with a further task, results gave it the status {status}; results is called once a round"
+                f"called again with a further submission, results gave it the status {status}; results is called once "
+                "a round"
             )
 
     def check_failure(self) -> None:
-        """Status and cause."""
-        result = self.results()[FAILING]
-        message = str((result.get("error") or {}).get("message", ""))
-        if result.get("status") != "failed" or "no-such-metric" not in message:
-            raise Nonconformity(f'a job that raises should end as "failed" with the cause; its result is {result}')
+        """The job that fails has the status "failed", and its error says why."""
+        result = self.complete().results[FAILING]
+        if result["status"] != "failed" or "no-such-metric" not in error_message(result, ""):
+            raise Nonconformity(f'a job that raises must end as "failed" with the cause; its result is {result}')
 
     def check_started(self) -> None:
-        """The live display waits for it."""
-        self.results()
-        missing = sorted(set(range(JOBS)) - set(self.ran[2]))
+        """Each job is reported as started: the live display waits for it."""
+        missing = sorted(set(range(JOBS)) - self.complete().started)
         if missing:
-            raise Nonconformity(f'no event "started" came of the tasks {missing}; tell it as {{"event": "started"}}')
+            raise Nonconformity(
+                f"these submissions were not reported as started: {missing}; call reports.tell(submission.key, "
+                "Started()), of mnistarena.executors"
+            )
 
     def check_close(self) -> None:
-        """A run that fails closes what may be closed already."""
-        self.ran[0].close()
+        """The executor can be closed again, as happens where a run fails."""
+        self.ran.executor.close()
 
 
 def _predictions(number: int) -> Predictions:
+    """Random predictions of 50 images of 4 classes."""
     random = np.random.RandomState(number)
-    chances = random.dirichlet(np.ones(4), 50)
-    return Predictions(random.randint(0, 4, 50).astype(np.int64), chances, np.arange(50))
+    probabilities = random.dirichlet(np.ones(4), 50)
+    return Predictions(random.randint(0, 4, 50).astype(np.int64), probabilities, index=np.arange(50))
 
 
-def _task(folder: Path, number: int, conditions: dict[str, Any]) -> Task:
+def _submission(folder: Path, number: int, conditions: Conditions) -> Submission:
+    """A job that computes the accuracy of stored predictions, or a metric that does not exist."""
     trial = TrialFolder(folder / str(number))
-    trial.prepare()
+    trial.reset()
     trial.write_predictions(_predictions(number))
+    metric = "no-such-metric" if number == FAILING else "accuracy"
     job = Job(
-        folder=trial.path,
-        identity={},
-        params="{}",
-        task=None,
-        data=folder / "data",
-        metrics=(("accuracy", "no-such-metric" if number == FAILING else "accuracy", "{}"),),
+        trial.path,
+        {},
         conditions=conditions,
-        keep_model=False,
+        data=folder / "data",
         temporary=folder / f"tmp-{number}",
-        train=False,
+        mode="score",
+        metrics=(MetricRequest("accuracy", metric, params="{}"),),
     )
-    return Task(number, job, 60.0, "60s")
+    return Submission(number, job, seconds=60.0, limit="60s")

@@ -1,27 +1,38 @@
-"""What a metric promises."""
+"""The checks of a metric."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mnistarena.components import Predictions
+from mnistarena.plugin.components import MetricDef, Predictions
 from mnistarena.testing.check import Check, Nonconformity, NotApplicable
-from mnistarena.testing.subject import Subject
+from mnistarena.testing.component import ComponentUnderTest
 
 IMAGES = 240
 
-Extras = Callable[[int], Mapping[str, Any]]
+Extras = Callable[[int], Mapping[str, NDArray[Any]]]
+"""A function of the number of images that gives the extras of predictions: arrays of so many rows."""
 
 
-class MetricSubject(Subject):
+class MetricUnderTest(ComponentUnderTest):
     """A metric, tried on predictions drawn at random and on perfect ones."""
 
     kind = "metric"
+    definition: MetricDef
 
-    def __init__(self, definition: Any, module: str, params: Mapping[str, Any], extras: Extras = lambda n: {}) -> None:
+    def __init__(
+        self,
+        definition: MetricDef,
+        module: str | os.PathLike[str],
+        params: Mapping[str, Any],
+        *,
+        extras: Extras = lambda n: {},
+    ) -> None:
         super().__init__(definition, module, params)
         self.extras = extras
 
@@ -29,20 +40,21 @@ class MetricSubject(Subject):
         """The checks of a metric."""
         return [
             *super().checks(),
-            Check("value", "a finite number, or None", self.check_value),
-            Check("repeatable", "the same predictions give the same figure", self.check_repeatable),
-            Check("any-order", "the order of the images does not matter", self.check_order),
-            Check("direction", "perfect predictions are no worse than random ones", self.check_direction),
-            Check("predictions-untouched", "the predictions stay as they are", self.check_untouched),
+            Check("value", "a finite number, or None", function=self.check_value),
+            Check("repeatable", "the same predictions give the same figure", function=self.check_repeatable),
+            Check("any-order", "the order of the images does not matter", function=self.check_order),
+            Check("direction", "perfect predictions are not worse than random ones", function=self.check_direction),
+            Check("predictions-untouched", "compute does not change the predictions", function=self.check_untouched),
         ]
 
     def predictions(self, n_classes: int = 10, perfect: bool = False) -> Predictions:
-        """Predictions of 240 images, the same at each call; the perfect ones give the true class all."""
+        """Predictions of 240 images, the same at each call; perfect ones give the true class the probability 1."""
         random = np.random.RandomState(0)
         labels = np.arange(IMAGES, dtype=np.int64) % n_classes
         random.shuffle(labels)
-        chances = np.eye(n_classes)[labels] if perfect else random.dirichlet(np.ones(n_classes), IMAGES)
-        return Predictions(labels, chances, np.arange(IMAGES, dtype=np.int64), dict(self.extras(IMAGES)))
+        probabilities = np.eye(n_classes)[labels] if perfect else random.dirichlet(np.ones(n_classes), IMAGES)
+        index = np.arange(IMAGES, dtype=np.int64)
+        return Predictions(labels, probabilities, index=index, extras=dict(self.extras(IMAGES)))
 
     def value(self, predictions: Predictions) -> float:
         """The figure; `NotApplicable` where the metric has none for these predictions."""
@@ -52,9 +64,9 @@ class MetricSubject(Subject):
         return float(found)
 
     def check_value(self) -> None:
-        """For two classes and for ten."""
+        """For two classes and for ten, the figure is one finite number or None."""
         for n_classes in (2, 10):
-            found = self.definition.compute(self.predictions(n_classes), self.params)
+            found: object = self.definition.compute(self.predictions(n_classes), self.params)
             if found is None:
                 continue
             if isinstance(found, bool) or not isinstance(found, (int, float, np.integer, np.floating)):
@@ -69,17 +81,17 @@ class MetricSubject(Subject):
                 )
 
     def check_repeatable(self) -> None:
-        """A metric draws nothing."""
+        """The same predictions give the same figure: a metric draws no random numbers."""
         first, second = (self.value(self.predictions()) for _ in range(2))
         if first != second:
             raise Nonconformity(f"the same predictions gave {first} and then {second}; seed what it draws")
 
     def check_order(self) -> None:
-        """The same images in another order."""
+        """The same images in another order give the same figure."""
         one = self.predictions()
         order = np.random.RandomState(1).permutation(IMAGES)
         extras = {name: values[order] for name, values in one.extras.items()}
-        other = Predictions(one.labels[order], one.probabilities[order], one.index[order], extras)
+        other = Predictions(one.labels[order], one.probabilities[order], index=one.index[order], extras=extras)
         first, second = self.value(one), self.value(other)
         if not np.isclose(first, second, rtol=1e-9, atol=1e-12):
             raise Nonconformity(
@@ -87,17 +99,17 @@ class MetricSubject(Subject):
             )
 
     def check_direction(self) -> None:
-        """`higher_is_better` says which way is good."""
+        """`higher_is_better` is right: perfect predictions are not worse than random ones."""
         random, perfect = self.value(self.predictions()), self.value(self.predictions(perfect=True))
         higher = self.definition.higher_is_better
         if (perfect < random) if higher else (perfect > random):
             raise Nonconformity(
                 f"perfect predictions give {perfect:.6g} and random ones {random:.6g}, though higher_is_better is "
-                f"{higher}; turn that round, or the figure"
+                f"{higher}; change that, or the sign of the figure"
             )
 
     def check_untouched(self) -> None:
-        """Other metrics get the same arrays."""
+        """Compute leaves the predictions as they are: other metrics get the same arrays."""
         given, kept = self.predictions(), self.predictions()
         self.definition.compute(given, self.params)
         for name in ("labels", "probabilities", "index"):

@@ -1,4 +1,4 @@
-"""What a torch module promises; each function is the check of its name."""
+"""The checks of a torch module; each function is the check of its name."""
 
 from __future__ import annotations
 
@@ -6,88 +6,89 @@ import copy
 import math
 from typing import TYPE_CHECKING
 
-from mnistarena.components import Task
 from mnistarena.errors import TrialError
+from mnistarena.plugin.components import Task
 from mnistarena.testing.check import Nonconformity, NotApplicable
-from mnistarena.testing.lessons import (
+from mnistarena.testing.family import Family
+from mnistarena.testing.short_training import (
     BATCH,
     FEW_STEPS,
     answers,
     batches,
+    briefly_trained,
     close,
     difference,
     images_of,
     loss,
     recipe,
     train,
-    trained as trained,
 )
 from mnistarena.text import few
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from mnistarena.testing.undertest import ModelUnderTest
+    from mnistarena.testing.model_under_test import ModelUnderTest
 
 
-def answer_problem(model: nn.Module, task: Task) -> str | None:
+def answer_problem(network: nn.Module, task: Task) -> str | None:
     """What is wrong with the logits of two random images of a task, or None."""
     import torch
 
-    found = answers(model, torch.rand(2, *task.image_shape, generator=torch.Generator().manual_seed(0)))
+    found = answers(network, torch.rand(2, *task.image_shape, generator=torch.Generator().manual_seed(0)))
     if found.shape != (2, task.n_classes):
         return f"the output for 2 of them is {tuple(found.shape)}, not {(2, task.n_classes)}"
     return None if bool(found.isfinite().all()) else "the output is not finite"
 
 
-def output(subject: ModelUnderTest) -> None:
-    """For one image and for several."""
+def output(model: ModelUnderTest) -> None:
+    """Logits have the right shape and are finite, for one image and for several."""
     import torch
 
-    from mnistarena import evaluation
+    from mnistarena.engine import prediction
 
     amp = torch.autocast("cpu", enabled=False)
     for n in (1, 2, 7):
-        evaluation.predict(subject.model, batches(subject, n), subject.chain.task.n_classes, amp)
+        prediction.predict(model.built, batches(model, n), model.chain.task.n_classes, amp)
 
 
-def logits(subject: ModelUnderTest) -> None:
-    """No softmax has been taken."""
+def logits(model: ModelUnderTest) -> None:
+    """Outputs are not probabilities: the model must not take a softmax."""
     import torch
 
-    logits = answers(subject.model, images_of(subject, 7))
-    if float(logits.min()) >= 0 and torch.allclose(logits.sum(1), torch.ones(len(logits)), atol=1e-5):
+    found = answers(model.built, images_of(model, 7))
+    if float(found.min()) >= 0 and torch.allclose(found.sum(1), torch.ones(len(found)), atol=1e-5):
         raise Nonconformity(
             "the outputs are probabilities: none is negative and each row sums to 1; return logits, the loss and the "
             "evaluation take a softmax themselves"
         )
 
 
-def learns(subject: ModelUnderTest) -> None:
-    """The engine's training, with Adam, on a few digits."""
-    before = loss(subject, subject.model)
+def learns(model: ModelUnderTest) -> None:
+    """The engine's training, with Adam, on a few digits, lowers the loss by at least one per cent."""
+    before = loss(model, model.built)
     try:
-        after = loss(subject, subject.training)
+        after = loss(model, model.trained_or_raise)
     except TrialError as problem:
-        raise Nonconformity(f"{problem} (learning_rate={subject.learning_rate}, steps={subject.steps})") from problem
+        raise Nonconformity(f"{problem} (learning_rate={model.learning_rate}, steps={model.steps})") from problem
     if not math.isfinite(after) or before - after < 0.01 * abs(before):
         raise Nonconformity(
-            f"{subject.steps} steps with Adam at {subject.learning_rate} took the loss on {subject.n_images} digits "
+            f"{model.steps} steps with Adam at {model.learning_rate} took the loss on {model.n_images} digits "
             f"from {before:.4f} to {after:.4f}; does forward detach something, or training_loss have the wrong sign? "
             "If the model only needs longer: steps=, learning_rate="
         )
-    if hasattr(subject.model, "training_loss"):
-        _answers_improve(subject)
+    if hasattr(model.built, "training_loss"):
+        _answers_improve(model)
 
 
-def _answers_improve(subject: ModelUnderTest) -> None:
-    """A loss of the model's own may fall while the answers get worse: then it has the wrong sign, or another aim."""
+def _answers_improve(model: ModelUnderTest) -> None:
+    """Raises `Nonconformity` where the model's own training_loss falls while the cross-entropy of its answers rises."""
     import torch
     from torch.nn import functional
 
-    images, labels = images_of(subject, 64), torch.from_numpy(subject.digits[1][:64])
-    models = subject.model, subject.training
-    before, after = (functional.cross_entropy(answers(model, images), labels).item() for model in models)
+    images, labels = images_of(model, 64), torch.from_numpy(model.digits[1][:64])
+    both = model.built, model.trained_or_raise
+    before, after = (functional.cross_entropy(answers(network, images), labels).item() for network in both)
     if after > 1.2 * before:
         raise Nonconformity(
             f"training_loss falls, but the cross-entropy of the answers rises from {before:.4f} to {after:.4f}; has "
@@ -95,35 +96,36 @@ def _answers_improve(subject: ModelUnderTest) -> None:
         )
 
 
-def gradients(subject: ModelUnderTest) -> None:
-    """In a few steps: a gate that starts at zero lets none through in the first."""
-    from mnistarena.backbone import to_training
-    from mnistarena.training import loss_function, make_optimizer
+def gradients(model: ModelUnderTest) -> None:
+    """Every trainable parameter gets a gradient within a few steps (a factor that starts at 0 gives none at first)."""
+    from mnistarena.engine.backbone import to_training
+    from mnistarena.engine.loss import loss_function
+    from mnistarena.engine.optimizer import make_optimizer
 
-    model, split = copy.deepcopy(subject.model), batches(subject)
-    optimizer = make_optimizer(model, recipe(subject, FEW_STEPS), split.device)
-    own = loss_function(model, recipe(subject, FEW_STEPS))
-    missing = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
-    to_training(model)
+    network, split = copy.deepcopy(model.built), batches(model)
+    optimizer = make_optimizer(network, recipe(model, FEW_STEPS), split.device)
+    loss_of = loss_function(network, recipe(model, FEW_STEPS))
+    missing = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
+    to_training(network)
     for _, (images, labels) in zip(range(FEW_STEPS), split.epoch(BATCH, 0, 0), strict=False):
         optimizer.zero_grad()
-        own(images, labels).backward()
+        loss_of(images, labels).backward()
         optimizer.step()
-        named = model.named_parameters()
+        named = network.named_parameters()
         missing -= {name for name, p in named if p.grad is not None and bool(p.grad.abs().sum() > 0)}
     if missing:
-        names = [name for name, _ in model.named_parameters() if name in missing]
+        names = [name for name, _ in network.named_parameters() if name in missing]
         raise Nonconformity(
             f"no gradient reaches {few(names)} in {FEW_STEPS} steps; use them in forward without detach, or set "
             "requires_grad_(False)"
         )
 
 
-def same_seed(subject: ModelUnderTest) -> None:
-    """Built and trained twice."""
-    images = images_of(subject, 8)
-    models = copy.deepcopy(subject.model), subject.build()
-    one, two = (answers(train(subject, model, FEW_STEPS), images) for model in models)
+def same_seed(model: ModelUnderTest) -> None:
+    """Two networks, built and trained with the same seed, give the same outputs."""
+    images = images_of(model, 8)
+    both = copy.deepcopy(model.built), model.build()
+    one, two = (answers(train(model, network, FEW_STEPS), images) for network in both)
     if not one.equal(two):
         raise Nonconformity(
             f"built and trained twice with one seed, outputs differ by up to {difference(one, two):.3g}; draw from the "
@@ -131,22 +133,22 @@ def same_seed(subject: ModelUnderTest) -> None:
         )
 
 
-def deterministic_as_said(subject: ModelUnderTest) -> None:
-    """Trained with another seed."""
-    if not subject.definition.deterministic:
+def deterministic_as_said(model: ModelUnderTest) -> None:
+    """A network with `deterministic=True` gives the same outputs with another seed."""
+    if not model.definition.deterministic:
         raise NotApplicable("it does not say deterministic=True")
-    images = images_of(subject, 8)
-    one, two = (answers(train(subject, subject.build(seed), FEW_STEPS, seed), images) for seed in (0, 1))
+    images = images_of(model, 8)
+    one, two = (answers(train(model, model.build(seed), FEW_STEPS, seed), images) for seed in (0, 1))
     if not one.equal(two):
         raise Nonconformity(
             f"deterministic=True, but another seed changes outputs by up to {difference(one, two):.3g}; leave it out"
         )
 
 
-def evaluation_repeats(subject: ModelUnderTest) -> None:
-    """In evaluation mode nothing is drawn, and nothing is changed."""
-    images = images_of(subject, 8)
-    one, two = answers(subject.trained, images), answers(subject.trained, images)
+def evaluation_repeats(model: ModelUnderTest) -> None:
+    """In evaluation mode the same images get the same outputs twice."""
+    images = images_of(model, 8)
+    one, two = answers(model.trained, images), answers(model.trained, images)
     if not one.equal(two):
         raise Nonconformity(
             f"in evaluation mode the same images gave other outputs, by up to {difference(one, two):.3g}; use "
@@ -154,15 +156,15 @@ def evaluation_repeats(subject: ModelUnderTest) -> None:
         )
 
 
-def evaluation_alone(subject: ModelUnderTest) -> None:
-    """A batch of eight, and eight of one."""
+def evaluation_alone(model: ModelUnderTest) -> None:
+    """Eight images get the same outputs together and one at a time."""
     import torch
 
-    images = images_of(subject, 8)
-    together = answers(subject.trained, images)
-    if not together.equal(answers(subject.trained, images)):
+    images = images_of(model, 8)
+    together = answers(model.trained, images)
+    if not together.equal(answers(model.trained, images)):
         raise NotApplicable('outputs change by themselves: see "evaluation-repeats"')
-    alone = torch.cat([answers(subject.trained, image[None]) for image in images])
+    alone = torch.cat([answers(model.trained, image[None]) for image in images])
     if not close(together, alone):
         raise Nonconformity(
             f"alone, an image gets other outputs than in a batch of 8, by up to {difference(together, alone):.3g}; in "
@@ -170,15 +172,15 @@ def evaluation_alone(subject: ModelUnderTest) -> None:
         )
 
 
-def state(subject: ModelUnderTest) -> None:
-    """The trained state, through a safetensors file, into a model of another seed."""
+def state(model: ModelUnderTest) -> None:
+    """The trained state dict, stored as safetensors and loaded into a new network, gives the same outputs."""
     from safetensors.torch import load, save
 
-    from mnistarena.module import untied
+    from mnistarena.trial.network import untied
 
-    images, model = images_of(subject, 8), subject.trained
-    stored = load(save(untied({name: value.contiguous() for name, value in model.state_dict().items()})))
-    twin = subject.build(seed=1)
+    images, network = images_of(model, 8), model.trained
+    stored = load(save(untied({name: value.contiguous() for name, value in network.state_dict().items()})))
+    twin = model.build(seed=1)
     try:
         twin.load_state_dict(stored)
     except RuntimeError as problem:
@@ -186,8 +188,8 @@ def state(subject: ModelUnderTest) -> None:
             f"its own state dict does not fit a new one: {str(problem).splitlines()[-1].strip()}; create every "
             "parameter and buffer in __init__"
         ) from problem
-    one, two = answers(model, images), answers(twin, images)
-    if not one.equal(answers(model, images)):
+    one, two = answers(network, images), answers(twin, images)
+    if not one.equal(answers(network, images)):
         raise NotApplicable('outputs change by themselves: see "evaluation-repeats"')
     if not close(one, two):
         raise Nonconformity(
@@ -196,23 +198,23 @@ def state(subject: ModelUnderTest) -> None:
         )
 
 
-def input_untouched(subject: ModelUnderTest) -> None:
-    """In training and in evaluation."""
+def input_untouched(model: ModelUnderTest) -> None:
+    """Neither the loss in training mode nor forward in evaluation mode changes the images."""
     import torch
 
-    from mnistarena.backbone import to_training
-    from mnistarena.training import loss_function
+    from mnistarena.engine.backbone import to_training
+    from mnistarena.engine.loss import loss_function
 
-    split, model = batches(subject, 8), copy.deepcopy(subject.model)
-    images = images_of(subject, 8).clone()
+    split, network = batches(model, 8), copy.deepcopy(model.built)
+    images = images_of(model, 8).clone()
     before = images.clone()
-    to_training(model)
+    to_training(network)
     assert split.labels is not None
-    loss_function(model, recipe(subject, 1))(images, split.labels)
+    loss_function(network, recipe(model, 1))(images, split.labels)
     where = "training" if not images.equal(before) else ""
-    model.eval()
+    network.eval()
     with torch.inference_mode():
-        model(images)
+        network(images)
     if not images.equal(before):
         raise Nonconformity(
             f"{int((images != before).sum())} of {images.numel()} values of the images were changed in "
@@ -220,21 +222,41 @@ def input_untouched(subject: ModelUnderTest) -> None:
         )
 
 
-def backbone_and_head(subject: ModelUnderTest) -> None:
-    """What lets the engine compute the features of a frozen backbone once."""
+def backbone_and_head(model: ModelUnderTest) -> None:
+    """forward(x) equals head(backbone(x)): the engine computes the features of a frozen backbone only once."""
     import torch
 
-    from mnistarena.backbone import frozen
+    from mnistarena.engine.backbone import frozen_parts
 
-    parts = frozen(subject.model)
+    parts = frozen_parts(model.built)
     if parts is None:
         raise NotApplicable("it has no frozen backbone")
-    images = images_of(subject, 8)
-    whole = answers(subject.model, images)
+    images = images_of(model, 8)
+    whole = answers(model.built, images)
     with torch.inference_mode():
         found = parts[1](parts[0](images))
     if found.shape != whole.shape or not close(whole, found):
         raise Nonconformity(
-            "forward(x) is not head(backbone(x)), but the engine trains the head alone on the backbone's outputs; name "
-            "them otherwise, or make it true"
+            "forward(x) is not head(backbone(x)), but the engine trains the head alone on the backbone's outputs; give "
+            "the two parts other names, or make them equal"
         )
+
+
+FAMILY = Family(
+    "torch module",
+    {
+        "output": output,
+        "logits": logits,
+        "learns": learns,
+        "gradients": gradients,
+        "same-seed": same_seed,
+        "deterministic-as-said": deterministic_as_said,
+        "evaluation-repeats": evaluation_repeats,
+        "evaluation-alone": evaluation_alone,
+        "state": state,
+        "input-untouched": input_untouched,
+        "backbone-and-head": backbone_and_head,
+    },
+    train=briefly_trained,
+    answer_problem=answer_problem,
+)

@@ -1,14 +1,15 @@
-"""What a transform promises."""
+"""The checks of a transform."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from mnistarena.components import Shape, Task
-from mnistarena.testing.check import Check, Nonconformity, NotApplicable, shape_of
-from mnistarena.testing.subject import Subject
+from mnistarena.plugin.components import Shape, Task, TransformDef
+from mnistarena.testing.check import Check, Nonconformity, NotApplicable, shape_text
+from mnistarena.testing.component import ComponentUnderTest, as_shape
 
 if TYPE_CHECKING:
     import torch
@@ -17,40 +18,50 @@ SHAPES: tuple[Shape, ...] = ((1, 28, 28), (3, 32, 32), (1, 8, 8), (3, 9, 12))
 BATCH = 8
 
 
-class TransformSubject(Subject):
+class TransformUnderTest(ComponentUnderTest):
     """A transform, tried on random images in [0, 1]."""
 
     kind = "transform"
+    definition: TransformDef
 
     def __init__(
-        self, definition: Any, module: str, params: Mapping[str, Any], image_shape: Shape | None = None
+        self,
+        definition: TransformDef,
+        module: str | os.PathLike[str],
+        params: Mapping[str, Any],
+        *,
+        image_shape: Sequence[int] | None = None,
     ) -> None:
         super().__init__(definition, module, params)
-        self.asked: Shape | None = tuple(image_shape) if image_shape else None  # type: ignore[assignment]
+        self.wanted_shape = as_shape(image_shape)
 
     def checks(self) -> list[Check]:
         """The checks of a transform."""
         return [
             *super().checks(),
-            Check("shape", "shape() says what comes out", self.check_shape),
-            Check("dtype", "float32 stays float32", self.check_dtype),
-            Check("finite", "finite values stay finite", self.check_finite),
-            Check("input-untouched", "the images that come in stay as they are", self.check_untouched),
-            Check("repeatable", "the same generator gives the same images", self.check_repeatable),
-            Check("random-as-said", "random exactly where random=True", self.check_random),
-            Check("image-by-image", "an image does not depend on the others", self.check_alone),
+            Check("shape", "shape() gives the shape of the results", function=self.check_shape),
+            Check("dtype", "float32 stays float32", function=self.check_dtype),
+            Check("finite", "finite values stay finite", function=self.check_finite),
+            Check(
+                "input-untouched",
+                "the transform does not change the images that it is given",
+                function=self.check_untouched,
+            ),
+            Check("repeatable", "the same generator gives the same images", function=self.check_repeatable),
+            Check("random-as-said", "it is random if random=True, and only then", function=self.check_random),
+            Check("image-by-image", "the result for an image does not depend on the others", function=self.check_alone),
         ]
 
     def shape(self, before: Shape) -> Shape:
         """The shape afterwards; `ValueError` where the transform refuses it."""
-        said = self.definition.shape
-        return before if said is None else tuple(said(self.params, before))
+        function = self.definition.shape
+        return before if function is None else function(self.params, before)
 
     @cached_property
     def image_shape(self) -> Shape:
-        """The shape that was asked for, or the first usual one that the transform takes."""
+        """The wanted shape, or the first usual one that the transform takes."""
         refused = ""
-        for shape in [self.asked] if self.asked else SHAPES:
+        for shape in [self.wanted_shape] if self.wanted_shape else SHAPES:
             try:
                 self.shape(shape)
                 return shape
@@ -61,20 +72,19 @@ class TransformSubject(Subject):
         raise NotApplicable(f"it refuses the images ({refused}): give image_shape=")
 
     def apply(self, images: torch.Tensor, seed: int = 0) -> torch.Tensor:
-        """Images through the transform, built anew for their shape."""
+        """Images through the transform, built for their shape."""
         import torch
 
-        channels = images.shape[1]
+        _, channels, height, width = images.shape
         task = Task(
-            tuple(images.shape[1:]),  # type: ignore[arg-type]
+            (channels, height, width),
             10,
-            tuple("0123456789"),
-            100,
+            class_names=tuple("0123456789"),
+            n_train=100,
             mean=(0.4,) * channels,
             std=(0.3,) * channels,
         )
-        made: torch.Tensor = self.definition.build(self.params, task)(images, torch.Generator().manual_seed(seed))
-        return made
+        return self.definition.build(self.params, task)(images, torch.Generator().manual_seed(seed))
 
     def images(self, n: int = BATCH, shape: Shape | None = None) -> torch.Tensor:
         """Random images `(n, C, H, W)` in [0, 1], the same at each call."""
@@ -83,9 +93,9 @@ class TransformSubject(Subject):
         return torch.rand(n, *(shape or self.image_shape), generator=torch.Generator().manual_seed(7))
 
     def check_shape(self) -> None:
-        """For the shape asked for and for usual ones that it takes."""
+        """`shape` gives the shape of the results, for the wanted shape and for usual ones that it takes."""
         taken, refused = 0, ""
-        for before in ([self.asked] if self.asked else []) + list(SHAPES):
+        for before in dict.fromkeys([*([self.wanted_shape] if self.wanted_shape else []), *SHAPES]):
             try:
                 said = self.shape(before)
             except ValueError as problem:
@@ -95,20 +105,21 @@ class TransformSubject(Subject):
             after = tuple(self.apply(self.images(3, before)).shape)
             if after != (3, *said):
                 raise Nonconformity(
-                    f"3 images of {shape_of(before)} became {shape_of(after)}, but shape() says 3 × {shape_of(said)}"
+                    f"3 images of {shape_text(before)} became {shape_text(after)}, but shape() gives "
+                    f"{shape_text((3, *said))}"
                     + ("; give TransformDef a shape function" if self.definition.shape is None else "")
                 )
         if not taken:
             raise NotApplicable(f"shape() refuses every shape that was tried ({refused}): give image_shape=")
 
     def check_dtype(self) -> None:
-        """Whatever numpy made of it on the way."""
+        """The results are float32, like the images that it is given."""
         found = self.apply(self.images()).dtype
         if str(found) != "torch.float32":
             raise Nonconformity(f"float32 images became {found}; end with .to(images.dtype)")
 
     def check_finite(self) -> None:
-        """Random images, black ones and white ones."""
+        """The results are finite for random images, black ones and white ones."""
         import torch
 
         for name, images in (
@@ -123,16 +134,16 @@ class TransformSubject(Subject):
                 )
 
     def check_untouched(self) -> None:
-        """The engine keeps what it has transformed already."""
+        """The given images are unchanged: the engine uses them again."""
         given = self.images()
         before = given.clone()
         self.apply(given)
         if not given.equal(before):
             changed = int((given != before).sum())
-            raise Nonconformity(f"{changed} values of the images that came in were changed; work on a copy")
+            raise Nonconformity(f"{changed} values of the given images were changed; work on a copy")
 
     def check_repeatable(self) -> None:
-        """Whatever state torch's own generator is in."""
+        """The same generator gives the same results, whatever the state of torch's global generator."""
         import torch
 
         results = []
@@ -146,7 +157,7 @@ class TransformSubject(Subject):
             )
 
     def check_random(self) -> None:
-        """Random ones draw an image at a time and are skipped at evaluation; the others draw nothing."""
+        """A random transform draws for each image; one that is not random draws nothing."""
         import torch
 
         torch.manual_seed(1)
@@ -154,7 +165,8 @@ class TransformSubject(Subject):
         if not self.definition.random:
             if not first.equal(second):
                 raise Nonconformity(
-                    "it draws from the generator; say random=True in its TransformDef, so that it rests at evaluation"
+                    "it draws from the generator; say random=True in its TransformDef, so that it is left out at "
+                    "evaluation"
                 )
             return
         same = self.images(1).expand(BATCH, -1, -1, -1).contiguous()
@@ -169,7 +181,7 @@ class TransformSubject(Subject):
             )
 
     def check_alone(self) -> None:
-        """Nothing is taken from the rest of the batch."""
+        """An image alone gives the same result as in a batch."""
         import torch
 
         if self.definition.random:
@@ -179,8 +191,8 @@ class TransformSubject(Subject):
         alone = torch.cat([self.apply(image[None]) for image in images])
         if not torch.allclose(together, alone, rtol=1e-4, atol=1e-5):
             raise Nonconformity(
-                f"an image comes out otherwise when it is alone: by up to {_difference(together, alone):.3g}; compute "
-                "statistics of each image, or take the task's mean and std"
+                f"alone, an image has another result than in a batch, by up to {_difference(together, alone):.3g}; "
+                "compute statistics of each image, or take the task's mean and std"
             )
 
 

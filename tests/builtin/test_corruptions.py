@@ -12,7 +12,7 @@ BY_NAME = {definition.name: definition for definition in corruptions.arena_trans
 
 
 def task(side):
-    return Task((1, side, side), 2, ("a", "b"), 10)
+    return Task((1, side, side), 2, class_names=("a", "b"), n_train=10)
 
 
 def altered(name, images, seed=0, **params):

@@ -18,7 +18,7 @@ def predictions(n=500, classes=5, seed=0, skill=2.0):
     scores = random.normal(size=(n, classes))
     scores[np.arange(n), labels] += skill
     chances = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
-    return Predictions(labels, chances, np.arange(n))
+    return Predictions(labels, chances, index=np.arange(n))
 
 
 def value(name, given, **params):
@@ -38,10 +38,10 @@ def test_against_scikit_learn():
 
 def test_a_perfect_model_is_perfect_and_a_certain_error_is_not_infinite():
     labels = np.array([0, 1, 2, 1])
-    perfect = Predictions(labels, np.eye(3)[labels], np.arange(4))
+    perfect = Predictions(labels, np.eye(3)[labels], index=np.arange(4))
     for name, best in (("accuracy", 1), ("f1_weighted", 1), ("f1_macro", 1), ("log_loss", 0), ("brier", 0), ("ece", 0)):
         assert value(name, perfect) == pytest.approx(best, abs=1e-12)
-    wrong = Predictions(labels, np.eye(3)[(labels + 1) % 3], np.arange(4))
+    wrong = Predictions(labels, np.eye(3)[(labels + 1) % 3], index=np.arange(4))
     assert value("log_loss", wrong) == pytest.approx(-np.log(np.finfo(float).eps))
     assert value("brier", wrong) == 2
     assert value("ece", wrong) == 1
@@ -49,7 +49,7 @@ def test_a_perfect_model_is_perfect_and_a_certain_error_is_not_infinite():
 
 def test_ece_by_hand():
     chances = np.array([[0.6, 0.4], [0.7, 0.3], [0.8, 0.2], [0.9, 0.1]])
-    given = Predictions(np.array([0, 1, 0, 0]), chances, np.arange(4))
+    given = Predictions(np.array([0, 1, 0, 0]), chances, index=np.arange(4))
     # Two bins of two: confidence 1.3 with 1 right, 1.7 with 2 right.
     assert value("ece", given, bins=2) == pytest.approx((0.3 + 0.3) / 4)
 
@@ -58,7 +58,7 @@ def test_ece_by_hand():
 def test_the_order_of_images_does_not_matter(name):
     given = predictions()
     order = np.random.default_rng(1).permutation(len(given.labels))
-    shuffled = Predictions(given.labels[order], given.probabilities[order], given.index[order])
+    shuffled = Predictions(given.labels[order], given.probabilities[order], index=given.index[order])
     assert value(name, given) == pytest.approx(value(name, shuffled))
 
 

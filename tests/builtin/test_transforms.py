@@ -12,7 +12,7 @@ DEFS = {definition.name: definition for definition in transforms.arena_transform
 
 
 def task(shape=(1, 28, 28), mean=(0.25,), std=(0.5,)):
-    return Task(shape, 10, tuple("0123456789"), 100, mean, std)
+    return Task(shape, 10, class_names=tuple("0123456789"), n_train=100, mean=mean, std=std)
 
 
 def apply(name, images, seed=0, **params):

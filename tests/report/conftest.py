@@ -41,7 +41,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def five(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Five models, three seeds, all done, and its report."""
-    from mnistarena.report import write_report
+    from mnistarena.report.write import write_report
 
     path = build_run(tmp_path_factory.mktemp("five"))
     write_report(path)
@@ -51,7 +51,7 @@ def five(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def troubled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same with a failed, a timed-out and a pending trial, a baseline, and its report."""
-    from mnistarena.report import write_report
+    from mnistarena.report.write import write_report
 
     path = build_run(
         tmp_path_factory.mktemp("troubled"),
@@ -66,7 +66,7 @@ def troubled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def several(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two models on two datasets, one of them in two sizes, and its report."""
-    from mnistarena.report import write_report
+    from mnistarena.report.write import write_report
 
     path = build_run(
         tmp_path_factory.mktemp("several"),

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from scipy import stats
 
-from mnistarena.report.charts import ranking
-from mnistarena.report.view import View, build
-from mnistarena.results import load_run
+from mnistarena.report.charts.across import mean_ranks
+from mnistarena.report.charts.style import styles
+from mnistarena.report.view import ReportData, build
+from mnistarena.store.results import read_run
 
 from .synthetic import FAILED, MODELS, build_run
 
@@ -20,14 +21,14 @@ MANY = tuple("abcdefgh")
 THREE = {label: {**MODELS["cnn"], "accuracy": mean} for label, mean in (("low", 0.6), ("mid", 0.75), ("top", 0.9))}
 
 
-def view_of(path: Path, **options: Any) -> View:
-    return build(load_run(build_run(path, **{"models": THREE, "n": 200, "seeds": 2, "epochs": 1, **options})))
+def view_of(path: Path, **options: Any) -> ReportData:
+    return build(read_run(build_run(path, **{"models": THREE, "n": 200, "seeds": 2, "epochs": 1, **options})))
 
 
 def test_the_ranks_are_tested_on_seed_means_as_scipy_would(tmp_path: Path) -> None:
     skill = {("low", "a"): 0.95, ("mid", "b"): 0.95, ("low", "c"): 0.8}
     found = view_of(tmp_path, datasets=MANY, skill=skill).across
-    run = load_run(tmp_path)
+    run = read_run(tmp_path)
     means = {
         label: [sum(t.metrics["accuracy"] or 0 for t in run.of(label, dataset)) / 2 for dataset in MANY]
         for label in THREE
@@ -47,7 +48,7 @@ def test_recipes_that_no_signed_rank_test_tells_apart_are_joined(tmp_path: Path)
     view = view_of(tmp_path, datasets=MANY, skill=even)
     assert view.across is not None
     assert [set(group) for group in view.across.groups] == [{"top", "mid"}]
-    figure = ranking("ranks", view.across, view)
+    figure = mean_ranks("ranks", view.across, styles(view.labels))
     assert "Not told apart: " in figure.description
     assert len(figure.table) == 3
 
@@ -73,7 +74,7 @@ def test_a_recipe_without_all_its_seeds_is_not_ranked_but_shown(tmp_path: Path) 
     found = view_of(tmp_path, datasets=MANY[:2], failures={("top", 1): FAILED}).across
     assert found is not None
     assert [(row.label, row.mean_rank) for row in found.rows] == [("mid", 1), ("low", 2), ("top", None)]
-    assert "Not ranked, for want of a result on every dataset: top." in found.answer
+    assert "Not ranked, because a result is missing on some dataset: top." in found.answer
 
 
 def test_nothing_finished_is_no_error(tmp_path: Path) -> None:
@@ -100,7 +101,7 @@ def test_sizes_of_one_dataset_are_a_curve_and_count_once(tmp_path: Path) -> None
     assert "mid leads at 100, better than low; top leads at 1,000 and 4,000, better than low" in found.answer
     assert "From 100 to 4,000 images top gains most, +39.90" in found.answer
     # At 100 images top is below what low reaches with all of them, at 1,000 it is not.
-    assert "In the mean, top is at least as accurate with 1,000 images as low with 4,000." in found.answer
+    assert "On average, top is at least as accurate with 1,000 images as low with 4,000." in found.answer
     assert view.across is not None
     assert (view.across.datasets, view.across.left_out) == (("l", "other"), ("s", "m"))
 
@@ -112,7 +113,7 @@ def test_sizes_tested_on_other_images_are_no_curve(tmp_path: Path, change: dict[
 
 def test_a_recipe_that_is_another_at_another_size_is_named(tmp_path: Path) -> None:
     path = build_run(tmp_path, models=THREE, n=100, seeds=1, datasets=("a", "b"), data={"a": same(9), "b": same(20)})
-    run = load_run(path)
+    run = read_run(path)
     assert build(run).growths[0].unlike == ()
     run.plan["entries"][0]["training"] = {"epochs": 99}
     assert build(run).growths[0].unlike == ("low",)
@@ -126,6 +127,6 @@ def test_page_and_markdown_tell_of_both_in_the_same_bytes_each_time(several: Pat
             assert question not in single
     before = {path: path.read_bytes() for path in several.rglob("*") if path.is_file()}
     assert {"across-datasets.svg", "training-images-1.svg"} <= {path.name for path in before}
-    code = f"from mnistarena.report import write_report; write_report({str(several)!r})"
+    code = f"from mnistarena.report.write import write_report; write_report({str(several)!r})"
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONHASHSEED": "7", "PYTHONPATH": "."})
     assert {path: path.read_bytes() for path in several.rglob("*") if path.is_file()} == before

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mnistarena import load_run
-from mnistarena.report.changes import changes
+from mnistarena.evidence.changes import changes
 
 from .synthetic import FAILED, MODELS, build_run
 

@@ -74,5 +74,5 @@ def test_frames_are_tidy(five: Path) -> None:
     assert set(run.frame("predictions").columns) == {
         "label", "dataset", "seed", "index", "true", "predicted", "probability", "correct",
     }  # fmt: skip
-    with pytest.raises(ValueError, match="no table"):
+    with pytest.raises(ValueError, match="is not a table"):
         run.frame("nonsense")

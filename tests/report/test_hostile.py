@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 import mnistarena
-from mnistarena import files
 from mnistarena.errors import StoreError
-from mnistarena.files import to_json
 from mnistarena.report.view import build
-from mnistarena.store import RunFolder
-from mnistarena.trialfolder import TrialFolder
+from mnistarena.store import files
+from mnistarena.store.files import to_json
+from mnistarena.store.run_folder import RunFolder
+from mnistarena.store.trial_folder import TrialFolder
 
 from .synthetic import FAILED, build_run
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from mnistarena.cli.report import command
+from mnistarena.cli.commands.report import command
 from mnistarena.errors import StoreError
-from mnistarena.report import write_report
 from mnistarena.report.render import embed_json, escape_markdown, fence
+from mnistarena.report.write import write_report
 
 from .synthetic import MODELS, build_run, entry
 
@@ -110,7 +110,7 @@ def test_every_chart_has_a_description_a_drawing_and_a_table(five: Path) -> None
 
 def test_the_same_store_gives_the_same_bytes(five: Path) -> None:
     before = {path: path.read_bytes() for path in five.rglob("*") if path.is_file()}
-    code = f"from mnistarena.report import write_report; write_report({str(five)!r})"
+    code = f"from mnistarena.report.write import write_report; write_report({str(five)!r})"
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONHASHSEED": "7", "PYTHONPATH": "."})
     assert {path: path.read_bytes() for path in five.rglob("*") if path.is_file()} == before
 
@@ -175,6 +175,17 @@ def test_ones_own_template_comes_before_the_shipped_one(five: Path, tmp_path: Pa
     assert (run / "report.md").read_text() == "Only MNIST: five architectures.\n"
 
 
+def test_one_section_of_the_page_can_be_replaced(tmp_path: Path) -> None:
+    run = build_run(tmp_path / "run", n=300, seeds=1)
+    (tmp_path / "mine" / "sections").mkdir(parents=True)
+    (tmp_path / "mine" / "sections" / "cost.html.j2").write_text('<section id="cost">{{ view.name }}: free</section>')
+    write_report(run, markdown=False, template=tmp_path / "mine")
+    page = (run / "report.html").read_text("utf-8")
+    assert '<section id="cost">MNIST: five architectures: free</section>' in page
+    assert "What does each cost?" not in page
+    assert "How accurate is each model?" in page
+
+
 def test_a_template_that_names_what_is_not_there_is_refused_with_its_name(tmp_path: Path) -> None:
     run = build_run(tmp_path / "run", n=300, seeds=1)
     (tmp_path / "report.md.j2").write_text("{{ nonsense }}")
@@ -192,7 +203,7 @@ def test_the_command_prints_what_it_wrote_for_the_newest_run(tmp_path: Path) -> 
 
 def test_reporting_imports_no_torch(five: Path) -> None:
     code = (
-        "import sys; from mnistarena.cli.report import command;"
+        "import sys; from mnistarena.cli.commands.report import command;"
         "light = {'altair', 'jinja2', 'numpy', 'pydantic'} & set(sys.modules);"
         f"command([{str(five)!r}, '--markdown'], standalone_mode=False); print(light, 'torch' in sys.modules)"
     )

@@ -12,15 +12,16 @@ import pytest
 
 from mnistarena.builtin import metrics
 from mnistarena.errors import StoreError
-from mnistarena.report.view import View, build
-from mnistarena.results import load_run
-from mnistarena.trialfolder import TrialFolder
+from mnistarena.report.charts.style import styles
+from mnistarena.report.view import ReportData, build
+from mnistarena.store.results import read_run
+from mnistarena.store.trial_folder import TrialFolder
 
 from .synthetic import MODELS, build_run
 
 
-def view_of(path: Path) -> View:
-    return build(load_run(path))
+def view_of(path: Path) -> ReportData:
+    return build(read_run(path))
 
 
 def test_the_leaderboard_is_ordered_by_accuracy_with_an_interval_around_each(five: Path) -> None:
@@ -33,7 +34,7 @@ def test_the_leaderboard_is_ordered_by_accuracy_with_an_interval_around_each(fiv
 
 
 def test_accuracies_are_recomputed_from_predictions(five: Path) -> None:
-    run = load_run(five)
+    run = read_run(five)
     row = next(row for row in view_of(five).comparisons[0].rows if row.label == "cnn")
     assert row.seed_accuracies == pytest.approx([trial.metrics["accuracy"] for trial in run.of("cnn", "mnist")])
 
@@ -131,7 +132,7 @@ def test_images_that_every_model_gets_wrong_come_first_and_label_errors_are_mark
     shared = [len(tile.misses) for tile in tiles[:20]]
     assert shared == sorted(shared, reverse=True)
     assert {tile.index for tile in tiles if tile.known_error} <= {947, 1621, 1901}
-    run = load_run(five)
+    run = read_run(five)
     first = tiles[0]
     assert str(run.test_split("mnist")["labels"][first.index]) == first.true
     for miss in first.misses:
@@ -142,7 +143,7 @@ def test_images_that_every_model_gets_wrong_come_first_and_label_errors_are_mark
 
 
 def test_accuracy_without_the_known_label_errors_leaves_out_these_images(five: Path) -> None:
-    run = load_run(five)
+    run = read_run(five)
     row = next(row for row in view_of(five).comparisons[0].label_errors if row.label == "cnn")
     kept = [at for at in range(2000) if at not in (947, 1621, 1901)]
     found = [trial.predictions() for trial in run.of("cnn", "mnist")]
@@ -153,14 +154,14 @@ def test_accuracy_without_the_known_label_errors_leaves_out_these_images(five: P
 def test_recall_of_a_class_is_its_share_recognised(five: Path) -> None:
     from sklearn.metrics import recall_score
 
-    found = [trial.predictions() for trial in load_run(five).of("vgg16", "mnist")]
+    found = [trial.predictions() for trial in read_run(five).of("vgg16", "mnist")]
     matrix = next(m for m in view_of(five).comparisons[0].matrices if m.label == "vgg16")
     each = [recall_score(p.labels, p.predicted, average=None) for p in found]
     assert matrix.recall == pytest.approx([float(sum(column) / 3) for column in zip(*each, strict=True)])
 
 
 def test_calibration_agrees_with_the_metrics(five: Path) -> None:
-    run = load_run(five)
+    run = read_run(five)
     one = next(r for r in view_of(five).comparisons[0].reliabilities if r.label == "cnn")
     found = [trial.predictions() for trial in run.of("cnn", "mnist")]
     for name, params in (("log_loss", metrics.NoParams()), ("brier", metrics.NoParams()), ("ece", metrics.EceParams())):
@@ -208,15 +209,15 @@ def test_a_run_that_has_not_started_has_nothing_to_compare(tmp_path: Path) -> No
 
 def test_a_model_keeps_its_style_on_every_dataset(tmp_path: Path) -> None:
     view = view_of(build_run(tmp_path, datasets=("mnist", "fashion"), n=300))
-    seen = {(row.label, row.style) for comparison in view.comparisons for row in comparison.rows}
     assert len(view.comparisons) == 2
-    assert len(seen) == 5
+    assert view.labels == tuple(MODELS)
+    assert {row.label for comparison in view.comparisons for row in comparison.rows} == set(styles(view.labels))
 
 
 def test_beyond_eight_models_no_two_look_alike(tmp_path: Path) -> None:
     models = {f"model {i}": MODELS["cnn"] for i in range(20)}
     view = view_of(build_run(tmp_path, models=models, seeds=1, n=100))
-    assert len(set(view.styles.values())) == 20
+    assert len(set(styles(view.labels).values())) == 20
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
@@ -226,8 +227,8 @@ def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
 
 def test_building_a_view_needs_no_chart_library(five: Path) -> None:
     code = (
-        "import sys; from mnistarena.report.view import build; from mnistarena.results import load_run;"
-        f"build(load_run({str(five)!r})); print(sorted({{'torch', 'altair', 'pandas', 'jinja2'}} & set(sys.modules)))"
+        "import sys; from mnistarena.report.view import build; from mnistarena.store.results import read_run;"
+        f"build(read_run({str(five)!r})); print(sorted({{'torch', 'altair', 'pandas', 'jinja2'}} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
@@ -235,9 +236,8 @@ def test_building_a_view_needs_no_chart_library(five: Path) -> None:
 
 def test_a_detectors_boxes_are_drawn_on_the_images_that_are_shown(tmp_path: Path) -> None:
     build_run(tmp_path, models={name: MODELS[name] for name in ("cnn", "vit-8")}, seeds=2, n=300)
-    run = load_run(tmp_path)
+    run = read_run(tmp_path)
     for trial in run.of("vit-8", "mnist"):
-        assert trial.folder is not None
         boxes = np.tile(np.array([0.25, 0.1, 0.75, 0.9], np.float32), (300, 1))
         boxes[:150] = 0  # where nothing was found
         trial.folder.write_predictions(replace(trial.predictions(), extras={"boxes": boxes}))

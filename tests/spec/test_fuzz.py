@@ -7,22 +7,22 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 
 import pytest
 import tomli
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from mnistarena.errors import SpecError
-from mnistarena.registry import installed
-from mnistarena.resolve import resolve
-from mnistarena.spec.load import load
+from mnistarena.plan.resolve import outline
+from mnistarena.plugin.registry import installed
+from mnistarena.spec.load import load_spec
+
+from ..helpers import ROOT
 
 EXAMPLES = int(os.environ.get("ARENA_FUZZ", "510"))
 
 WHERE = re.compile(r"^(.*fuzz\.toml(:\d+)?|--set .*): .", re.DOTALL)
 
-ROOT = Path(__file__).resolve().parents[2]
 
 STARTERS = [re.sub(r"(?m)^#.*\n", "", path.read_text()) for path in sorted(ROOT.glob("specs/*.toml"))]
 # Digits are quick to load, as an example must be, and they are on every machine.
@@ -41,13 +41,13 @@ REGISTRY = installed()
 
 
 def problems_of(spec, overrides=()):
-    """The problems of a spec, or an empty list and a plan that can be described."""
+    """The problems of a spec, or an empty list where it says what there is to run."""
     try:
-        plan = resolve(load(spec, overrides), REGISTRY, fetch=False)
+        found = outline(load_spec(spec, overrides), REGISTRY)
     except SpecError as problem:
         return problem.problems
-    assert plan.recipes
-    assert plan.describe()["trials"]
+    assert found.labels
+    assert found.trials
     return []
 
 
@@ -142,6 +142,7 @@ TABLE = st.dictionaries(KEYS, st.one_of(VALUES, NAMES), max_size=5)
             "dataset": st.one_of(st.lists(TABLE, max_size=2), VALUES),
             "training": st.one_of(TABLE, VALUES),
             "model": st.one_of(st.lists(TABLE, max_size=3), VALUES),
+            "plugins": st.one_of(st.lists(st.text(max_size=8).map(lambda text: f"{text}.py"), max_size=2), VALUES),
             "other": VALUES,
         },
     )

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import jsonschema
 import pytest
 import tomli
 
-from mnistarena.registry import installed
+from mnistarena.plugin.registry import installed
 from mnistarena.spec.jsonschema import json_schema
+
+from ..helpers import ROOT
 
 SCHEMA = json_schema(installed())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
-ROOT = Path(__file__).resolve().parent.parent.parent
 
 GOOD = """
 [benchmark]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mnistarena import ModelDef, hookimpl
-from mnistarena.finetuned import fine_tuned
+from mnistarena.pretrained import fine_tuned
 
 LEAST_SIZE = 63
-"""Its strided convolution and three poolings leave nothing of less."""
+"""Pixels a side at least: its strided convolution and three poolings leave nothing of a smaller image."""
 
 
 @hookimpl

@@ -13,7 +13,7 @@ from mnistarena import Task
 
 
 def task(shape, n_classes=10):
-    return Task(shape, n_classes, tuple(map(str, range(n_classes))), 100)
+    return Task(shape, n_classes, class_names=tuple(map(str, range(n_classes))), n_train=100)
 
 
 def params():
@@ -25,12 +25,12 @@ def test_it_has_the_known_number_of_parameters_and_takes_its_smallest_image():
     network = MODEL.build(params(), task((3, size, size)))
     assert sum(p.numel() for p in network.parameters()) == 57_044_810
     assert network.eval()(torch.rand(2, 3, size, size)).shape == (2, 10)
-    # The stated least is the true one.
+    # One pixel less is too little.
     with pytest.raises(RuntimeError):
         network(torch.rand(2, 3, size - 1, size - 1))
 
 
-def test_what_does_not_fit_is_refused_with_the_transforms_that_mend_it():
+def test_what_does_not_fit_is_refused_with_the_transforms_that_fix_it():
     assert MODEL.check(params(), task((3, 63, 63))) is None
     sentence = MODEL.check(params(), task((1, 28, 28)))
     assert '{ name = "resize", size = 63 } and "to-rgb"' in sentence

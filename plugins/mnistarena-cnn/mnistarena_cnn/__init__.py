@@ -1,4 +1,4 @@
-"""`cnn`: the notebook's convolutional network."""
+"""`cnn`: a small convolutional network, that of the notebook that mnistarena began as."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Kernel = Annotated[int, Field(ge=1, le=15)]
 
 
 class CnnParams(StartParams):
-    """Parameters of `cnn`; the defaults are the notebook's."""
+    """Parameters of `cnn`; the defaults give the network of the notebook that mnistarena began as."""
 
     channels: list[Width] = Field(
         [16, 32], min_length=1, max_length=6, description="feature maps of each convolution; each is pooled by 2"
@@ -56,7 +56,7 @@ class CnnParams(StartParams):
 
 
 def pooled(sides: Sequence[int], kernels: Sequence[int], padded: bool) -> list[int]:
-    """What is left of an image's sides after the convolutions, each pooled by 2; 0 where nothing is."""
+    """An image's sides after the convolutions, each pooled by 2; 0 where nothing is left."""
     left = list(sides)
     for kernel in kernels:
         left = [max(0, side if padded else side - kernel + 1) // 2 for side in left]
@@ -64,12 +64,12 @@ def pooled(sides: Sequence[int], kernels: Sequence[int], padded: bool) -> list[i
 
 
 def check(params: CnnParams, task: Task) -> str | None:
-    """There must be something left of the image after the convolutions and poolings."""
+    """A sentence where the image is too small for the convolutions and poolings."""
     kernels, padded = params.kernels, params.padding == "same"
     _, height, width = task.image_shape
     if min(pooled((height, width), kernels, padded)) < 1:
         least = next(side for side in range(1, 5000) if min(pooled((side,), kernels, padded)) > 0)
-        size = max(least, height, width)  # padding shrinks no side
+        size = max(least, height, width)  # "pad" cannot make a side smaller
         return (
             f"{len(kernels)} convolutions and poolings need images of at least {least} × {least}, these are "
             f'{height} × {width}; put {{ name = "pad", size = {size} }} or {{ name = "resize", size = {size} }} '
@@ -78,8 +78,8 @@ def check(params: CnnParams, task: Task) -> str | None:
     return None
 
 
-def of_here(params: CnnParams, context: PrepareContext) -> CnnParams:
-    """The params with the weights that are used; nothing is noted of the ordinary random start."""
+def prepare_cnn(params: CnnParams, context: PrepareContext) -> CnnParams:
+    """The params with the weights that are used; the usual random start needs no note."""
     return params if params.weights == ["none"] and params.freeze == "none" else prepare("cnn", params, context)
 
 
@@ -97,10 +97,10 @@ def arena_models() -> Iterable[ModelDef]:
     return [
         ModelDef(
             "cnn",
-            "the notebook's CNN: two 5 × 5 convolutions, each pooled, three linear layers",
-            CnnParams,
-            build,
-            check,
-            of_here,
+            "two 5 × 5 convolutions, each pooled, three linear layers",
+            params=CnnParams,
+            build=build,
+            check=check,
+            prepare=prepare_cnn,
         )
     ]

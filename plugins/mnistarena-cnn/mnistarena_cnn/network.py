@@ -23,7 +23,7 @@ class Cnn(nn.Module):
         depth, *sides = image_shape
         padded, channels = params.padding == "same", params.channels
         height, width = pooled(sides, params.kernels, padded)
-        # What normalises brings a bias of its own.
+        # Batch normalisation has a bias of its own.
         self.convolutions = nn.ModuleList(
             nn.Conv2d(i, o, kernel, padding=kernel // 2 if padded else 0, bias=not params.batch_norm)
             for (i, o), kernel in zip(pairwise([depth, *channels]), params.kernels, strict=True)
@@ -35,7 +35,7 @@ class Cnn(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Float images `(N, C, H, W)` to logits `(N, n_classes)`."""
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            # ReLU and max commute: pooling first is the same mathematics on a quarter of the values.
+            # ReLU and max-pooling can be exchanged: pooling first gives the same result with a quarter of the ReLUs.
             images = functional.relu(norm(functional.max_pool2d(convolution(images), 2)))
         features = images.flatten(1)
         for linear in self.linears[:-1]:

@@ -1,4 +1,4 @@
-"""The notebook's CNN, to the parameter, on whatever images and classes a task has."""
+"""The network of the notebook that mnistarena began as, on images of any size and any number of classes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mnistarena import Task
 
 
 def task(shape=(1, 28, 28), n_classes=10):
-    return Task(shape, n_classes, tuple(map(str, range(n_classes))), 100)
+    return Task(shape, n_classes, class_names=tuple(map(str, range(n_classes))), n_train=100)
 
 
 def test_it_has_the_notebooks_number_of_parameters():
@@ -53,9 +53,11 @@ def test_gradients_reach_every_parameter():
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
 
 
-def test_an_image_that_is_too_small_is_refused_with_the_transform_that_mends_it():
+def test_an_image_that_is_too_small_is_refused_with_the_transform_that_fixes_it():
     assert '{ name = "pad", size = 4 }' in MODEL.check(MODEL.params(), task((1, 3, 3)))
-    assert '{ name = "pad", size = 28 }' in MODEL.check(MODEL.params(), task((1, 3, 28))), "padding shrinks no side"
+    assert '{ name = "pad", size = 28 }' in MODEL.check(MODEL.params(), task((1, 3, 28))), (
+        "padding cannot make a side smaller"
+    )
     valid = MODEL.params(kernel_size=[5, 3], padding="valid")
     assert '{ name = "pad", size = 12 }' in MODEL.check(valid, task((1, 11, 11)))
     assert MODEL.check(valid, task((1, 12, 12))) is None

@@ -1,4 +1,7 @@
-"""`faster-rcnn`, the network that the notebook calls so, a plain classifier; and `faster-rcnn-detector`, a real one."""
+"""`faster-rcnn-detector`, a real Faster R-CNN, and `faster-rcnn`, a plain classifier that only has the name.
+
+The notebook that mnistarena began as calls that classifier "Faster R-CNN"; the name is kept for comparison with it.
+"""
 
 from __future__ import annotations
 
@@ -12,21 +15,21 @@ from mnistarena_faster_rcnn.boxes import intersection_over_union
 
 if TYPE_CHECKING:
     from mnistarena_faster_rcnn.detector import Detector
-    from mnistarena_faster_rcnn.network import NotebookNetwork
+    from mnistarena_faster_rcnn.network import SmallNetwork
 
 
 class FasterRcnnParams(Params):
-    """Parameters of `faster-rcnn`; the defaults are the notebook's."""
+    """Parameters of `faster-rcnn`; the defaults give the network of the notebook that mnistarena began as."""
 
     width: int = Field(32, ge=1, le=2048, description="feature maps of the first convolution; the second has twice")
     hidden: int = Field(128, ge=1, le=65536, description="units of the hidden linear layer")
 
 
 def check(params: FasterRcnnParams, task: Task) -> str | None:
-    """Two poolings need 4 × 4 pixels."""
+    """A sentence where the image is too small for two poolings."""
     _, height, width = task.image_shape
     if min(height, width) < 4:
-        size = max(4, height, width)  # padding shrinks no side
+        size = max(4, height, width)  # "pad" cannot make a side smaller
         return (
             f"two poolings need images of at least 4 × 4, these are {height} × {width}; "
             f'put {{ name = "pad", size = {size} }} or {{ name = "resize", size = {size} }} into its transforms'
@@ -34,15 +37,15 @@ def check(params: FasterRcnnParams, task: Task) -> str | None:
     return None
 
 
-def build(params: FasterRcnnParams, task: Task) -> NotebookNetwork:
+def build(params: FasterRcnnParams, task: Task) -> SmallNetwork:
     """The network: images `(N, C, H, W)` to logits `(N, n_classes)`."""
-    from mnistarena_faster_rcnn.network import NotebookNetwork
+    from mnistarena_faster_rcnn.network import SmallNetwork
 
-    return NotebookNetwork(task.image_shape, params.width, params.hidden, task.n_classes)
+    return SmallNetwork(task.image_shape, params.width, params.hidden, task.n_classes)
 
 
 LEAST_SIDE = 32
-"""Below that the smallest anchors are no larger than a cell of the features."""
+"""Pixels a side at least: in smaller images, an anchor is not larger than a cell of the features."""
 
 
 class DetectorParams(Params):
@@ -56,7 +59,7 @@ class DetectorParams(Params):
 
 
 def check_detector(params: DetectorParams, task: Task) -> str | None:
-    """Regions need pixels: small images are to be enlarged."""
+    """A sentence where the image is too small to look for regions in it."""
     _, height, width = task.image_shape
     if min(height, width) >= LEAST_SIDE:
         return None
@@ -91,17 +94,17 @@ def arena_models() -> Iterable[ModelDef]:
     return [
         ModelDef(
             "faster-rcnn",
-            'what the notebook calls "Faster R-CNN": a plain classifier, without a detection head',
-            FasterRcnnParams,
-            build,
-            check,
+            "in spite of its name a plain classifier, without a detection head: two convolutions, two linear layers",
+            params=FasterRcnnParams,
+            build=build,
+            check=check,
         ),
         ModelDef(
             "faster-rcnn-detector",
             "Faster R-CNN (Ren et al. 2015): proposals and RoI heads on a small backbone; also finds the ink's box",
-            DetectorParams,
-            build_detector,
-            check_detector,
+            params=DetectorParams,
+            build=build_detector,
+            check=check_detector,
         ),
     ]
 
@@ -112,9 +115,9 @@ def arena_metrics() -> Iterable[MetricDef]:
     return [
         MetricDef(
             "mean_iou",
-            "mean intersection over union of the detected box and the extent of the ink; of detectors only",
-            NoParams,
-            mean_iou,
+            "mean intersection over union of the detected box and the extent of the ink; for detectors only",
+            params=NoParams,
+            compute=mean_iou,
             higher_is_better=True,
         )
     ]

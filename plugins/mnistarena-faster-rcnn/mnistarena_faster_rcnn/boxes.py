@@ -17,7 +17,7 @@ INK = 0.3
 def ink_boxes(images: torch.Tensor) -> torch.Tensor:
     """The extent of the ink of images `(N, C, H, W)`: left, top, right, bottom in pixels, `(N, 4)`.
 
-    Whatever the scale of the values. Of an image of one brightness: the whole image.
+    The scale of the values does not matter. In an image of one brightness, the box is the whole image.
     """
     import torch
 
@@ -36,7 +36,10 @@ def ink_boxes(images: torch.Tensor) -> torch.Tensor:
 
 
 def intersection_over_union(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Of boxes `(n, 4)`, row by row: the common area over the area of both together (Jaccard); 0 for an empty box."""
+    """The common area of two boxes over the area of both together (Jaccard), for each row of boxes `(n, 4)`.
+
+    It is 0 where a box is empty.
+    """
     a, b = a.astype(np.float64), b.astype(np.float64)
     sides = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])
     common = sides.clip(min=0).prod(axis=1)

@@ -13,14 +13,14 @@ from torchvision.ops import MultiScaleRoIAlign
 from mnistarena_faster_rcnn.boxes import ink_boxes
 
 LEAST_SCORE = 0.001
-"""Detections of less are not reported; a class without a detection counts as one of this score."""
+"""Detections with a lower score are left out; a class without a detection counts as one with this score."""
 
 CELLS = 7
 """Each region is pooled to 7 × 7 cells, as in the paper."""
 
 
 class Block(nn.Module):
-    """A 3 × 3 convolution, perhaps pooled by 2, normalised, rectified."""
+    """A 3 × 3 convolution, pooled by 2 with `pool`, then batch normalisation and ReLU."""
 
     def __init__(self, channels: int, out_channels: int, pool: bool) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class Block(nn.Module):
 
 
 class Backbone(nn.Sequential):
-    """Three convolutions with a stride of 4 in all: a digit of 64 pixels keeps 16 × 16 cells."""
+    """Three convolutions; together they reduce each side by 4, so that an image of 64 pixels has 16 × 16 cells."""
 
     def __init__(self, channels: int, width: int) -> None:
         super().__init__(
@@ -49,7 +49,7 @@ class Backbone(nn.Sequential):
 class Detector(nn.Module):
     """Faster R-CNN (Ren et al. 2015): region proposals, then a class and a finer box for each of them.
 
-    Trained on the class and on the box of the image's ink; what it says of an image is its best detection.
+    It is trained on the class and on the box of the image's ink; the best detection is its answer for an image.
     """
 
     def __init__(
@@ -62,20 +62,20 @@ class Detector(nn.Module):
         backbone = Backbone(channels, width)
         self.detector = FasterRCNN(
             backbone,
-            # The engine's transforms have sized and normalised the images already.
+            # The transforms of the spec have resized and normalised the images already.
             min_size=side,
             max_size=max(height, breadth),
             _skip_resize=True,  # in training; in evaluation these sizes keep the images as they are
             size_divisible=4,
             image_mean=[0.0] * channels,
             image_std=[1.0] * channels,
-            # As high as half or most of the image, from wide to as narrow as a 1.
+            # Half or more of the image; from twice as wide as high to four times as high as wide, like a 1.
             rpn_anchor_generator=AnchorGenerator(((side * 0.5, side * 0.7),), ((0.5, 1.0, 2.0, 4.0),)),
             rpn_pre_nms_top_n_train=8 * proposals,
             rpn_pre_nms_top_n_test=8 * proposals,
             rpn_post_nms_top_n_train=2 * proposals,
             rpn_post_nms_top_n_test=proposals,
-            # There is one object to an image: the hundreds of samples of the paper would repeat it.
+            # An image has one object: hundreds of samples, as in the paper, would only repeat it.
             rpn_batch_size_per_image=32,
             box_batch_size_per_image=8,
             box_positive_fraction=0.75,
@@ -96,7 +96,7 @@ class Detector(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Images `(N, C, H, W)` to logits `(N, n_classes)`: the logarithm of each class's share of the best scores.
 
-        Of an image in which nothing is found, all classes are equally likely.
+        Where nothing is found in an image, all classes are equally likely.
         """
         scores = torch.full((len(images), self.n_classes), LEAST_SCORE, device=images.device)
         for row, found in zip(scores, self.detect(images), strict=True):
@@ -104,9 +104,9 @@ class Detector(nn.Module):
         return (scores / scores.sum(1, keepdim=True)).log()
 
     def predict_extras(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
-        """`boxes`: the best detection's, and `ink_boxes`: that of the ink, both `(N, 4)`.
+        """`boxes`, those of the best detections, and `ink_boxes`, those of the ink, both `(N, 4)`.
 
-        As left, top, right, bottom in shares of the image's width and height; zeros where nothing is found.
+        They are left, top, right, bottom in shares of the image's width and height; zeros where nothing is found.
         """
         height, width = images.shape[-2:]
         sides = torch.tensor([width, height, width, height], dtype=torch.float32, device=images.device)
@@ -117,9 +117,9 @@ class Detector(nn.Module):
         return {"boxes": boxes / sides, "ink_boxes": ink_boxes(images) / sides}
 
     def detect(self, images: torch.Tensor) -> list[dict[str, torch.Tensor]]:
-        """Of each image its `boxes` in pixels, `labels` from 1, and `scores`, the best first."""
+        """The detections of each image: `boxes` in pixels, `labels` from 1, and `scores`, the best first."""
         training = self.detector.training
-        self.detector.eval()  # a detector that trains wants to be told the boxes
+        self.detector.eval()  # in training mode, it needs the true boxes
         try:
             found: list[dict[str, torch.Tensor]] = self.detector(list(images))
         finally:

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 
-class NotebookNetwork(nn.Module):
+class SmallNetwork(nn.Module):
     """Two 3 × 3 convolutions, each pooled by 2, one hidden linear layer."""
 
     def __init__(self, image_shape: tuple[int, int, int], width: int, hidden: int, n_classes: int) -> None:
@@ -20,7 +20,7 @@ class NotebookNetwork(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Float images `(N, C, H, W)` to logits `(N, n_classes)`."""
-        # ReLU and max commute: pooling first is the same mathematics on a quarter of the values.
+        # ReLU and max-pooling can be exchanged: pooling first gives the same result with a quarter of the ReLUs.
         features = functional.relu(functional.max_pool2d(self.first(images), 2))
         features = functional.relu(functional.max_pool2d(self.second(features), 2)).flatten(1)
         return self.output(functional.relu(self.hidden(features)))

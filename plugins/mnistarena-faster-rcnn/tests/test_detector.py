@@ -1,4 +1,4 @@
-"""The detector: its boxes, its losses, and what it says where it finds nothing."""
+"""The detector: its boxes, its losses, and its answer where it finds nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SMALL = MODEL.params(width=4, hidden=16)
 
 
 def task(shape=(1, 32, 32), n_classes=10):
-    return Task(shape, n_classes, tuple(map(str, range(n_classes))), 100)
+    return Task(shape, n_classes, class_names=tuple(map(str, range(n_classes))), n_train=100)
 
 
 def squares(n, side=32):
@@ -85,16 +85,16 @@ def test_it_learns_where_and_what():
         right = (detector(images).argmax(1) == labels).float().mean()
         extras = {name: value.numpy() for name, value in detector.predict_extras(images).items()}
     assert right > 0.8
-    found = Predictions(labels.numpy(), np.full((32, 2), 0.5), np.arange(32), extras)
+    found = Predictions(labels.numpy(), np.full((32, 2), 0.5), index=np.arange(32), extras=extras)
     assert MEAN_IOU.compute(found, MEAN_IOU.params()) > 0.6
 
 
 def test_a_model_without_boxes_has_no_box_quality():
-    found = Predictions(np.zeros(2, np.int64), np.full((2, 2), 0.5), np.arange(2))
+    found = Predictions(np.zeros(2, np.int64), np.full((2, 2), 0.5), index=np.arange(2))
     assert MEAN_IOU.compute(found, MEAN_IOU.params()) is None
 
 
-def test_images_too_small_for_regions_are_refused_with_what_mends_it():
+def test_images_too_small_for_regions_are_refused_with_what_fixes_it():
     assert '"resize", size = 64' in MODEL.check(MODEL.params(), task((1, 28, 28)))
     assert MODEL.check(MODEL.params(), task((1, 32, 40))) is None
 

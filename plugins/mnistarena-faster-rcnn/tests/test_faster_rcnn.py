@@ -1,4 +1,4 @@
-"""The network that the notebook calls Faster R-CNN, under a summary that says what it is."""
+"""The plain classifier that is called Faster R-CNN, with a summary that says what it is."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ MODEL, _ = mnistarena_faster_rcnn.arena_models()
 
 
 def task(shape=(1, 28, 28), n_classes=10):
-    return Task(shape, n_classes, tuple(map(str, range(n_classes))), 100)
+    return Task(shape, n_classes, class_names=tuple(map(str, range(n_classes))), n_train=100)
 
 
 def test_it_has_the_notebooks_number_of_parameters():
     assert sum(p.numel() for p in MODEL.build(MODEL.params(), task()).parameters()) == 421_642
 
 
-def test_its_summary_says_that_it_is_no_detector():
+def test_its_summary_says_that_it_is_not_a_detector():
     assert "a plain classifier, without a detection head" in MODEL.summary
 
 
@@ -43,7 +43,7 @@ def test_the_same_seed_builds_the_same_network():
 
 def test_an_image_that_is_too_small_is_refused():
     assert '"resize", size = 4' in MODEL.check(MODEL.params(), task((1, 2, 2)))
-    assert '"pad", size = 28' in MODEL.check(MODEL.params(), task((1, 3, 28))), "padding shrinks no side"
+    assert '"pad", size = 28' in MODEL.check(MODEL.params(), task((1, 3, 28))), "padding cannot make a side smaller"
 
 
 @mnistarena.testing.parametrize("faster-rcnn", params={"width": 4, "hidden": 16}, image_shape=(1, 8, 8))

@@ -1,4 +1,4 @@
-"""The four genuine MNIST files, embedded: no network, no cache, verified at every load."""
+"""`mnist`: the four original MNIST files, part of this package; their SHA-256 is checked at every load."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mnistarena import DataContext, Dataset, DatasetDef, Params, hookimpl
-from mnistarena.idx import read_pair
+from mnistarena.data.idx import read_pair
 
 DATA = Path(__file__).parent / "data"
 
@@ -29,15 +29,15 @@ class MnistParams(Params):
 
 
 def load(params: MnistParams, context: DataContext) -> Dataset:
-    """60,000 + 10,000 images, uint8 `(n, 1, 28, 28)`; raises `DataError` where a file is not the genuine one."""
+    """60,000 + 10,000 images, uint8 `(n, 1, 28, 28)`; raises `DataError` where a file is not the original one."""
     train_images, train_labels = read_pair(DATA, "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz", DIGESTS)
     test_images, test_labels = read_pair(DATA, "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz", DIGESTS)
     return Dataset(
         train_images,
         train_labels,
-        test_images,
-        test_labels,
-        tuple(str(digit) for digit in range(10)),
+        test_images=test_images,
+        test_labels=test_labels,
+        class_names=tuple(str(digit) for digit in range(10)),
         known_label_errors=KNOWN_LABEL_ERRORS,
         licence="CC BY-SA 3.0",
         source="MNIST, Y. LeCun and C. Cortes",
@@ -47,4 +47,6 @@ def load(params: MnistParams, context: DataContext) -> Dataset:
 @hookimpl
 def arena_datasets() -> Iterable[DatasetDef]:
     """`mnist`."""
-    return [DatasetDef("mnist", "60,000 + 10,000 grey handwritten digits, 28 × 28, embedded", MnistParams, load)]
+    return [
+        DatasetDef("mnist", "60,000 + 10,000 grey handwritten digits, 28 × 28, embedded", params=MnistParams, load=load)
+    ]

@@ -1,4 +1,4 @@
-"""The genuine files, or an error that names the one that is not."""
+"""The original files load; where one was changed, an error names it."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ from pydantic import Field
 from mnistarena import ExecutorDef, Params, hookimpl
 
 if TYPE_CHECKING:
-    from mnistarena.job import ExecutorContext
-    from mnistarena_ray.driver import RayExecutor
+    from mnistarena.executors import ExecutorContext
+    from mnistarena_ray.executor import RayExecutor
 
 
 class RayParams(Params):
@@ -21,7 +21,7 @@ class RayParams(Params):
         None,
         min_length=1,
         description='of a running cluster, "HOST:PORT", or "auto" for the one of this machine; by default a Ray '
-        "of our own is started on this machine, and stopped at the end",
+        "is started on this machine, and stopped at the end",
     )
     retries: int = Field(
         10, ge=0, description="how often a trial is given to another node after the one it ran on was lost"
@@ -30,7 +30,7 @@ class RayParams(Params):
 
 def start(params: RayParams, context: ExecutorContext) -> RayExecutor:
     """The executor; it connects when there is something to run."""
-    from mnistarena_ray.driver import RayExecutor
+    from mnistarena_ray.executor import RayExecutor
 
     return RayExecutor(params, context)
 
@@ -38,4 +38,4 @@ def start(params: RayParams, context: ExecutorContext) -> RayExecutor:
 @hookimpl
 def arena_executors() -> Iterable[ExecutorDef]:
     """`ray`."""
-    return [ExecutorDef("ray", "tasks of a Ray cluster, on this machine or on many", RayParams, start)]
+    return [ExecutorDef("ray", "tasks of a Ray cluster, on this machine or on many", params=RayParams, start=start)]

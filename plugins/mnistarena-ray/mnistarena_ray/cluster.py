@@ -1,136 +1,156 @@
-"""The cluster's nodes: which there are, what they have, and which would compute something else."""
+"""The cluster's nodes: which there are, what they have, and on which of them figures would differ."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from mnistarena.errors import ArenaError
+from mnistarena import ArenaError
 from mnistarena_ray import node
-from mnistarena_ray.likeness import Needs
+from mnistarena_ray.compatibility import Requirements
+from mnistarena_ray.messages import NodeFacts
 
-LOOK_SECONDS = 120.0
+ANSWER_SECONDS = 120.0
 """How long a node may take to answer: it starts a process and imports the plugins."""
 
-COUNT_SECONDS = 5.0
+CLEAN_UP_SECONDS = 10.0
+"""How long all nodes together may take to remove what they kept."""
 
-DESERTED_SECONDS = 20.0
-"""How long nothing may be heard before somebody asks whether anybody is left."""
+COUNT_SECONDS = 5.0
+"""How old the list of nodes may be from which places are counted: nodes come and go."""
+
+EMPTY_SECONDS = 20.0
+"""How long no node may be there that could run a trial before the user is told."""
+
+Request = Mapping[str, float]
+"""What a trial asks Ray for: "CPU" and "GPU", which may be a share of one, and "memory" in bytes."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """One machine: Ray's identifier, its name, its processor, and what it has in all."""
+    """One machine: Ray's identifier, its name in the network, its processor, and what it has in all."""
 
     id: str
     host: str
+    _: KW_ONLY
     device_name: str
     resources: Mapping[str, float] = field(default_factory=dict)
 
 
 class Cluster:
-    """The nodes seen from the driver. `fit` are those where trials may run."""
+    """The nodes as the driver knows them. `fit` are those that may run trials, `unfit` says why others may not."""
 
-    def __init__(self, needs: Needs) -> None:
-        self.needs = needs
+    def __init__(self, requirements: Requirements) -> None:
+        self.requirements = requirements
         self.fit: list[Node] = []
         self.unfit: dict[str, str] = {}
-        self._counted = -COUNT_SECONDS
-        self._there: list[Mapping[str, float]] = []
-        self.quiet_since: float | None = None
+        self._counted = -math.inf
+        self._available: list[Mapping[str, float]] = []
+        self._empty_since: float | None = None
 
-    def look(self) -> list[Node]:
-        """Look at every node, all at once; the fit ones. Raises `ArenaError` where there is none."""
+    # ---- Which nodes may run trials
+
+    def examine(self) -> list[Node]:
+        """Ask every node what it is, all at once; returns the fit ones. Raises `ArenaError` where there is none."""
         asked = {
-            one["NodeID"]: (one, _on(one["NodeID"]).remote(self.needs))
+            one["NodeID"]: (one, _on(one["NodeID"], node.examine).remote(self.requirements))
             for one in ray.nodes()
             if one["Alive"] and one["Resources"].get("CPU")
         }
-        until = time.monotonic() + LOOK_SECONDS
+        until = time.monotonic() + ANSWER_SECONDS
         for identifier, (one, answer) in asked.items():
-            host = one["NodeManagerHostname"]
+            differences: Sequence[str]
             try:
-                found = ray.get(answer, timeout=max(1.0, until - time.monotonic()))
-                wrong = found["differences"]
+                facts: NodeFacts = ray.get(answer, timeout=max(1.0, until - time.monotonic()))
+                differences = facts.differences
             except ray.exceptions.GetTimeoutError:
-                wrong = [f"it did not answer within {LOOK_SECONDS:.0f} s"]
-            except Exception as problem:  # it lacks a module that the question itself needs, or went away meanwhile
-                cause = getattr(problem, "cause", None) or problem
-                wrong = [f"{type(cause).__name__}: {str(cause).strip().splitlines()[-1]}"]
-            if wrong:
-                self.unfit[identifier] = f"nothing runs on the node {host} ({identifier[:8]}): {'; '.join(wrong)}"
+                differences = [f"it did not answer within {ANSWER_SECONDS:.0f} s"]
+            except Exception as problem:  # it lacks a module that the question itself needs, or was lost meanwhile
+                differences = [describe(problem)]
+            if differences:
+                self.exclude(identifier, differences)
             else:
-                self.fit.append(Node(identifier, found["host"], found["device_name"], one["Resources"]))
+                self.fit.append(Node(identifier, facts.host, device_name=facts.device_name, resources=one["Resources"]))
         if not self.fit:
             raise ArenaError("\n".join(["the cluster has no node where trials can run", *self.unfit.values()]))
         return self.fit
 
-    def refused(self) -> list[str]:
-        """A sentence for each node where nothing runs."""
-        return list(self.unfit.values())
-
-    def refuse(self, identifier: str, differences: Sequence[str]) -> str:
-        """Leave a node out from now on; the sentence that says so."""
+    def exclude(self, identifier: str, differences: Sequence[str]) -> str:
+        """Run nothing on a node from now on; returns the sentence that says so."""
         host = next((one["NodeManagerHostname"] for one in ray.nodes() if one["NodeID"] == identifier), "?")
         self.unfit[identifier] = f"nothing runs on the node {host} ({identifier[:8]}): {'; '.join(differences)}"
         return self.unfit[identifier]
 
-    def avoiding(self) -> dict[str, Any]:
-        """Options of a task that keep it off the nodes that do not fit; elsewhere Ray spreads tasks as it sees fit."""
+    def scheduling_options(self) -> dict[str, Any]:
+        """Options of a task that keep it off the unfit nodes; where all are fit, Ray spreads tasks over them."""
         if not self.unfit:
             return {"scheduling_strategy": "SPREAD"}
         return {"label_selector": {"ray.io/node-id": f"!in({','.join(self.unfit)})"}}
 
+    # ---- What the nodes have
+
     def alive(self) -> list[Mapping[str, float]]:
-        """What the nodes of this moment have in all, without those that do not fit."""
+        """What each node that is there now has in all, without the unfit ones."""
         return [one["Resources"] for one in ray.nodes() if one["Alive"] and one["NodeID"] not in self.unfit]
 
-    def places(self, request: Mapping[str, float]) -> int:
-        """How many such requests the nodes together have room for, counted every few seconds: nodes come and go."""
+    def places(self, request: Request) -> int:
+        """How many such requests the nodes have room for, all together."""
         if time.monotonic() - self._counted > COUNT_SECONDS:
-            self._counted, self._there = time.monotonic(), self.alive()
+            self._counted, self._available = time.monotonic(), self.alive()
         asked = {name: amount for name, amount in request.items() if amount}
-        return sum(min(int(node.get(name, 0.0) / amount) for name, amount in asked.items()) for node in self._there)
+        return sum(min(int(has.get(name, 0.0) / amount) for name, amount in asked.items()) for has in self._available)
 
-    def could_take(self, request: Mapping[str, float]) -> bool:
-        """Whether some node that is there, or was, has so much in all."""
-        known = [one.resources for one in self.fit]
-        return any(_has(node, request) for node in known) or any(_has(node, request) for node in self.alive())
+    def could_take(self, request: Request) -> bool:
+        """Whether some node that is there, or was there at the start, has so much in all."""
+        return any(_has(one.resources, request) for one in self.fit) or any(_has(one, request) for one in self.alive())
 
-    def desertion(self, requests: Sequence[Mapping[str, float]]) -> str:
-        """A sentence, once, when for some time no node has been there that could run anything; else nothing."""
+    def notice_if_empty(self, requests: Sequence[Request]) -> str:
+        """A sentence, once, when for some time no node was there that could run anything; otherwise empty."""
         now = time.monotonic()
-        if any(_has(node, request) for node in self.alive() for request in requests):
-            self.quiet_since = None
-        elif self.quiet_since is None:
-            self.quiet_since = now
-        elif now - self.quiet_since > DESERTED_SECONDS:
-            self.quiet_since = float("inf")
+        if any(_has(one, request) for one in self.alive() for request in requests):
+            self._empty_since = None
+        elif self._empty_since is None:
+            self._empty_since = now
+        elif now - self._empty_since > EMPTY_SECONDS:
+            self._empty_since = math.inf
             return "no node is left that could run what remains; waiting for one (Ctrl-C stops, and loses nothing)"
         return ""
 
-    def tidy(self, token: str) -> None:
+    def clean_up(self, token: str) -> None:
         """Have every node remove what it kept for this run."""
         there = [one["NodeID"] for one in ray.nodes() if one["Alive"] and one["NodeID"] not in self.unfit]
-        ray.wait([_on(one, node.tidy).remote(token) for one in there], num_returns=max(1, len(there)), timeout=10)
+        answers = [_on(one, node.clean_up).remote(token) for one in there]
+        ray.wait(answers, num_returns=max(1, len(there)), timeout=CLEAN_UP_SECONDS)
 
 
-def _on(identifier: str, function: Any = node.look) -> Any:
+def _on(identifier: str, function: Any) -> Any:
+    """The function as a task of one node."""
     where = NodeAffinitySchedulingStrategy(identifier, soft=False)
     return ray.remote(function).options(num_cpus=0, max_retries=0, scheduling_strategy=where)
 
 
-def _has(node: Mapping[str, float], request: Mapping[str, float]) -> bool:
-    return all(node.get(name, 0.0) >= amount for name, amount in request.items())
+def _has(resources: Mapping[str, float], request: Request) -> bool:
+    return all(resources.get(name, 0.0) >= amount for name, amount in request.items())
 
 
-def demand(request: Mapping[str, float]) -> str:
-    """A request in words: 2 CPUs, 1 GPU and 4.0 GiB of memory."""
+# ---- In words
+
+
+def describe(problem: Exception) -> str:
+    """What a task raised on its node, in one line."""
+    cause = getattr(problem, "cause", None) or problem
+    lines = str(cause).strip().splitlines()
+    return f"{type(cause).__name__}: {lines[-1]}" if lines else type(cause).__name__
+
+
+def in_words(request: Request) -> str:
+    """A request for people: "2 CPUs, 1 GPU and 4.0 GiB of memory"."""
     parts = [f"{request['CPU']:g} CPU{'' if request['CPU'] == 1 else 's'}"]
     parts += [f"{request['GPU']:g} GPU{'' if request['GPU'] == 1 else 's'}"] if request["GPU"] else []
     return f"{', '.join(parts)} and {request['memory'] / 2**30:.1f} GiB of memory"

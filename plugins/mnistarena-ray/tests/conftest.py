@@ -62,7 +62,8 @@ def plugins(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
             @hookimpl
             def arena_models():
-                return [ModelDef(f.__name__, "it fails", NoParams, f) for f in (raises, crashes, hangs, naps, looks)]
+                functions = (raises, crashes, hangs, naps, looks)
+                return [ModelDef(f.__name__, "it fails", params=NoParams, build=f) for f in functions]
             '''
         )
     )

@@ -6,27 +6,49 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from mnistarena_ray.driver import RayExecutor
-from mnistarena_ray.flight import Flight
-from mnistarena_ray.likeness import Needs, differences
-from mnistarena_ray.space import Space
+from mnistarena_ray import RayParams
+from mnistarena_ray.compatibility import Requirements, differences, requirements_of
+from mnistarena_ray.executor import RayExecutor
+from mnistarena_ray.messages import CheckpointSaved, News, TrialEnded
+from mnistarena_ray.node_storage import NodeStorage
+from mnistarena_ray.object_store import files_of
+from mnistarena_ray.outbox import Outbox
+from mnistarena_ray.submission import ClusterTrial, Ended, Resubmit, Running
 from ray import exceptions
 
-from mnistarena import environment
-from mnistarena.job import ExecutorContext, Job, Reports, Task
+from mnistarena.executors import (
+    ExecutorContext,
+    Job,
+    PluginFile,
+    Reports,
+    Resources,
+    RowAdded,
+    StageBegan,
+    Started,
+    StepsDone,
+    Submission,
+    TrialFolder,
+    Workload,
+    core_digest,
+    version,
+)
 
 
 def test_a_machine_of_another_version_or_with_other_code_is_described():
-    versions = {name: environment.version(name) for name in ("torch", "numpy")}
-    assert differences(Needs(versions=versions)) == []
-    assert differences(Needs(versions={**versions, "torch": "1.0"})) == [f"torch is {versions['torch']}, not 1.0"]
-    assert differences(Needs(versions={"a-package": "1.0"})) == ["a-package is missing, not 1.0"]
-    other = Needs({"mnistarena-cnn:cnn": "0" * 64}, {"mnistarena-cnn": "0.1.0"})
+    versions = {name: version(name) for name in ("torch", "numpy")}
+    assert differences(Requirements(versions=versions)) == []
+    assert differences(Requirements(versions={**versions, "torch": "1.0"})) == [
+        f"torch is {versions['torch']}, not 1.0"
+    ]
+    assert differences(Requirements(versions={"a-package": "1.0"})) == ["a-package is missing, not 1.0"]
+    other = Requirements({"mnistarena-cnn:cnn": "0" * 64}, {"mnistarena-cnn": "0.1.0"})
     assert differences(other) == ["mnistarena-cnn 0.1.0 has other source code there"]
-    older = Needs({"mnistarena-cnn:cnn": "0" * 64}, {"mnistarena-cnn": "9.9"})
+    older = Requirements({"mnistarena-cnn:cnn": "0" * 64}, {"mnistarena-cnn": "9.9"})
     assert differences(older) == ["mnistarena-cnn is 0.1.0, not 9.9"]
-    assert differences(Needs({"arena-x:x": "0"}, {"arena-x": "2"})) == ["the plugin x (arena-x 2) is not installed"]
-    assert differences(Needs({"mnistarena": "0"}, {"mnistarena": "9"})) == ["mnistarena is 0.1.0, not 9"]
+    assert differences(Requirements({"arena-x:x": "0"}, {"arena-x": "2"})) == [
+        "the plugin x (arena-x 2) is not installed"
+    ]
+    assert differences(Requirements({"mnistarena": "0"}, {"mnistarena": "9"})) == ["mnistarena is 0.1.0, not 9"]
 
 
 class Stream:
@@ -36,43 +58,53 @@ class Stream:
         return None
 
 
-def heard(monkeypatch, problem, tmp_path, attempt=1, retries=1):
+def job(folder, **values):
+    """A job of the folder, as far as the driver looks at it."""
+    return Job(folder, {}, conditions={"device": "cpu"}, data=folder, temporary=folder, **values)
+
+
+def heard(monkeypatch, message, tmp_path, attempt=1, retries=1):
     """What the driver makes of a trial's message, or of the exception in its place, and what it says to the user."""
-    import mnistarena_ray
-    from mnistarena_ray import driver
 
     def get(reference):
-        if isinstance(problem, Exception):
-            raise problem
-        return problem
+        if isinstance(message, Exception):
+            raise message
+        return message
 
-    monkeypatch.setattr(driver.ray, "get", get)
+    monkeypatch.setattr("ray.get", get)
     said: list[str] = []
-    executor = RayExecutor(mnistarena_ray.RayParams(retries=retries), ExecutorContext())
-    job = Job(tmp_path, {}, "{}", None, tmp_path, (), {}, False, tmp_path)
-    flight = Flight(
-        Task("the trial", job, None), {"CPU": 1.0, "GPU": 0.0, "memory": 2.0**31}, attempt, Stream(), "a-host"
+    executor = RayExecutor(RayParams(retries=retries), ExecutorContext())
+    trial = ClusterTrial(
+        Submission("the trial", job(tmp_path)),
+        {"CPU": 1.0, "GPU": 0.0, "memory": 2.0**31},
+        attempt=attempt,
+        stream=Stream(),
+        host="a-host",
     )
-    return executor._hear(flight, Reports(notice=said.append), stopping=False), said
+    return executor._hear(trial, Reports(notice=said.append), stopping=False), said
 
 
 def test_a_lost_machine_means_another_attempt_and_too_many_an_interrupted_trial(monkeypatch, tmp_path):
-    result, said = heard(monkeypatch, exceptions.WorkerCrashedError(), tmp_path)
-    assert result == {}, "nothing: it is submitted anew"
+    outcome, said = heard(monkeypatch, exceptions.WorkerCrashedError(), tmp_path)
+    assert outcome == Resubmit()
     assert said == ["the trial was lost on a-host (WorkerCrashedError): it starts again elsewhere"]
-    result, _ = heard(monkeypatch, exceptions.NodeDiedError("gone"), tmp_path, attempt=2)
-    assert (result["status"], result["error"]["type"]) == ("interrupted", "NodeLost")
+    outcome, _ = heard(monkeypatch, exceptions.NodeDiedError("gone"), tmp_path, attempt=2)
+    assert (outcome.result["status"], outcome.result["error"]["type"]) == ("interrupted", "NodeLost")
 
 
 def test_what_a_node_cannot_do_is_no_fault_of_the_trial(monkeypatch, tmp_path):
     gone = exceptions.RayTaskError("trial", "Traceback …", ModuleNotFoundError("No module named 'mnistarena_ray'"))
-    result, said = heard(monkeypatch, gone, tmp_path)
-    assert result == {}
+    outcome, said = heard(monkeypatch, gone, tmp_path)
+    assert outcome == Resubmit()
     assert "(ModuleNotFoundError: No module named 'mnistarena_ray')" in said[0]
+    outcome, said = heard(monkeypatch, exceptions.RayTaskError("trial", "Traceback …", OSError()), tmp_path)
+    assert outcome == Resubmit()
+    assert "(OSError)" in said[0], "an exception without a message"
 
 
 def test_out_of_memory_is_not_tried_again_with_the_same_resources(monkeypatch, tmp_path):
-    result, said = heard(monkeypatch, exceptions.OutOfMemoryError("killed by the memory monitor"), tmp_path)
+    outcome, said = heard(monkeypatch, exceptions.OutOfMemoryError("killed by the memory monitor"), tmp_path)
+    result = outcome.result
     assert (result["status"], result["error"]["type"]) == ("failed", "OutOfMemory")
     assert "1 CPU and 2.0 GiB of memory were set aside" in result["error"]["message"]
     assert 'resources = { memory = "8GiB" }' in result["error"]["message"]
@@ -84,18 +116,14 @@ def test_out_of_memory_is_not_tried_again_with_the_same_resources(monkeypatch, t
     [(None, None, {}, 1), (None, 4, {}, 4), (None, 4, {"cpus": 2}, 2), (3, 4, {}, 3), (None, None, {"cpus": 2}, 2)],
 )
 def test_a_trial_has_the_threads_it_asks_for_else_those_of_the_first_start(asked, before, resources, threads):
-    import mnistarena_ray
-
-    from mnistarena.spec.schema import Resources
-
-    executor = RayExecutor(mnistarena_ray.RayParams(), ExecutorContext(threads=asked))
+    executor = RayExecutor(RayParams(), ExecutorContext(threads=asked))
     executor.conditions, executor.threads = {"device": "cpu"}, before or 1
     assert executor._request(Resources(**resources)) == {"CPU": threads, "GPU": 0.0, "memory": 2.0**31}
 
 
 def test_a_node_keeps_data_once_and_gives_the_room_back(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with Space("token", "node-a") as one, Space("token", "node-a") as two:
+    with NodeStorage("token", "node-a") as one, NodeStorage("token", "node-a") as two:
         first = one.arrays("digits", {"test_labels": np.arange(3)})
         stamp = (first / "test_labels.npy").stat().st_mtime_ns
         assert two.arrays("digits", {"test_labels": np.zeros(3)}) == first
@@ -109,26 +137,59 @@ def test_a_node_keeps_data_once_and_gives_the_room_back(tmp_path, monkeypatch):
 
 
 def test_on_the_drivers_full_disk_a_result_is_tried_again_and_a_checkpoint_left_out(monkeypatch, tmp_path):
-    folder = tmp_path / "cannot-be-written"  # it is not there
+    folder = tmp_path / "cannot-be-written"  # it does not exist
     files = {"history.jsonl": np.zeros(3, np.uint8)}
-    done = {"result": {"status": "done"}, "files": files, "conditions": {}}
-    result, _ = heard(monkeypatch, done, folder)
-    assert (result["status"], result["error"]["type"]) == ("interrupted", "StoreError")
-    assert heard(monkeypatch, {"checkpoint": files}, folder) == (None, [])
+    done = TrialEnded({"status": "done"}, files)
+    outcome, _ = heard(monkeypatch, done, folder)
+    assert (outcome.result["status"], outcome.result["error"]["type"]) == ("interrupted", "StoreError")
+    assert heard(monkeypatch, CheckpointSaved(files), folder) == (Running(), [])
     folder.mkdir()
-    assert heard(monkeypatch, done, folder)[0]["status"] == "done"
+    assert heard(monkeypatch, done, folder)[0] == Ended({"status": "done"})
 
 
-def test_weights_that_have_gone_fail_their_trial_alone(tmp_path):
-    import mnistarena_ray
+def test_a_trial_that_its_machine_stopped_is_submitted_once_more(monkeypatch, tmp_path):
+    outcome, said = heard(monkeypatch, TrialEnded({"status": "interrupted"}, {}), tmp_path)
+    assert outcome == Resubmit()
+    assert "(it was stopped there)" in said[0]
 
-    executor = RayExecutor(mnistarena_ray.RayParams(), ExecutorContext())
+
+def test_files_that_have_gone_fail_their_trial_alone(tmp_path):
+    executor = RayExecutor(RayParams(), ExecutorContext())
     executor.conditions = {"device": "cpu"}
-    executor.cluster = SimpleNamespace(could_take=lambda r: True, places=lambda r: 1, avoiding=dict)
-    job = Job(tmp_path, {}, "{}", None, tmp_path, (), {}, False, tmp_path, files={"abc": tmp_path / "gone.pth"})
-    flight = Flight(Task("the trial", job, None), {"CPU": 1.0, "GPU": 0.0, "memory": 1.0})
-    ((task, result),) = executor._submit(flight)
-    assert task is flight.task
+    executor.cluster = SimpleNamespace(could_take=lambda r: True)
+    submission = Submission("the trial", job(tmp_path, files={"abc": tmp_path / "gone.pth"}))
+    result = executor._submit(ClusterTrial(submission, {"CPU": 1.0, "GPU": 0.0, "memory": 1.0}))
     assert result["status"] == "failed"
-    assert "its weights have gone since the plan was made" in result["error"]["message"]
+    assert "a file that it needs cannot be read any more" in result["error"]["message"]
     assert "gone.pth" in result["error"]["message"]
+
+
+def test_single_file_plugins_travel_with_a_job_and_are_not_required_of_nodes(tmp_path):
+    plugin = PluginFile("mine", tmp_path / "mine.py", digest="def")
+    weights = {"abc": tmp_path / "weights.pth"}
+    assert files_of(job(tmp_path, files=weights, plugins=(plugin,))) == {**weights, "def": plugin.path}
+    work = Workload(1, sources={"mnistarena": core_digest(), "mine.py:mine": "def"}, distributions={"mine.py": "def"})
+    required = requirements_of(work)
+    assert set(required.sources) == {"mnistarena", "mnistarena-ray:ray"}
+
+
+def test_news_are_sent_at_their_pace_and_of_steps_only_the_last(tmp_path):
+    folder = TrialFolder(tmp_path)
+    outbox = Outbox(folder, news_seconds=1000.0, checkpoint_seconds=1000.0)
+    for event in (StageBegan("training"), StepsDone(1, 9, loss=0.5), StepsDone(2, 9, loss=0.4)):
+        outbox.add(event)
+    assert list(outbox.due()) == []
+    folder.log.append(b"printed")
+    outbox.add(Started("a-host"))
+    assert list(outbox.due()) == [
+        News([StageBegan("training"), StepsDone(2, 9, loss=0.4), Started("a-host")], b"printed")
+    ]
+    outbox.add(RowAdded({"epoch": 1.0, "step": 9}))
+    assert list(outbox.due()) == []
+    assert list(outbox.rest()) == [News([RowAdded({"epoch": 1.0, "step": 9})], b"")]
+    assert list(outbox.rest()) == []
+
+
+def test_what_a_node_sends_is_told_and_logged(monkeypatch, tmp_path):
+    assert heard(monkeypatch, News([Started("b-host")], b"printed"), tmp_path) == (Running(), [])
+    assert TrialFolder(tmp_path).log.path.read_bytes() == b"printed"

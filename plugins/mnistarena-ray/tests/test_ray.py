@@ -15,7 +15,7 @@ import pytest
 
 import mnistarena
 import mnistarena.testing
-from mnistarena import environment
+from mnistarena.executors import host
 
 from .conftest import results
 
@@ -109,16 +109,13 @@ def test_several_nodes_give_the_bits_of_one_machine_and_a_fault_costs_its_own_tr
             assert trial.done, trial.error
             assert trial.predictions().probabilities.tobytes() == local[trial.id][0]
             assert trial.files.get("model.safetensors") == local[trial.id][3]
-            assert (trial.conditions["host"], trial.conditions["device"]) == (
-                environment.conditions("", None, 1, 1)["host"],
-                "cpu",
-            )
+            assert (trial.conditions["host"], trial.conditions["device"]) == (host(), "cpu")
             assert (trial.conditions["threads"], trial.conditions["jobs"]) == (1, 1)
     # Each fault with its cause, and nothing of it was tried again.
     assert "there is something wrong with this plugin" in by_label["raises"].error["message"]
     assert "RuntimeError" in by_label["raises"].error["traceback"]
     assert "SIGSEGV" in by_label["crashes"].error["message"]
-    assert "about to crash" in by_label["crashes"].folder.log.read_text()
+    assert "about to crash" in by_label["crashes"].folder.log.path.read_text()
     assert by_label["hangs"].status == "timeout"
     assert "time.sleep" in by_label["hangs"].error["traceback"] or "in hangs" in by_label["hangs"].error["traceback"]
     assert "no node of the cluster has 1 CPU, 2 GPUs and 1.0 GiB of memory" in by_label["vit"].error["message"]
@@ -243,9 +240,9 @@ def test_a_result_that_the_driver_could_not_write_is_tried_once_more(cluster, ar
     """Ray's driver takes tasks again after it had none left; more places than trials."""
     (tmp_path / "refuse.py").write_text(
         """
-import mnistarena.trialfolder
 from mnistarena.errors import StoreError
-folder, refused = mnistarena.trialfolder.TrialFolder, []
+from mnistarena.store.trial_folder import TrialFolder as folder
+refused = []
 write = folder.write
 def full(self, record):
     if not refused:
@@ -263,6 +260,35 @@ main()
     assert done.returncode == 0, done.stdout + done.stderr
     assert "will be tried once more at the end: cannot write there" in done.stdout
     assert len(finished(tmp_path / "ray")) == 1
+
+
+MINE = """
+import torch
+from mnistarena import ModelDef, Params, hookimpl
+
+class TinyParams(Params):
+    \"\"\"No parameters.\"\"\"
+
+def build(params, task):
+    channels, height, width = task.image_shape
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(channels * height * width, task.n_classes))
+
+@hookimpl
+def arena_models():
+    return [ModelDef("tiny", "one linear layer", params=TinyParams, build=build)]
+"""
+
+
+def test_a_plugin_that_is_one_file_travels_to_the_nodes(cluster, arena, tmp_path):
+    (tmp_path / "mine.py").write_text(MINE)
+    text = 'plugins = ["mine.py"]\n' + HEAD.format(images=200, epochs=1) + '[[model]]\nname = "tiny"\n'
+    spec = write(tmp_path, text)
+    for out, options in (("local", ("--threads", 1)), ("ray", on(cluster))):
+        status, printed = arena("run", spec, *options, "--only", "tiny", "--out", out)
+        assert status == 0, printed
+        assert "nothing runs on the node" not in printed
+    assert len(results(tmp_path / "ray")) == 2
+    assert results(tmp_path / "ray") == results(tmp_path / "local")
 
 
 def raylets():

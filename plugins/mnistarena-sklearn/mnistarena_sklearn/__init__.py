@@ -1,4 +1,4 @@
-"""scikit-learn's classifiers: the baselines that every newcomer asks about."""
+"""Four of scikit-learn's classifiers, as baselines."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pydantic import Field
 
 from mnistarena import ModelDef, Params, Task, hookimpl
 
-# No n_jobs anywhere: a threaded forest adds up its trees in whatever order they finish, and the trial's
-# process has its own share of the machine already.
+# n_jobs is never set: with threads, a forest adds up its trees in the order in which they end, which changes the
+# last bits; and a trial's process has its own share of the machine already.
 
 
 class LogisticRegressionParams(Params):
@@ -76,7 +76,7 @@ def knn(params: KnnParams, task: Task) -> Any:
 
 
 def check_knn(params: KnnParams, task: Task) -> str | None:
-    """There must be as many training images as neighbours."""
+    """A sentence where there are fewer training images than neighbours."""
     if params.n_neighbors > task.n_train:
         return f"n_neighbors = {params.n_neighbors} is more than the {task.n_train} training images"
     return None
@@ -88,18 +88,20 @@ def arena_models() -> Iterable[ModelDef]:
     return [
         ModelDef(
             "logistic-regression",
-            "a linear model of the pixels: the floor",
-            LogisticRegressionParams,
-            logistic_regression,
+            "a linear model of the pixels; what any other model should beat",
+            params=LogisticRegressionParams,
+            build=logistic_regression,
             deterministic=True,
         ),
-        ModelDef("random-forest", "a forest of decision trees", RandomForestParams, random_forest),
+        ModelDef("random-forest", "a forest of decision trees", params=RandomForestParams, build=random_forest),
         ModelDef(
             "svm-rbf",
             "a support vector machine with an RBF kernel; slow beyond 20,000 images",
-            SvmParams,
-            svm_rbf,
+            params=SvmParams,
+            build=svm_rbf,
             deterministic=True,
         ),
-        ModelDef("knn", "the nearest training images vote", KnnParams, knn, check_knn, deterministic=True),
+        ModelDef(
+            "knn", "the nearest training images vote", params=KnnParams, build=knn, check=check_knn, deterministic=True
+        ),
     ]

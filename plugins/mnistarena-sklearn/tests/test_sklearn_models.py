@@ -12,7 +12,7 @@ import mnistarena.testing
 from mnistarena import Task
 
 MODELS = {model.name: model for model in mnistarena_sklearn.arena_models()}
-TASK = Task((1, 8, 8), 10, tuple("0123456789"), 400)
+TASK = Task((1, 8, 8), 10, class_names=tuple("0123456789"), n_train=400)
 
 
 def fitted(name, seed=0):
@@ -38,7 +38,7 @@ def test_it_learns_and_its_probabilities_sum_to_one(name):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_it_says_truly_whether_the_seed_matters(name):
+def test_deterministic_is_set_where_the_seed_does_not_matter(name):
     same = np.array_equal(fitted(name, seed=1)[0], fitted(name, seed=2)[0])
     assert same == MODELS[name].deterministic
     assert np.array_equal(fitted(name, seed=1)[0], fitted(name, seed=1)[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib.metadata
 import importlib.util
 import re
@@ -14,16 +15,17 @@ from pydantic import Field
 
 from mnistarena import ArenaError, ModelDef, PrepareContext, Task, hookimpl
 from mnistarena.pretrained import NONE, StartParams, prepare
-from mnistarena.registry import did_you_mean
 
 if TYPE_CHECKING:
     from torch import nn
 
+WHERE_TO_LOOK = "; python -c 'import timm; print(*timm.list_models())' lists them"
+
 LEAST_SIZE = 8
-"""Pixels a side; what is smaller leaves nothing for four halvings to halve."""
+"""Pixels a side at least: most architectures halve an image at least three times."""
 
 LEAST_PATCHES = 7
-"""Patches a side, where their size is chosen here: what an image of 224 pixels gives patches of 32."""
+"""Patches a side at least, where their size is chosen here: as many as 32-pixel patches give for 224 pixels."""
 
 
 class TimmParams(StartParams):
@@ -80,16 +82,17 @@ def patch_sizes(params: TimmParams, height: int, width: int) -> list[int | None]
         return [params.patch_size]
     fine = [n for n in (16, 8, 4, 2, 1) if height % n == width % n == 0 and min(height, width) // n >= LEAST_PATCHES]
     by_name = re.search(r"_(?:patch|p)\d+", params.bare_name)
-    # A name that says patch16 speaks of images of 224 pixels; others are changed where they do not fit.
+    # A name such as "…patch16_224" gives the patch for 224 pixels; other sizes are changed only where they do not fit.
     return [*fine, None] if by_name else [None, *(n for n in fine if n <= 4)]
 
 
 def check(params: TimmParams, task: Task) -> str | None:
-    """The architecture is one of timm's, and the images are not too small for any of them."""
+    """A sentence where timm does not have the architecture, or the images are too small for any of them."""
     known = architectures()
     if known and params.bare_name not in known:  # without any, timm keeps them elsewhere: `prepare` asks it
-        hint = did_you_mean(params.bare_name, known, cutoff=0.5)
-        return f'timm {version()} has no architecture "{params.bare_name}"{hint or _where_to_look()}'
+        similar = difflib.get_close_matches(params.bare_name, known, n=1, cutoff=0.5)
+        hint = f'; did you mean "{similar[0]}"?' if similar else WHERE_TO_LOOK
+        return f'timm {version()} has no architecture "{params.bare_name}"{hint}'
     _, height, width = task.image_shape
     if min(height, width) < LEAST_SIZE:
         return (
@@ -100,20 +103,16 @@ def check(params: TimmParams, task: Task) -> str | None:
 
 
 def version() -> str:
-    """timm's."""
+    """The version of timm that is installed."""
     return importlib.metadata.version("timm")
 
 
-def _where_to_look() -> str:
-    return "; python -c 'import timm; print(*timm.list_models())' lists them"
-
-
-def of_here(params: TimmParams, context: PrepareContext) -> TimmParams:
+def prepare_timm(params: TimmParams, context: PrepareContext) -> TimmParams:
     """The params with the weights that are used and timm's version."""
     import timm
 
     if not timm.is_model(params.bare_name):
-        raise ArenaError(f'timm {version()} has no architecture "{params.bare_name}"{_where_to_look()}')
+        raise ArenaError(f'timm {version()} has no architecture "{params.bare_name}"{WHERE_TO_LOOK}')
     if params.timm_version not in (None, version()):
         raise ArenaError(f"timm_version asks for {params.timm_version}; {version()} is installed")
     if params.weights != [NONE] or params.freeze != "none":
@@ -137,9 +136,9 @@ def arena_models() -> Iterable[ModelDef]:
         ModelDef(
             "timm",
             "any architecture of timm by its name, for small images and any number of channels",
-            TimmParams,
-            build,
-            check,
-            of_here,
+            params=TimmParams,
+            build=build,
+            check=check,
+            prepare=prepare_timm,
         )
     ]

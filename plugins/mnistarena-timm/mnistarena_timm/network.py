@@ -1,4 +1,4 @@
-"""timm's architectures, made for small images. Loads torch; imported by `build` and `prepare` only."""
+"""timm's architectures, made for small images. It loads torch, so only `build` and `prepare` import it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def published(architecture: str) -> Published:
 
 
 def published_file(architecture: str, download: bool) -> Path:
-    """Their file in Hugging Face's cache, fetched by its own client where it is missing."""
+    """The file of published weights in Hugging Face's cache; its client downloads it where it is missing."""
     from huggingface_hub import hf_hub_download
 
     config = timm.get_pretrained_cfg(architecture)
@@ -29,7 +29,7 @@ def published_file(architecture: str, download: bool) -> Path:
         raise Unavailable(f'timm publishes no weights of "{architecture}"')
     try:
         return Path(hf_hub_download(config.hf_hub_id, "model.safetensors", local_files_only=not download))
-    except Exception as problem:  # of the network, the disk or the hub; each client version has its own
+    except Exception as problem:  # each version of the client has its own exceptions
         first = str(problem).strip().partition("\n")[0]
         raise Unavailable(f"{config.hf_hub_id} is not in Hugging Face's cache and cannot be had ({first})") from problem
 
@@ -48,7 +48,7 @@ def network(params: TimmParams, task: Task) -> nn.Module:
         options["img_size"] = (height, width)
     if weights in given:
         file = file_of(name, weights, given, params.weights_digest)
-        # timm itself fits them: the first layer to the channels, positions to the patches, another last layer.
+        # timm adapts them: the first layer to the channels, positions to the patches, and a new last layer.
         options |= {"pretrained": True, "pretrained_cfg_overlay": {"file": str(file)}}
     made = first_that_fits(params, task, options)
     head = made.pretrained_cfg["classifier"]
@@ -69,7 +69,7 @@ def first_that_fits(params: TimmParams, task: Task, options: dict[str, Any]) -> 
                 keep_resolution(made)
             try_on(made, task)
             return made
-        except Exception as problem:  # each architecture has its own way to refuse
+        except Exception as problem:  # each architecture refuses with an exception of its own
             failures.append(problem)
     first = failures[0]
     config = timm.get_pretrained_cfg(params.architecture)
@@ -83,9 +83,9 @@ def first_that_fits(params: TimmParams, task: Task, options: dict[str, Any]) -> 
 
 
 def keep_resolution(made: Any) -> None:
-    """A stem for small images: the first convolution at stride 1, the first max-pooling that strides left out.
+    """Change the stem for small images: stride 1 in the first convolution, and no first max-pooling with a stride.
 
-    Convolutions that cut into patches (their kernel is their stride) stay as they are.
+    Convolutions that cut the image into patches (the kernel is as large as the stride) are not changed.
     """
     first = made.pretrained_cfg["first_conv"]
     strides = False
@@ -108,4 +108,4 @@ def try_on(made: nn.Module, task: Task) -> None:
         shape = tuple(made(torch.zeros(2, *task.image_shape)).shape)
     made.train()
     if shape != (2, task.n_classes):
-        raise TrialError(f"it is no classifier of images: it answers {shape}, not {(2, task.n_classes)}")
+        raise TrialError(f"it is not a classifier of images: its output is {shape}, not {(2, task.n_classes)}")

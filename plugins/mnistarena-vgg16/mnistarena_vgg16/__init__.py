@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mnistarena import ModelDef, hookimpl
-from mnistarena.finetuned import fine_tuned
+from mnistarena.pretrained import fine_tuned
 
 LEAST_SIZE = 32
-"""Five poolings halve 32 pixels to one."""
+"""Pixels a side at least: five poolings halve 32 pixels to one."""
 
 
 @hookimpl

@@ -1,4 +1,7 @@
-"""`vit`: a Vision Transformer from scratch (Dosovitskiy et al. 2020); the defaults are the notebook's."""
+"""`vit`: a Vision Transformer (Dosovitskiy et al. 2020), trained from scratch.
+
+The defaults give the tiny one of the notebook that mnistarena began as.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class VitParams(Params):
-    """Parameters of `vit`."""
+    """Parameters of `vit`; the defaults give the network of the notebook that mnistarena began as."""
 
     patches: int = Field(7, ge=1, le=64, description="patches along each side of the image")
     blocks: int = Field(2, ge=1, le=48, description="transformer blocks")
@@ -28,14 +31,15 @@ class VitParams(Params):
     )
     attention: Literal["per-head", "full"] = Field(
         "per-head",
-        description="per-head: queries, keys and values of each head from its own slice, as in the notebook; "
+        description="per-head: queries, keys and values of each head from its own slice of the token; "
         "full: from the whole token, with an output projection, as in the paper",
     )
     positions: Literal["sinusoidal", "learned"] = Field("sinusoidal", description="position embeddings")
     final_norm: bool = Field(False, description="a LayerNorm before the head, as in the paper")
     dropout: float = Field(0.0, ge=0, lt=1, description="in the attention's output and the MLP")
     softmax_output: bool = Field(
-        False, description="the notebook's mistake: a softmax before the loss that takes a softmax itself"
+        False,
+        description="a softmax before the loss, which takes one itself: a common mistake, here to show its effect",
     )
 
     @model_validator(mode="after")
@@ -46,7 +50,7 @@ class VitParams(Params):
 
 
 def check(params: VitParams, task: Task) -> str | None:
-    """The patches must cover the image exactly."""
+    """A sentence where the image cannot be cut into so many equal patches."""
     _, height, width = task.image_shape
     if height % params.patches or width % params.patches:
         size = -(-max(height, width) // params.patches) * params.patches
@@ -77,9 +81,9 @@ def arena_models() -> Iterable[ModelDef]:
     return [
         ModelDef(
             "vit",
-            "a Vision Transformer from scratch, at the notebook's size of 1,642 parameters by default",
-            VitParams,
-            build,
-            check,
+            "a Vision Transformer, trained from scratch; by default a tiny one of 1,642 parameters",
+            params=VitParams,
+            build=build,
+            check=check,
         )
     ]

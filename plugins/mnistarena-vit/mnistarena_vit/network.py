@@ -1,4 +1,4 @@
-"""The network of `vit`: batched tensor code, without a loop over images, patches or heads."""
+"""The network of `vit`, without loops over images, patches or heads."""
 
 from __future__ import annotations
 
@@ -43,20 +43,20 @@ class PerHeadMaps(nn.Module):
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         """`(N, T, width)` to `(N, T, 3 · width)`."""
         _, heads, size, _ = self.weight.shape
-        # One product with a block-diagonal matrix beats 3 · heads products of matrices this small.
+        # One product with a block-diagonal matrix is faster than 3 · heads products of such small matrices.
         own = torch.eye(heads, device=tokens.device, dtype=self.weight.dtype).view(1, heads, 1, heads, 1)
         matrix = (self.weight.unsqueeze(3) * own).reshape(3 * heads * size, heads * size)
         return functional.linear(tokens, matrix, self.bias.flatten())
 
 
 NARROW = 8
-"""Heads of at most this size are narrow: a processor multiplies tokens × size matrices badly, size × tokens well."""
+"""Heads of at most this size are narrow: a CPU multiplies size × tokens matrices faster than tokens × size ones."""
 
 
 def narrow_attention(maps: torch.Tensor) -> torch.Tensor:
     """Softmax attention on queries, keys and values `(N, T, 3, heads, size)`; `(N, T, heads · size)`.
 
-    The mathematics of `scaled_dot_product_attention`, with tokens along the rows that lie in memory.
+    Computes what `scaled_dot_product_attention` does, with tokens as the last dimension, contiguous in memory.
     """
     n, length, _, heads, size = maps.shape
     queries, keys, values = maps.permute(2, 0, 3, 4, 1).contiguous().view(3, n * heads, size, length).unbind(0)
@@ -88,7 +88,7 @@ class Attention(nn.Module):
 
 
 class Patches(nn.Module):
-    """Each patch flattened, and all of them through one linear map."""
+    """Flattens each patch and applies one linear map to all of them."""
 
     def __init__(self, image_shape: tuple[int, int, int], patches: int, width: int) -> None:
         super().__init__()
@@ -118,7 +118,7 @@ class ConvolutionalStem(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention, then an MLP; each normalised before and added to what came in."""
+    """Attention, then an MLP; each has a LayerNorm before it and a residual connection around it."""
 
     def __init__(self, params: VitParams) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The notebook's ViT: the same mathematics, without its loops."""
+"""The ViT gives what the loops of the notebook that mnistarena began as give."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mnistarena import Task
 
 
 def task(shape=(1, 28, 28)):
-    return Task(shape, 10, tuple("0123456789"), 100)
+    return Task(shape, 10, class_names=tuple("0123456789"), n_train=100)
 
 
 def build(shape=(1, 28, 28), **params):
@@ -85,7 +85,7 @@ def test_gradients_reach_every_parameter_and_the_state_round_trips(params):
     assert torch.equal(network(images), twin(images))
 
 
-def test_an_image_that_the_patches_do_not_cover_is_refused_with_what_mends_it():
+def test_an_image_that_the_patches_do_not_cover_is_refused_with_what_fixes_it():
     assert '{ name = "resize", size = 14 }' in MODEL.check(MODEL.params(), task((1, 8, 8)))
 
 
@@ -129,7 +129,7 @@ def test_it_keeps_the_promises_of_a_model(check):
 @mnistarena.testing.parametrize(
     "vit",
     params={"patches": 4, "softmax_output": True},
-    expected_failures={"logits": "the notebook's mistake, on request"},
+    expected_failures={"logits": "a softmax before the loss, on request"},
     image_shape=(1, 8, 8),
     learning_rate=0.01,
 )

@@ -1,0 +1,168 @@
+"""The interface for Python: run a spec, read a run, with its verdicts as tables and its trained models.
+
+docs/python.md shows all of it.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from mnistarena.store import results
+from mnistarena.store.results import StoredRun, StoredTrial
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mnistarena.execution.observer import Observer
+    from mnistarena.execution.run import Options
+    from mnistarena.inference.restore import Restored
+    from mnistarena.report.view import ReportData
+    from mnistarena.verify import Finding
+
+Table = Literal["trials", "history", "predictions", "views"]
+
+
+class TrialResult(StoredTrial):
+    """One trial of a run: a recipe (`label`) on a dataset with a seed, and what became of it."""
+
+    run: Run
+
+    def restore(self, device: str = "cpu", *, plugins: Sequence[str | os.PathLike[str]] = ()) -> Restored:
+        """Its trained model, ready to predict: `restore().probabilities(images)`, images uint8 `(n, C, H, W)`.
+
+        A scikit-learn classifier, which is not stored, is fitted again. `plugins` are the single-file plugins that
+        the run used. Raises `ArenaError` where the model cannot be had.
+        """
+        from mnistarena.inference.restore import restore
+
+        return restore(self.run, self, device, plugins=plugins)
+
+
+class Run(StoredRun):
+    """A run folder, read. In Jupyter it shows its verdict and leaderboard.
+
+    Raises `StoreError` where a stored file that a verdict needs is damaged.
+    """
+
+    trials: tuple[TrialResult, ...]
+
+    @cached_property
+    def view(self) -> ReportData:
+        """Everything that the report shows, as plain dataclasses."""
+        from mnistarena.report.view import build
+
+        return build(self)
+
+    def frame(self, what: Table = "trials") -> pd.DataFrame:
+        """A tidy table: `trials`, `history`, `predictions` or `views`; `rows` says what each holds."""
+        import pandas as pd
+
+        return pd.DataFrame(list(self.rows(what)))
+
+    def leaderboard(self) -> pd.DataFrame:
+        """A row a recipe and dataset, highest mean first: its places, accuracy with 95 % interval, verdict."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "dataset": comparison.label,
+                "label": row.label,
+                "best_place": row.place and row.place[0],
+                "worst_place": row.place and row.place[1],
+                "seeds": row.finished,
+                "accuracy": row.accuracy and row.accuracy.estimate,
+                "low": row.accuracy and row.accuracy.low,
+                "high": row.accuracy and row.accuracy.high,
+                "reference": comparison.reference,
+                "verdict": row.verdict,
+                "train_seconds": row.train_seconds,
+                "parameters": row.parameters,
+            }
+            for comparison in self.view.comparisons
+            for row in comparison.rows
+        )
+
+    def pairs(self) -> pd.DataFrame:
+        """A row a pair of recipes and dataset: verdict on `a`, difference, interval, Holm-adjusted p, P(a > b)."""
+        import pandas as pd
+
+        from mnistarena.report.downloads import pair_rows
+
+        return pd.DataFrame(pair_rows(self.view))
+
+    def report(
+        self, *, html: bool = True, markdown: bool = True, template: str | os.PathLike[str] | None = None
+    ) -> list[Path]:
+        """Write report.html, and report.md with figures/, into the run folder; returns the pages' paths."""
+        from mnistarena.report.write import write_report
+
+        return write_report(self.path, html=html, markdown=markdown, template=template)
+
+    def verify(
+        self,
+        *,
+        sample: int | None = 1,
+        seed: int | None = None,
+        jobs: int = 1,
+        plugins: Sequence[str | os.PathLike[str]] = (),
+    ) -> Iterator[Finding]:
+        """Recompute every figure from the stored predictions, and run `sample` trials again (None: all of them).
+
+        `seed` fixes which trials are drawn. Yields a finding for each check, with `ok` and a `text`.
+        """
+        from mnistarena.verify import verify
+
+        return verify(self.path, sample=sample, chance=random.Random(seed), jobs=jobs, plugins=plugins)
+
+    def _repr_html_(self) -> str:
+        from mnistarena.report.render import render_notebook
+
+        return render_notebook(self.view)
+
+
+def load_run(path: str | os.PathLike[str]) -> Run:
+    """Read a run folder; raises `StoreError` where it is not one, or is damaged.
+
+    Safe on a run folder from elsewhere: nothing is unpickled, links are not followed, and control characters in
+    any text are shown as escapes.
+    """
+    return _public(results.read_run(path))
+
+
+def run(
+    spec: str | os.PathLike[str] | Mapping[str, Any],
+    *,
+    out: str | os.PathLike[str] | None = None,
+    only: Sequence[str] = (),
+    overrides: Sequence[str] = (),
+    plugins: Sequence[str | os.PathLike[str]] = (),
+    options: Options | None = None,
+    observer: Observer | None = None,
+) -> Run:
+    """Run a spec, given as a path or as a mapping, and return its results.
+
+    `out` is the run folder (default: `runs/<name of the spec file>`); `only` selects model labels by
+    pattern; `overrides` set keys, such as `"training.epochs=1"`; `plugins` are paths of plugins that are single
+    Python files; `options` say how it is run, such as `Options(jobs=1, device="cuda")`; `observer` is told what
+    happens. Finished trials are not run again.
+    Raises `SpecError` with every problem of the spec before anything runs. A trial that fails is
+    recorded, and the others continue: see `Run.complete`.
+    """
+    from mnistarena.execution.run import execute
+
+    return _public(
+        execute(spec, out=out, only=only, overrides=overrides, plugins=plugins, options=options, observer=observer)
+    )
+
+
+def _public(found: StoredRun) -> Run:
+    trials = tuple(TrialResult(**vars(trial)) for trial in found.trials)
+    made = Run(found.path, found.plan, environment=found.environment, spec=found.spec, trials=trials)
+    for trial in trials:
+        object.__setattr__(trial, "run", made)
+    return made

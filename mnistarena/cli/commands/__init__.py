@@ -1,0 +1,1 @@
+"""The subcommands of `arena`, one a file."""

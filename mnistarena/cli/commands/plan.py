@@ -1,0 +1,167 @@
+"""`arena plan`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from mnistarena.cli.options import json_option, spec_options, where_options
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from mnistarena.execution.estimate import PlanEstimate
+    from mnistarena.plan.contents import Plan
+    from mnistarena.plan.recipe import Recipe
+    from mnistarena.plugin.executor import ExecutorContext
+
+
+@click.command("plan")
+@spec_options
+@where_options
+@click.option("--no-estimate", is_flag=True, help="Only list the trials: measure nothing.")
+@json_option
+def command(
+    spec: str,
+    overrides: tuple[str, ...],
+    only: tuple[str, ...],
+    plugins: tuple[Path, ...],
+    jobs: int | None,
+    threads: int | None,
+    device: str | None,
+    no_estimate: bool,
+    as_json: bool,
+) -> None:
+    """Show the trials that SPEC expands to, with the time and the memory each will take.
+
+    The estimate comes from a few real steps of each recipe on this machine; it warns of what takes hours.
+    Downloads data and weights where they are missing, as a run would: an identity contains their digests.
+    """
+    from mnistarena.plan.lookup import registry_for
+    from mnistarena.plan.resolve import resolve
+    from mnistarena.plugin.executor import ExecutorContext
+    from mnistarena.spec.load import load_spec
+
+    loaded = load_spec(spec, overrides, plugins)
+    plan = resolve(loaded, registry_for(loaded), only=only)
+    context = ExecutorContext(device, jobs, threads=threads)
+    estimate = None if no_estimate else _estimate(plan, context)
+    if as_json:
+        click.echo(json.dumps(_described(plan, estimate), indent=2, ensure_ascii=False))
+    else:
+        _show(plan, estimate, spec)
+
+
+def _estimate(plan: Plan, context: ExecutorContext) -> PlanEstimate:
+    """Measure, and say on standard error which recipe is tried."""
+    from rich.console import Console
+
+    from mnistarena.execution.capacity import choose_conditions
+    from mnistarena.execution.estimate import estimate_plan
+    from mnistarena.execution.workers import Workers
+    from mnistarena.plugin.executor import Workload
+
+    workers, console = Workers(), Console(stderr=True, highlight=False)
+    work = Workload(len(plan.trials()), plan.benchmark.timing == "exclusive")
+    status = console.status("a few steps of each recipe, to see how long they take …")
+    try:
+        with status:
+            conditions = choose_conditions(workers, work, context)
+            return estimate_plan(
+                plan, workers, conditions, lambda recipe, one: status.update(f"{recipe.label} on {recipe.data.label}")
+            )
+    finally:
+        workers.close()
+
+
+def _described(plan: Plan, estimate: PlanEstimate | None) -> dict[str, Any]:
+    """The plan as JSON: plan.json, and each trial's estimate."""
+    described = cast(dict[str, Any], plan.describe())
+    if estimate is not None:
+        for trial in described["trials"]:
+            one = estimate.trials[trial["id"]]
+            trial["estimate"] = {"seconds": one.seconds, "memory_bytes": one.memory, "problem": one.problem}
+        described["conditions"] = estimate.conditions
+        described["estimate"] = {"seconds": estimate.seconds, "memory_bytes": estimate.memory}
+    return described
+
+
+def _show(plan: Plan, estimate: PlanEstimate | None, spec: str) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    from mnistarena.execution.estimate import advice
+    from mnistarena.text import visible
+
+    console = Console(highlight=False)
+    console.print(_table(plan, estimate))
+    for note in dict.fromkeys(note for recipe in plan.recipes for note in recipe.notes):
+        console.print(Text(f"note: {note}", style="yellow"))
+    known = estimate.trials if estimate else {}
+    problems = {
+        trial.recipe.label: problem
+        for trial in plan.trials()
+        if trial.id in known and (problem := known[trial.id].problem)
+    }
+    for label, problem in problems.items():
+        console.print(Text(f"note: {label} could not be estimated: {visible(problem)}", style="yellow"))
+    _print_total(console, plan, estimate)
+    if estimate is not None:
+        for sentence in advice(estimate, plan):
+            console.print(Text(f"warning: {sentence}", style="bold yellow"))
+    console.print(Text(f"Run them with: arena run {spec}"))
+
+
+def _table(plan: Plan, estimate: PlanEstimate | None) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    from mnistarena.cli.progress import duration
+    from mnistarena.execution.estimate import Estimate
+    from mnistarena.text import byte_size
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name, justify in (("id", "left"), ("model", "left"), ("dataset", "left"), ("seed", "right")):
+        table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    if estimate is not None:
+        table.add_column("time", justify="right", no_wrap=True)
+        table.add_column("memory", justify="right", no_wrap=True)
+    table.add_column("recipe", no_wrap=True, overflow="ellipsis", ratio=1)
+    for trial in plan.trials():
+        cells: list[Text | str] = [trial.id, Text(trial.recipe.label), Text(trial.recipe.data.label), str(trial.seed)]
+        if estimate is not None:
+            one = estimate.trials.get(trial.id, Estimate())
+            cells.append("?" if one.seconds is None else duration(one.seconds))
+            cells.append("?" if one.memory is None else byte_size(one.memory))
+        table.add_row(*cells, Text(_summary(trial.recipe)))
+        for column, cell in zip(table.columns, cells, strict=False):
+            # On a narrow terminal only the recipe is cut short.
+            column.min_width = max(column.min_width or 0, len(str(column.header)), len(cell))
+    return table
+
+
+def _summary(recipe: Recipe) -> str:
+    training = recipe.training
+    length = f"{training.steps} steps" if training.steps else f"{training.epochs} epochs"
+    chain = " → ".join(component.name for component, _ in recipe.transforms) or "no transforms"
+    return f"{length} of {training.batch_size}, {training.optimizer.name}; {chain}"
+
+
+def _print_total(console: Console, plan: Plan, estimate: PlanEstimate | None) -> None:
+    from rich.text import Text
+
+    from mnistarena.cli.progress import duration
+
+    count = len(plan.trials())
+    total = f"{count} trial{'' if count == 1 else 's'}"
+    if estimate is not None:
+        where, each = estimate.conditions, estimate.conditions["threads"]
+        total += f", about {duration(estimate.seconds)} on {where['device_name']} ({where['device']}), {where['jobs']} "
+        total += f"at a time, {each} thread{'s' if each > 1 else ''} each"
+        total += f", without {estimate.unknown} that could not be estimated" if estimate.unknown else ""
+    console.print(Text(f"\n{total}."))

@@ -1,0 +1,128 @@
+"""`arena run`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mnistarena.cli.options import Duration, Size, spec_options, where_options
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from mnistarena.cli.progress import TerminalObserver
+    from mnistarena.store.records import TrialRecord
+    from mnistarena.store.results import StoredRun
+
+MANY = 1000
+"""From so many trials on, a run that had nothing to do does not print its leaderboard: that reads all predictions."""
+
+
+@click.command("run")
+@spec_options
+@click.option("--out", type=click.Path(), metavar="DIR", help="The run folder. [default: runs/<spec name>]")
+@where_options
+@click.option("--memory-limit", type=Size(), metavar="SIZE", help="End a trial that uses more, such as 4GiB.")
+@click.option(
+    "--checkpoint-every",
+    type=Duration(),
+    default="30s",
+    show_default=True,
+    metavar="TIME",
+    help="Save running trials within an epoch too, that often.",
+)
+@click.option(
+    "--executor", default="local", show_default=True, metavar="NAME", help="Where trials run: see arena list executors."
+)
+@click.option("--address", metavar="HOST:PORT", help="Short for --executor-set address=…; auto: the one it finds.")
+@click.option(
+    "--executor-set", "executor_settings", multiple=True, metavar="KEY=VALUE", help="A parameter of it; repeatable."
+)
+@click.option("--force", is_flag=True, help="Run finished trials again too.")
+@click.option("--retry-failed", is_flag=True, help="Run failed trials again.")
+def command(
+    spec: str,
+    overrides: tuple[str, ...],
+    only: tuple[str, ...],
+    plugins: tuple[Path, ...],
+    out: str | None,
+    jobs: int | None,
+    threads: int | None,
+    device: str | None,
+    memory_limit: int | None,
+    checkpoint_every: float,
+    executor: str,
+    address: str | None,
+    executor_settings: tuple[str, ...],
+    force: bool,
+    retry_failed: bool,
+) -> None:
+    """Run SPEC: every model on every dataset with every seed, each trial in a process of its own.
+
+    The same command continues an unfinished run, within a trial too; finished trials are not run again.
+    Ctrl-C saves running trials and stops; twice stops at once. Exit status: 0 when all trials are done, 1 when
+    some are not, 2 for a bad spec or a run folder that cannot be written, 130 when interrupted.
+    """
+    from mnistarena.cli.progress import progress
+    from mnistarena.execution.run import Options, execute
+    from mnistarena.spec.load import setting
+
+    executor_params = dict(setting(text) for text in executor_settings)
+    if address is not None:
+        executor_params["address"] = address
+    options = Options(
+        device,
+        jobs,
+        threads=threads,
+        force=force,
+        retry_failed=retry_failed,
+        memory_limit=memory_limit,
+        checkpoint_every=checkpoint_every,
+        executor=executor,
+        executor_params=executor_params,
+    )
+    with progress() as (console, observer):
+        try:
+            finished = execute(
+                spec,
+                out=out,
+                only=only,
+                overrides=overrides,
+                plugins=plugins,
+                options=options,
+                observer=observer,
+            )
+        except KeyboardInterrupt:
+            observer.close()
+            observer.say(_interrupted(observer.records, observer.total))
+            sys.exit(130)
+    _summarize(console, observer, finished)
+    if any(not trial.done for trial in finished.trials if trial.label in observer.labels):
+        sys.exit(1)
+
+
+def _summarize(console: Console, observer: TerminalObserver, finished: StoredRun) -> None:
+    from mnistarena.cli.leaderboard import print_summary
+
+    if observer.total or len(finished.trials) <= MANY:
+        print_summary(console, finished, selected=observer.labels)
+    else:
+        console.print(f"Nothing was left to run. Compare the trials with: arena report {finished.path} --open")
+
+
+def _interrupted(records: list[TrialRecord], total: int) -> str:
+    if not total:
+        return "\ninterrupted before the first trial"
+    ended = sum(record["status"] != "interrupted" for record in records)
+    saved = sum("progress" in record for record in records)
+    kept = [f"{ended} of {total} trials ended"] + ([f"{saved} saved under way"] if saved else [])
+    return f"\ninterrupted: {', '.join(kept)}. Nothing is lost; the same command continues:\n  arena {_again()}"
+
+
+def _again() -> str:
+    import shlex
+
+    return shlex.join(sys.argv[1:])

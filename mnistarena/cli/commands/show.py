@@ -1,0 +1,97 @@
+"""`arena show`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mnistarena.cli.options import component_names, json_option, plugin_option
+
+
+@click.command("show")
+@click.argument("kind", type=click.Choice(("model", "dataset", "transform", "metric", "executor")))
+@click.argument("name", shell_complete=component_names)
+@plugin_option
+@json_option
+def command(kind: str, name: str, plugins: tuple[Path, ...], as_json: bool) -> None:
+    """Show a component: where it comes from, and its parameters with type, default and meaning."""
+    from mnistarena.plugin.discovery import plugin_file
+    from mnistarena.plugin.registry import installed
+
+    component = installed(tuple(map(plugin_file, plugins))).get(kind, name)
+    definition = component.definition
+    parameters = describe(definition.params)
+    if as_json:
+        shown = {"kind": kind, "name": name, "summary": definition.summary, "distribution": component.origin}
+        click.echo(json.dumps({**shown, "parameters": parameters}, indent=2, ensure_ascii=False, default=str))
+        return
+
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    console.print(Text.assemble((name, "bold cyan"), f"  {kind} of {component.origin}"))
+    console.print(Text(definition.summary))
+    console.print()
+    if not parameters:
+        console.print("It has no parameters.")
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in ("parameter", "type", "default", "meaning"):
+        table.add_column(heading)
+    for entry in parameters:
+        default = "required" if entry["required"] else json.dumps(entry["default"], default=str)
+        meaning = "; ".join(part for part in (entry["description"], entry["bounds"]) if part)
+        table.add_row(Text(entry["name"], "cyan"), Text(entry["type"]), Text(default), Text(meaning))
+    console.print(table)
+
+
+def describe(params: Any) -> list[dict[str, Any]]:
+    """A Params class as rows: name, type, default, bounds, description."""
+    schema = params.model_json_schema()
+    rows = []
+    for name, entry in schema.get("properties", {}).items():
+        rows.append(
+            {
+                "name": name,
+                "type": _type(entry),
+                "required": name in schema.get("required", ()),
+                "default": entry.get("default"),
+                "bounds": _bounds(entry),
+                "description": entry.get("description", ""),
+            }
+        )
+    return rows
+
+
+def _type(entry: dict[str, Any]) -> str:
+    if "anyOf" in entry:
+        # TOML has no null: what may be none is left out.
+        return " or ".join(_type(option) for option in entry["anyOf"] if option.get("type") != "null")
+    if "$ref" in entry or entry.get("type") == "object":
+        return "table"
+    if "enum" in entry:
+        return " | ".join(json.dumps(value) for value in entry["enum"])
+    if "const" in entry:
+        return json.dumps(entry["const"])
+    if entry.get("type") == "array":
+        return f"list of {_type(entry.get('items', {}))}"
+    return str(entry.get("type", "any"))
+
+
+def _bounds(entry: dict[str, Any]) -> str:
+    signs = {
+        "minimum": "≥",
+        "exclusiveMinimum": ">",
+        "maximum": "≤",
+        "exclusiveMaximum": "<",
+        "minItems": "entries ≥",
+        "maxItems": "entries ≤",
+    }
+    options = [entry, *entry.get("anyOf", ())]
+    found = [f"{sign} {option[key]}" for option in options for key, sign in signs.items() if key in option]
+    return ", ".join(found)

@@ -1,0 +1,64 @@
+"""`arena verify`."""
+
+from __future__ import annotations
+
+import random
+import sys
+from pathlib import Path
+
+import click
+
+from mnistarena.cli.options import plugin_option
+
+
+@click.command("verify")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--sample", metavar="N", default="1", show_default=True, help='Trials to run again, or "all".')
+@click.option("--seed", type=int, metavar="SEED", help="Draw the sample so. [default: another one each time]")
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, metavar="N", help="Trials side by side.")
+@plugin_option
+def command(run: Path, sample: str, seed: int | None, jobs: int, plugins: tuple[Path, ...]) -> None:
+    """Check the figures of RUN, a run folder, which is not changed.
+
+    Every metric is recomputed from the stored predictions, and N finished trials, drawn by chance, are
+    trained again: bit-identical, or by how much not. Exit status: 0 when all that was checked is
+    identical, 1 when something is not, 2 when RUN cannot be read.
+    """
+    from rich.console import Console
+    from rich.text import Text
+
+    from mnistarena.store.results import read_run
+    from mnistarena.verify import Finding, verify
+
+    if sample != "all" and not sample.isdecimal():
+        raise click.BadParameter('a number, or "all"', param_hint="--sample")
+    console = Console(highlight=False, soft_wrap=True)
+    trials = read_run(run).trials
+    unfinished = sum(not trial.done for trial in trials)
+    found: list[Finding] = []
+    try:
+        for finding in verify(
+            run,
+            sample=None if sample == "all" else int(sample),
+            chance=random.Random(seed),
+            jobs=jobs,
+            plugins=plugins,
+            started=lambda trial: console.print(
+                Text(f"running {trial.label} on {trial.dataset}, seed {trial.seed} again …", "dim")
+            ),
+        ):
+            found.append(finding)
+            mark = ("identical", "green") if finding.ok else ("DIFFERENT", "bold red")
+            console.print(Text.assemble(mark, f"  {finding.name}  ", (finding.text, "" if finding.ok else "red")))
+    except KeyboardInterrupt:
+        console.print("\ninterrupted; the run folder is as it was")
+        sys.exit(130)
+    wrong = sum(not finding.ok for finding in found)
+    again = sum(finding.check == "again" for finding in found)
+    stored = len(found) - again
+    said = f"{stored} finished trials checked against their predictions, {again} run again: "
+    said += "all bit-identical." if not wrong else f"{wrong} of these {len(found)} checks found a difference."
+    if unfinished:
+        said += f" {unfinished} of {len(trials)} trials are not done and were left out."
+    console.print(Text("\n" + said, style="bold"))
+    sys.exit(1 if wrong or not found else 0)

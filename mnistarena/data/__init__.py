@@ -1,0 +1,1 @@
+"""Datasets as arrays: checked, split, read from files, shared with worker processes."""

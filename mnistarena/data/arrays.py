@@ -1,0 +1,33 @@
+"""A dataset's splits as files that worker processes map into memory: loaded and verified once, by the parent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mnistarena.data.splits import Split
+from mnistarena.errors import cannot_write
+from mnistarena.plugin.components import Dataset
+
+
+def write_arrays(dataset: Dataset, split: Split, folder: Path) -> None:
+    """Write train, validation and test images, labels, and the test index, into a new folder."""
+    try:
+        folder.mkdir(parents=True)
+        for name, images, labels, rows in (
+            ("train", dataset.train_images, dataset.train_labels, split.train),
+            ("validation", dataset.train_images, dataset.train_labels, split.validation),
+            ("test", dataset.test_images, dataset.test_labels, split.test),
+        ):
+            np.save(folder / f"{name}_images.npy", images[rows])
+            np.save(folder / f"{name}_labels.npy", labels[rows])
+        np.save(folder / "test_index.npy", split.test)
+    except OSError as problem:
+        raise cannot_write(f"in {folder}", problem) from problem
+
+
+def read_array(folder: Path, name: str) -> Any:
+    """An array, mapped from its file: `train_images`, `test_labels`, `test_index` …"""
+    return np.load(folder / f"{name}.npy", mmap_mode="r")

@@ -1,0 +1,98 @@
+"""Datasets: checked, fingerprinted and described as a task, with numpy alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnistarena.data.splits import Split
+from mnistarena.errors import DataError
+from mnistarena.plugin.components import Dataset, Task
+
+CHANNELS = (1, 3, 4)
+"""Numbers of channels that images usually have: grey, RGB, RGBA."""
+
+
+def check_dataset(dataset: object, name: str) -> Dataset:
+    """The dataset, if its arrays are what `Dataset` promises; else a `DataError` that names every fault."""
+    if not isinstance(dataset, Dataset):
+        raise DataError(f'the dataset "{name}" returned {type(dataset).__name__}, not a Dataset')
+    wrong = [*_split_problems(dataset, "train"), *_split_problems(dataset, "test")]
+    if dataset.n_classes < 2:
+        wrong.append(f"{dataset.n_classes} class; a classifier needs at least 2")
+    if not wrong and dataset.train_images.shape[1:] != dataset.test_images.shape[1:]:
+        wrong.append("training and test images differ in shape")
+    if wrong:
+        raise DataError(f'the dataset "{name}" cannot be used: ' + "; ".join(wrong))
+    return dataset
+
+
+def _split_problems(dataset: Dataset, split: str) -> Iterator[str]:
+    images, labels = getattr(dataset, f"{split}_images"), getattr(dataset, f"{split}_labels")
+    if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 4:
+        yield f"{split}_images must be a uint8 array (n, C, H, W)"
+    elif len(images) != len(labels):
+        yield f"{len(images)} {split} images but {len(labels)} {split} labels"
+    elif len(images) == 0:
+        yield f"the {split} split is empty"
+    elif channels_last(images):
+        n, height, width, channels = images.shape
+        yield (
+            f"{split}_images have the shape {images.shape}, which looks like (n, H, W, C); "
+            f"mnistarena wants (n, C, H, W): images.transpose(0, 3, 1, 2) gives {(n, channels, height, width)}"
+        )
+    if not isinstance(labels, np.ndarray) or labels.dtype != np.int64 or labels.ndim != 1:
+        yield f"{split}_labels must be an int64 array (n,)"
+    elif len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < dataset.n_classes:
+        yield (
+            f"{split} labels run from {labels.min()} to {labels.max()}, but there are "
+            f"{dataset.n_classes} classes (0 … {dataset.n_classes - 1})"
+        )
+
+
+def channels_last(images: NDArray[np.uint8]) -> bool:
+    """Whether images `(n, …)` of four dimensions have their channels last: 1, 3 or 4 there, and not second."""
+    return images.shape[3] in CHANNELS and images.shape[1] not in CHANNELS
+
+
+def fingerprint(dataset: Dataset) -> str:
+    """SHA-256 of the arrays, their shapes and the class names."""
+    digest = hashlib.sha256(repr(dataset.class_names).encode())
+    for array in (dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels):
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def channel_statistics(images: NDArray[np.uint8]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel of `(n, C, H, W)` images in [0, 1].
+
+    From exact histograms, so the result does not depend on the order of summation.
+    """
+    means, deviations = [], []
+    levels = np.arange(256) / 255
+    for channel in range(images.shape[1]):
+        counts = np.zeros(256, np.int64)
+        for start in range(0, len(images), 4096):  # bincount widens its input eightfold
+            counts += np.bincount(images[start : start + 4096, channel].ravel(), minlength=256)
+        total = counts.sum()
+        mean = float((counts * levels).sum() / total)
+        means.append(mean)
+        deviations.append(float(np.sqrt((counts * (levels - mean) ** 2).sum() / total)))
+    return tuple(means), tuple(deviations)
+
+
+def task_of(dataset: Dataset, split: Split) -> Task:
+    """The task a model faces, before any transform."""
+    mean, std = channel_statistics(dataset.train_images[split.train])
+    return Task(
+        dataset.image_shape,
+        dataset.n_classes,
+        class_names=dataset.class_names,
+        n_train=len(split.train),
+        mean=mean,
+        std=std,
+    )

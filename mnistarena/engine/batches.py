@@ -1,0 +1,105 @@
+"""Data that lives on the device as uint8: index, transform, yield. No DataLoader, no worker, no copy back."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mnistarena.engine.chain import Chain
+from mnistarena.plugin.components import Shape
+
+CACHE_BYTES = 1 << 30
+"""Deterministically transformed images are kept whole up to this size; fixed, so that it never depends
+on how much memory happens to be free."""
+
+EVALUATION_VALUES = 1 << 21
+"""Input values (images × C × H × W) in one evaluation batch."""
+
+EVALUATION_IMAGES = 256
+"""Images in one at most: of more, a small net's feature maps leave the processor's cache, at up to twice the time."""
+
+
+def fits(n: int, shape: Shape) -> bool:
+    """Whether n transformed images of a shape are few enough to be kept."""
+    return n * math.prod(shape) * 4 <= CACHE_BYTES
+
+
+class Batches:
+    """A split on the device.
+
+    `images` uint8 `(n, C, H, W)`, `labels` int64 `(n,)` or None where there are none to show.
+    With `keep`, the head of the chain is applied once and its result kept, if that fits `CACHE_BYTES`.
+    """
+
+    def __init__(
+        self,
+        images: NDArray[np.uint8],
+        labels: NDArray[np.int64] | None,
+        *,
+        chain: Chain,
+        device: torch.device,
+        keep: bool,
+    ) -> None:
+        self.chain, self.device, self.n = chain, device, len(images)
+        self.labels = None if labels is None else torch.from_numpy(np.array(labels)).to(device)
+        self.generator = torch.Generator(device)
+        values = math.prod(chain.task.image_shape)
+        self.evaluation_size = max(1, min(EVALUATION_IMAGES, EVALUATION_VALUES // values))
+        stored = torch.from_numpy(np.array(images)).to(device)
+        self.kept = keep and fits(self.n, chain.task.image_shape)
+        if self.kept:
+            parts = [self.chain.apply_head(part, self.generator) for part in stored.split(1024)]
+            stored = torch.cat(parts)
+        self.stored = stored
+
+    def _batch(self, rows: torch.Tensor | slice, training: bool) -> torch.Tensor:
+        images = self.stored[rows] if isinstance(rows, slice) else self.stored.index_select(0, rows)
+        if not self.kept:
+            images = self.chain.apply_head(images, self.generator)
+        images = self.chain.apply_tail(images, self.generator, training)
+        return images.contiguous(memory_format=torch.channels_last) if images.dim() == 4 else images
+
+    def mapped(self, function: Callable[[torch.Tensor], torch.Tensor]) -> Batches | None:
+        """The same split with `function` applied to every image once, without random transforms.
+
+        None where the results together are larger than `CACHE_BYTES`.
+        """
+        twin = copy.copy(self)
+        twin.chain, twin.kept = Chain([], self.chain.task), True
+        parts: list[torch.Tensor] = []
+        for images, _ in self.in_order():
+            parts.append(function(images))
+            if parts[0].nbytes * self.n > CACHE_BYTES * len(parts[0]):
+                return None
+        twin.stored = torch.cat(parts)
+        return twin
+
+    def epoch(
+        self, batch_size: int, order_seed: int, augment_seed: int, done: int = 0
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Every image once in an order drawn from `order_seed`; the last batch may be smaller.
+
+        An epoch that goes on after `done` batches finds the generator as it was restored.
+        """
+        assert self.labels is not None
+        # Drawn on the CPU, so that the order is the same on every device.
+        order = torch.randperm(self.n, generator=torch.Generator().manual_seed(order_seed)).to(self.device)
+        if done == 0:
+            self.generator.manual_seed(augment_seed)
+        for rows in order.split(batch_size)[done:]:
+            yield self._batch(rows, training=True), self.labels.index_select(0, rows)
+
+    def in_order(self) -> Iterator[tuple[torch.Tensor, slice]]:
+        """Every image once, as it lies, untouched by random transforms, with the rows it covers."""
+        for start in range(0, self.n, self.evaluation_size):
+            rows = slice(start, min(start + self.evaluation_size, self.n))
+            yield self._batch(rows, training=False), rows
+
+    def flat(self) -> NDArray[np.float32]:
+        """The whole split as `(n, C·H·W)` float32 for scikit-learn."""
+        return torch.cat([images.flatten(1) for images, _ in self.in_order()]).cpu().numpy()

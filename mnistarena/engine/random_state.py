@@ -1,0 +1,45 @@
+"""The random streams of a process (torch's, NumPy's and Python's): seeded, captured and restored together."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import torch
+
+State = dict[str, Any]
+"""Where Python's and NumPy's streams stand, as JSON."""
+
+
+def seed_everything(seed: int) -> None:
+    """Seed every generator that a model's initialisation or its dropout may use."""
+    torch.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+
+
+def capture_streams(device: torch.device) -> tuple[State, dict[str, torch.Tensor]]:
+    """Where every stream stands: a JSON part and tensors."""
+    version, internal, gauss = random.getstate()
+    legacy: Any = np.random.get_state(legacy=False)
+    tensors = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        tensors["cuda"] = torch.cuda.get_rng_state(device)
+    elif device.type == "mps":
+        tensors["mps"] = torch.mps.get_rng_state()
+    numpy_state = {**legacy, "state": {"key": legacy["state"]["key"].tolist(), "pos": int(legacy["state"]["pos"])}}
+    return {"python": [version, list(internal), gauss], "numpy": numpy_state}, tensors
+
+
+def restore_streams(state: State, tensors: dict[str, torch.Tensor], device: torch.device) -> None:
+    """Set every stream to where `capture_streams` found it."""
+    version, internal, gauss = state["python"]
+    random.setstate((version, tuple(internal), gauss))
+    key = np.array(state["numpy"]["state"]["key"], np.uint32)
+    np.random.set_state({**state["numpy"], "state": {"key": key, "pos": state["numpy"]["state"]["pos"]}})
+    torch.set_rng_state(tensors["cpu"])
+    if "cuda" in tensors:
+        torch.cuda.set_rng_state(tensors["cuda"], device)
+    if "mps" in tensors:
+        torch.mps.set_rng_state(tensors["mps"])

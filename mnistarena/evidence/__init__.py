@@ -1,0 +1,1 @@
+"""What the stored predictions show: recipes, pairs, verdicts, changes between two runs."""

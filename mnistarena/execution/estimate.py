@@ -1,0 +1,157 @@
+"""What a plan will cost: each recipe's time and memory, from a few steps of it on this machine."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+
+from mnistarena import environment
+from mnistarena.data.arrays import write_arrays
+from mnistarena.environment import Conditions
+from mnistarena.execution.supervisor import Supervisor
+from mnistarena.execution.workers import Workers
+from mnistarena.plan.contents import Plan
+from mnistarena.plan.recipe import LoadedDataset, Recipe, Trial
+from mnistarena.plugin.executor import Job, Submission
+from mnistarena.plugin.messages import Result, error_message
+from mnistarena.text import byte_size, unique_slug
+
+LIMIT = 120.0
+"""Seconds that a recipe may be tried for; after that it is reported as slow."""
+
+BUDGET = 300.0
+"""Seconds after which no further recipe is tried."""
+
+HOURS = 2 * 3600.0
+"""Seconds of a plan, or of a recipe's trials, from which on the user is warned."""
+
+STARTING = 0.5
+"""Seconds that a worker takes to start and to store its results."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One trial of a recipe: `seconds` from start to end, `memory` in bytes; or why they are not known."""
+
+    seconds: float | None = None
+    memory: int | None = None
+    _: KW_ONLY
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class PlanEstimate:
+    """A plan's estimates by trial id, under the conditions it would run in."""
+
+    conditions: Conditions
+    trials: Mapping[str, Estimate]
+
+    @property
+    def seconds(self) -> float:
+        """The whole run's time: as many trials side by side as the conditions say."""
+        times = [one.seconds for one in self.trials.values() if one.seconds is not None]
+        return max([sum(times) / self.conditions["jobs"], *times], default=0.0)
+
+    @property
+    def memory(self) -> int:
+        """The largest trials side by side, in bytes."""
+        sizes = sorted((one.memory for one in self.trials.values() if one.memory is not None), reverse=True)
+        return sum(sizes[: self.conditions["jobs"]])
+
+    @property
+    def unknown(self) -> int:
+        """Trials without an estimate."""
+        return sum(one.seconds is None for one in self.trials.values())
+
+
+def estimate_plan(
+    plan: Plan, workers: Workers, conditions: Conditions, tried: Callable[[Recipe, Estimate], None]
+) -> PlanEstimate:
+    """Try one trial of each recipe in a worker of its own, as many at a time as the run would have.
+
+    `tried` is told of each. A recipe that fails or takes too long says so in its estimate; nothing is raised.
+    """
+    by_recipe: dict[tuple[str, str], list[Trial]] = {}
+    for trial in plan.trials():
+        by_recipe.setdefault(_key(trial.recipe), []).append(trial)
+    found: dict[str, Estimate] = {}
+    with tempfile.TemporaryDirectory(prefix="arena-plan-") as name:
+        folder = Path(name)
+        for data in plan.datasets:
+            write_arrays(data.dataset, data.split, _arrays_folder(data, folder))
+
+        def submissions() -> Iterator[Submission]:
+            until = time.monotonic() + BUDGET
+            for number, trials in enumerate(by_recipe.values()):
+                if time.monotonic() < until:
+                    yield _submission(trials[0], folder, number, conditions, plan)
+
+        supervisor = Supervisor(workers, conditions["jobs"])
+        for submission, result in supervisor.results(submissions()):
+            one, first = _estimate(result), submission.key
+            tried(first.recipe, one)
+            found |= {trial.id: one for trial in by_recipe[_key(first.recipe)]}
+    late = Estimate(problem=f"not tried: the recipes before it took {BUDGET:.0f} s")
+    return PlanEstimate(conditions, {trial.id: found.get(trial.id, late) for trial in plan.trials()})
+
+
+def _key(recipe: Recipe) -> tuple[str, str]:
+    return recipe.label, recipe.data.label
+
+
+def _arrays_folder(data: LoadedDataset, folder: Path) -> Path:
+    return folder / "data" / unique_slug(data.label)
+
+
+def _submission(trial: Trial, folder: Path, number: int, conditions: Conditions, plan: Plan) -> Submission:
+    own = folder / str(number)
+    own.mkdir()
+    job = Job(
+        own,
+        trial.identity,
+        conditions=conditions,
+        data=_arrays_folder(trial.recipe.data, folder),
+        temporary=own / "tmp",
+        mode="estimate",
+        params=trial.recipe.params.model_dump_json(),
+        task=trial.recipe.data.task,
+        files=trial.recipe.files,
+        plugins=plan.registry.files,
+    )
+    return Submission(trial, job, seconds=LIMIT)
+
+
+def _estimate(result: Result) -> Estimate:
+    if result["status"] == "done":
+        cost = result["cost"]
+        return Estimate(STARTING + cost["seconds"], cost["memory_bytes"])
+    if result["status"] == "timeout":
+        return Estimate(problem=f"not known after {LIMIT:.0f} s: a few steps alone take longer")
+    return Estimate(problem=error_message(result, "stopped").strip().partition("\n")[0])
+
+
+def advice(estimate: PlanEstimate, plan: Plan) -> list[str]:
+    """What to change where a run takes hours, or more memory than there is; empty where it does not."""
+    found = []
+    if estimate.seconds > HOURS:
+        cost: dict[str, float] = {}
+        for trial in plan.trials():
+            cost[trial.recipe.label] = cost.get(trial.recipe.label, 0.0) + (estimate.trials[trial.id].seconds or 0.0)
+        dearest = max(cost, key=lambda label: cost[label])
+        share = cost[dearest] / sum(cost.values())
+        gpu = "" if estimate.conditions["device"] != "cpu" else ", or a GPU (--device cuda)"
+        found.append(
+            f'this takes hours, {share:.0%} of it for "{dearest}". Shorter: fewer seeds, smaller images ("resize"), '
+            f'training = {{ steps = … }} instead of epochs, "train_limit" in the dataset{gpu}; '
+            "--only leaves models out for now, and a run can be interrupted and continued at any time"
+        )
+    free, jobs = environment.memory_available(), estimate.conditions["jobs"]
+    if estimate.conditions["device"] == "cpu" and estimate.memory > free:
+        found.append(
+            f"{jobs} at a time would need {byte_size(estimate.memory)} of memory, "
+            f"{byte_size(free)} are free: use --jobs 1, or a smaller batch_size"
+        )
+    return found

@@ -1,0 +1,140 @@
+"""What runs again when a run is continued, and why; what an earlier plan keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from mnistarena.errors import StoreError
+from mnistarena.execution.observer import Observer
+from mnistarena.plan.contents import Plan
+from mnistarena.plan.recipe import Trial
+from mnistarena.plugin.messages import MetricDefinition, ViewDefinition
+from mnistarena.store.json_files import ADVICE
+from mnistarena.store.records import PlannedTrial, PlanRecord, RecipeRecord, TrialRecord
+from mnistarena.store.run_folder import RunFolder
+from mnistarena.store.trial_folder import MODEL, TrialFolder
+
+
+@dataclass(frozen=True)
+class ScoringRequest:
+    """What a plan asks of each trial beyond its training: metrics and views, which may be added later."""
+
+    metrics: Mapping[str, MetricDefinition]
+    views: list[ViewDefinition]
+
+    @classmethod
+    def of(cls, plan: Plan) -> ScoringRequest:
+        """What a plan asks of each of its trials."""
+        return cls({m.label: m.definition() for m in plan.metrics}, [view.definition() for view in plan.views])
+
+    def note(self, record: TrialRecord) -> None:
+        """Note in a trial's record what it was asked, whether or not it could answer."""
+        record["metric_definitions"] = dict(self.metrics)
+        record["view_definitions"] = self.views
+
+    def was_asked_of(self, record: TrialRecord) -> bool:
+        """Whether a trial was asked for these metrics and views."""
+        return record.get("metric_definitions") == self.metrics and not self.has_other_views(record)
+
+    def has_other_views(self, record: TrialRecord | None) -> bool:
+        """Whether the views that a trial predicted, or failed to predict, are others."""
+        return record is None or record.get("view_definitions", []) != self.views
+
+    def must_train(self, record: TrialRecord) -> bool:
+        """Whether views are missing and the model that should predict them was not stored.
+
+        A scikit-learn model is never stored: it is fitted again.
+        """
+        is_network = "parameters" in record.get("measurements", {})
+        return bool(self.views) and self.has_other_views(record) and is_network and MODEL not in record["files"]
+
+
+def has_predictions(record: TrialRecord) -> bool:
+    """Whether a trial got as far as its predictions: done, or failed while they were scored."""
+    return record["status"] == "done" or record.get("error", {}).get("stage") == "scoring"
+
+
+class Resume:
+    """Decides which trials of a plan must run in a run folder.
+
+    `finished` are the records, by trial id, of those that need not.
+    """
+
+    def __init__(
+        self, folder: RunFolder, request: ScoringRequest, *, observer: Observer, force: bool, retry_failed: bool
+    ) -> None:
+        self.folder, self.request, self.observer = folder, request, observer
+        self.force, self.retry_failed = force, retry_failed
+        self.finished: dict[str, TrialRecord] = {}
+
+    def trial_folder(self, trial: Trial) -> TrialFolder:
+        """The trial's folder."""
+        return self.folder.trial(trial.recipe.label, trial.recipe.data.label, seed=trial.seed, identity=trial.id)
+
+    def waiting(self, trials: Iterable[Trial]) -> list[Trial]:
+        """The trials that must run, each identity once."""
+        # Two labels of one identity are trained once: under the first.
+        first: dict[str, Trial] = {}
+        for trial in trials:
+            first.setdefault(trial.id, trial)
+        return [trial for trial in first.values() if self.must_run(trial)]
+
+    def must_run(self, trial: Trial) -> bool:
+        """Whether a trial has no usable result: none at all, an old question, an interruption, a failure to retry."""
+        record = self.sound_record(trial)
+        if record is None or self.force:
+            return True
+        if has_predictions(record) and not self.request.was_asked_of(record):
+            return True
+        if record["status"] == "interrupted" or (record["status"] != "done" and self.retry_failed):
+            return True
+        self.finished[trial.id] = record
+        return False
+
+    def sound_record(self, trial: Trial) -> TrialRecord | None:
+        """The trial's record. If it was altered or truncated, it is moved aside, and the trial runs again."""
+        folder = self.trial_folder(trial)
+        try:
+            record = folder.read()
+            damage = folder.damage(record) if record and has_predictions(record) else None
+        except StoreError as problem:
+            record, damage = None, str(problem).removesuffix(ADVICE)
+        if damage is None:
+            return record
+        aside = self.folder.move_aside(folder.path)
+        self.observer.notice(f"{trial.name} is computed again: {damage}; moved to {aside}")
+        return None
+
+    def must_train(self, record: TrialRecord | None) -> bool:
+        """Whether a trial that runs is trained, rather than only scored again."""
+        return self.force or record is None or not has_predictions(record) or self.request.must_train(record)
+
+    def keeps_checkpoint(self, record: TrialRecord | None) -> bool:
+        """Whether a trial that is trained continues from its checkpoint."""
+        # A record says how the trial ended; without one it was killed. A failed trial starts from its beginning.
+        status = record["status"] if record else "interrupted"
+        return not self.force and status in ("interrupted", "timeout")
+
+
+def carry_over(described: PlanRecord, before: PlanRecord | None, labels: tuple[str, ...]) -> PlanRecord:
+    """Keep what an earlier start planned for models of the spec that --only leaves out."""
+    if before is None:
+        return described
+    planned = {entry["label"] for entry in described["entries"]}
+    datasets = {entry["label"]: entry["fingerprint"] for entry in described["datasets"]}
+    same_data = {
+        entry["label"] for entry in before["datasets"] if datasets.get(entry["label"]) == entry.get("fingerprint")
+    }
+
+    def kept(entry: RecipeRecord | PlannedTrial) -> bool:
+        return entry["label"] in labels and entry["label"] not in planned and entry["dataset"] in same_data
+
+    def place(entry: RecipeRecord | PlannedTrial) -> int:
+        return labels.index(entry["label"])
+
+    return {
+        **described,
+        "entries": sorted([*described["entries"], *filter(kept, before["entries"])], key=place),
+        "trials": sorted([*described["trials"], *filter(kept, before["trials"])], key=place),
+    }

@@ -1,0 +1,297 @@
+"""A run: the spec's plan, its trials given to an executor, their results stored."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from mnistarena import environment
+from mnistarena.data.arrays import write_arrays
+from mnistarena.environment import Conditions
+from mnistarena.errors import ArenaError, StoreError
+from mnistarena.execution.observer import Observer
+from mnistarena.execution.record import now, scored_record, trained_record
+from mnistarena.execution.resume import Resume, ScoringRequest, carry_over
+from mnistarena.plan.contents import Plan
+from mnistarena.plan.lookup import registry_for
+from mnistarena.plan.recipe import LoadedDataset, Trial
+from mnistarena.plan.resolve import resolve
+from mnistarena.plugin.executor import (
+    Executor,
+    ExecutorContext,
+    ExecutorDef,
+    Job,
+    PluginFile,
+    Reports,
+    Submission,
+    Workload,
+)
+from mnistarena.plugin.messages import Event, Measured, Measurements, Result, Started, error_message
+from mnistarena.plugin.registry import Registry
+from mnistarena.spec.load import load_spec
+from mnistarena.spec.problems import describe
+from mnistarena.store.records import PlanRecord, TrialRecord
+from mnistarena.store.results import StoredRun, read_run
+from mnistarena.store.run_folder import RunFolder
+from mnistarena.text import plural, slug, unique_slug
+
+KEPT = "finished trials are kept; when that is fixed, the same command continues"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run; None means: as the first start of this run chose, else a sensible default.
+
+    `memory_limit` is in bytes, for each trial; `checkpoint_every` in seconds. `executor` names what runs the
+    trials, `executor_params` its parameters.
+    """
+
+    device: str | None = None
+    jobs: int | None = None
+    _: KW_ONLY
+    threads: int | None = None
+    force: bool = False
+    retry_failed: bool = False
+    memory_limit: int | None = None
+    checkpoint_every: float = 30.0
+    executor: str = "local"
+    executor_params: Mapping[str, Any] = field(default_factory=dict)
+
+
+def execute(
+    spec: str | os.PathLike[str] | Mapping[str, Any],
+    *,
+    out: str | os.PathLike[str] | None = None,
+    only: Sequence[str] = (),
+    overrides: Sequence[str] = (),
+    plugins: Sequence[str | os.PathLike[str]] = (),
+    options: Options | None = None,
+    observer: Observer | None = None,
+) -> StoredRun:
+    """Run a spec and return its results; `mnistarena.run` says what each argument is."""
+    for name, given in (("only", only), ("overrides", overrides), ("plugins", plugins)):
+        if isinstance(given, str):
+            raise ArenaError(f"run({name}=…) takes a list of strings, not one string: {name}=[{given!r}]")
+    loaded, options = load_spec(spec, overrides, plugins), options or Options()
+    registry = registry_for(loaded)
+    folder = RunFolder(Path(out) if out is not None else default_folder(loaded.source.name))
+    # A run that was started before may have nothing left to do, so its workers are not started ahead.
+    ahead = not loaded.problems.found and not folder.exists()
+    executor = start_executor(registry, options, ahead=ahead)
+    try:
+        plan = resolve(loaded, registry, only=only)
+        folder.create()
+        with folder.lock():
+            execution = _Execution(plan, folder, executor, options, observer or Observer())
+            execution.run()
+    finally:
+        executor.close()
+    return read_run(folder.path, execution.resume.finished)
+
+
+def start_executor(registry: Registry, options: Options, *, ahead: bool) -> Executor:
+    """The executor that the options name; `ArenaError` where there is none, or its parameters are wrong."""
+    definition: ExecutorDef = registry.get("executor", options.executor).definition
+    try:
+        params = definition.params.model_validate(dict(options.executor_params))
+    except ValidationError as problem:
+        wrong = [
+            describe(error, definition.params, error["loc"], "parameter") for error in problem.errors(include_url=False)
+        ]
+        raise ArenaError(f'the executor "{options.executor}": {"; ".join(wrong)}') from None
+    context = ExecutorContext(
+        options.device, options.jobs, threads=options.threads, memory_limit=options.memory_limit, ahead=ahead
+    )
+    return definition.start(params, context)
+
+
+def default_folder(spec: str) -> Path:
+    """`runs/<name of the spec file>`."""
+    return Path("runs") / slug(Path(spec).stem)
+
+
+class _Execution:
+    def __init__(self, plan: Plan, folder: RunFolder, executor: Executor, options: Options, observer: Observer) -> None:
+        self.plan, self.folder, self.options, self.observer = plan, folder, options, observer
+        self.executor = executor
+        self.request = ScoringRequest.of(plan)
+        self.resume = Resume(
+            folder, self.request, observer=observer, force=options.force, retry_failed=options.retry_failed
+        )
+        self.conditions = Conditions()
+        self.plugins: tuple[PluginFile, ...] = ()
+        self.began: dict[str, str] = {}
+        self.measured: dict[str, Measurements] = {}
+
+    def run(self) -> None:
+        before = self.plan_before()
+        trials = self.plan.trials()
+        waiting = self.resume.waiting(trials)
+        self.conditions = self.choose(before, len({trial.id for trial in trials}), idle=not waiting)
+        self.write_start(before)
+        self.observer.planned(self.plan, waiting, folder=self.folder.path, conditions=self.conditions)
+        saved = 0 if self.options.force else sum(map(self.has_checkpoint, waiting))
+        if saved:
+            self.observer.notice(f"{plural(saved, 'trial continues', 'trials continue')} from a checkpoint")
+        if waiting:
+            with self.folder.scratch() as scratch:
+                for data in self.plan.datasets:
+                    write_arrays(data.dataset, data.split, self.arrays_folder(data, scratch))
+                self.run_trials(waiting, scratch)
+
+    # ---- The start
+
+    def plan_before(self) -> PlanRecord | None:
+        """The plan of the last start here; one that cannot be read is moved aside: the spec gives it again."""
+        if not self.folder.exists():
+            return None
+        try:
+            return self.folder.plan()
+        except StoreError as problem:
+            aside = self.folder.move_aside(self.folder.path / "plan.json")
+            self.observer.notice(f"{problem}; moved to {aside}")
+            return None
+
+    def choose(self, before: PlanRecord | None, n_trials: int, *, idle: bool) -> Conditions:
+        """Device, jobs and threads: as asked for, else as at the first start, else as the executor thinks best."""
+        options = self.options
+        known = before.get("conditions", Conditions()) if before else Conditions()
+        if idle and known and not (options.device or options.jobs or options.threads):
+            return known
+        return self.executor.choose(
+            Workload(
+                n_trials,
+                exclusive=self.plan.benchmark.timing == "exclusive",
+                before=known,
+                sources=self.plan.sources(),
+                versions={name: environment.version(name) for name in environment.CORE_PACKAGES},
+                distributions=self.plan.distributions(),
+            )
+        )
+
+    def write_start(self, before: PlanRecord | None) -> None:
+        """Write what the run is about: spec, plan, environment, plugin files, and the test images."""
+        source = self.plan.spec.source
+        plan = carry_over(self.plan.describe(), before, self.plan.labels)
+        plan["conditions"] = self.conditions
+        # Where relative paths start, as seen from the run folder: the two may move together.
+        plan["spec_folder"] = os.path.relpath(source.base_dir, self.folder.path.resolve())
+        self.folder.write_start(source.recorded(), plan, environment.environment(self.plan.distributions()))
+        self.plugins = tuple(map(self.folder.keep_plugin, self.plan.registry.files))
+        for data in self.plan.datasets:
+            dataset, rows = data.dataset, data.split.test
+            arrays: dict[str, NDArray[Any]] = {
+                "images": dataset.test_images[rows],
+                "labels": dataset.test_labels[rows],
+                "index": rows,
+            }
+            self.folder.write_dataset(data.label, arrays)
+
+    def has_checkpoint(self, trial: Trial) -> bool:
+        return self.resume.trial_folder(trial).checkpoint.state() is not None
+
+    # ---- The trials
+
+    def run_trials(self, waiting: list[Trial], scratch: Path) -> None:
+        """Run every trial; those whose results could not be written run once more when all others have ended."""
+        unwritten = self.run_round(waiting, scratch, then=" will be tried once more at the end")
+        # Another trial may have filled the disk, and its files are removed when it ends.
+        again = [trial for trial, _ in unwritten]
+        if again and (still := self.run_round(again, scratch, then=" cannot be stored")):
+            raise StoreError(f"{still[0][1]}; {KEPT}")
+
+    def run_round(self, waiting: list[Trial], scratch: Path, *, then: str) -> list[tuple[Trial, str]]:
+        """Run trials to their end; returns those whose results could not be written, each with the reason.
+
+        The reason is told at once, as a sentence of the trial's name, `then` and the reason.
+        """
+        reports = Reports(self.on_event, self.observer.stopping, notice=self.observer.notice)
+        unwritten: list[tuple[Trial, str]] = []
+        for submission, result in self.executor.results((self.submission(t, scratch) for t in waiting), reports):
+            trial: Trial = submission.key
+            shutil.rmtree(submission.job.temporary, ignore_errors=True)
+            problem = None
+            try:
+                record = self.store(trial, result, trained=submission.job.mode == "train")
+                self.observer.ended(trial, record)
+                if result.get("error", {}).get("type") == StoreError.__name__:
+                    problem = error_message(result, "")
+            except StoreError as failure:
+                problem = str(failure)
+            if problem is not None:
+                unwritten.append((trial, problem))
+                self.observer.notice(f"{trial.name}{then}: {problem}")
+        return unwritten
+
+    def on_event(self, trial: Trial, event: Event) -> None:
+        if isinstance(event, Started):
+            self.began[trial.id] = now()
+            self.observer.started(trial, event.host)
+        elif isinstance(event, Measured):
+            self.measured[trial.id] = event.measurements
+        else:
+            self.observer.event(trial, event)
+
+    def arrays_folder(self, data: LoadedDataset, scratch: Path) -> Path:
+        return scratch / "data" / unique_slug(data.label)
+
+    def submission(self, trial: Trial, scratch: Path) -> Submission:
+        """What the executor is asked to do for a trial."""
+        folder = self.resume.trial_folder(trial)
+        record = folder.read()
+        train = self.resume.must_train(record)
+        if train:
+            folder.reset(keep_checkpoint=self.resume.keeps_checkpoint(record))
+        recipe = trial.recipe
+        job = Job(
+            folder.path,
+            trial.identity,
+            conditions=self.conditions,
+            data=self.arrays_folder(recipe.data, scratch),
+            temporary=scratch / "tmp" / trial.id,
+            mode="train" if train else "score",
+            params=recipe.params.model_dump_json(),
+            task=recipe.data.task,
+            metrics=tuple(metric.request() for metric in self.plan.metrics),
+            views=tuple(self.request.views) if train or self.request.has_other_views(record) else (),
+            keep_model=self.plan.benchmark.keep_models,
+            checkpoint_every=self.options.checkpoint_every,
+            files=recipe.files,
+            plugins=self.plugins,
+        )
+        return Submission(
+            trial, job, seconds=recipe.time_limit, limit=recipe.training.time_limit, resources=recipe.resources
+        )
+
+    def store(self, trial: Trial, result: Result, *, trained: bool) -> TrialRecord:
+        """Write a trial's record."""
+        folder = self.resume.trial_folder(trial)
+        if not trained:
+            record = scored_record(folder.read(), result, self.request)
+            if result["status"] != "interrupted":
+                folder.write(record)
+            return record
+        record = trained_record(
+            trial,
+            result,
+            request=self.request,
+            conditions=self.conditions,
+            began=self.began.get(trial.id),
+            measured=self.measured.get(trial.id, {}),
+        )
+        try:
+            folder.write(record)
+        except StoreError:
+            # On a full disk the record of an interrupted trial may be missing: its checkpoint says as much.
+            if result["status"] != "interrupted":
+                raise
+        if result["status"] in ("done", "failed"):
+            folder.checkpoint.remove()
+        return record

@@ -1,0 +1,187 @@
+"""Jobs in worker processes: a number at a time, within their limits; each ends in a result, whatever it does."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import KW_ONLY, dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+
+from mnistarena.execution.interrupts import Interrupts
+from mnistarena.execution.workers import Workers
+from mnistarena.plugin.executor import Reports, Submission
+from mnistarena.plugin.messages import Ended, Event, Result, Started, Status, failure
+from mnistarena.store.trial_folder import TrialFolder
+from mnistarena.text import byte_size
+from mnistarena.trial.processes import memory
+
+POLL_SECONDS = 0.5
+"""How often a supervisor looks at the output of a running trial; at its memory five times as often."""
+
+GRACE_SECONDS = 60.0
+"""How long a trial that was asked to stop may take to write its checkpoint."""
+
+
+@dataclass
+class _Running:
+    submission: Submission
+    process: BaseProcess
+    _: KW_ONLY
+    connection: Connection
+    deadline: float | None
+    result: Result | None = None
+
+    @property
+    def folder(self) -> TrialFolder:
+        return TrialFolder(self.submission.job.folder)
+
+
+class Supervisor:
+    """Runs submissions in workers of this machine, `jobs` at a time. `interrupts` may ask it to stop, too."""
+
+    def __init__(
+        self,
+        workers: Workers,
+        jobs: int,
+        *,
+        reports: Reports | None = None,
+        memory_limit: int | None = None,
+        interrupts: Interrupts | None = None,
+    ) -> None:
+        self.workers, self.jobs, self.memory_limit = workers, jobs, memory_limit
+        self.reports = reports or Reports()
+        self.interrupts = interrupts or Interrupts()
+        self.running: list[_Running] = []
+        self.patience = math.inf
+        self.checked = 0.0
+
+    def results(self, submissions: Iterator[Submission]) -> Iterator[tuple[Submission, Result]]:
+        """Each submission with its result, in the order in which they end.
+
+        The first SIGINT or SIGTERM asks the running trials for a checkpoint; the second ends them at once.
+        When they have ended, `KeyboardInterrupt` is raised. Leaving early ends them too.
+        """
+        with self.interrupts:
+            try:
+                exhausted = False
+                while True:
+                    while not exhausted and not self.interrupts.count and len(self.running) < self.jobs:
+                        submission = next(submissions, None)
+                        if submission is None:
+                            exhausted = True
+                        else:
+                            self._start(submission)
+                    if not self.running:
+                        break
+                    asked = self.interrupts.count
+                    self._listen()
+                    if self.interrupts.count > asked:
+                        self._stop()
+                    for one in [one for one in self.running if one.result is not None]:
+                        self.workers.end(one.process)
+                        one.connection.close()
+                        one.folder.log.trim()
+                        self.running.remove(one)
+                        assert one.result is not None
+                        yield one.submission, one.result
+            finally:
+                for one in self.running:
+                    self.workers.end(one.process)
+        if self.interrupts.count:
+            raise KeyboardInterrupt
+
+    def _start(self, submission: Submission) -> None:
+        self.reports.tell(submission.key, Started())
+        process, connection = self.workers.start(submission.job)
+        seconds = seconds_left(submission)
+        deadline = None if seconds is None else time.monotonic() + seconds
+        self.running.append(_Running(submission, process, connection=connection, deadline=deadline))
+
+    def _listen(self) -> None:
+        """Wait for news, a limit or a signal; sets `result` where a trial has ended or must end."""
+        poll = POLL_SECONDS / 5 if self.memory_limit else POLL_SECONDS
+        limits = [one.deadline - time.monotonic() for one in self.running if one.deadline is not None]
+        wake = self.interrupts.wake
+        ready = wait([wake, *(one.connection for one in self.running)], timeout=max(0.0, min([poll, *limits])))
+        if wake in ready:
+            self.interrupts.heard()
+        now = time.monotonic()
+        check_logs = now - self.checked >= POLL_SECONDS
+        self.checked = now if check_logs else self.checked
+        for one in self.running:
+            if one.connection in ready:
+                self._receive(one)
+            if one.result is None:
+                self._enforce_limits(one, now)
+            if one.result is None and check_logs:
+                one.folder.log.trim()
+
+    def _receive(self, one: _Running) -> None:
+        """Take one message of a worker."""
+        try:
+            message: Event | Ended = one.connection.recv()
+        except Exception:  # the end of the pipe, or a half-written message of a worker that was killed
+            one.result = self._died(one)
+            return
+        if isinstance(message, Ended):
+            one.result = message.result
+        else:
+            self.reports.tell(one.submission.key, message)
+
+    def _enforce_limits(self, one: _Running, now: float) -> None:
+        if one.deadline is not None and now >= one.deadline:
+            text = f"the time limit of {one.submission.limit} was reached; raise time_limit, or train less"
+            one.result = self._limit(one, "timeout", "TimeLimit", text)
+        elif self.interrupts.count and now >= self.patience:
+            one.result = {"status": "interrupted"}
+        elif self.memory_limit is not None:
+            assert one.process.pid is not None
+            used = memory(one.process.pid)
+            if used > self.memory_limit:
+                text = f"it used {byte_size(used)} of memory; --memory-limit is {byte_size(self.memory_limit)}"
+                one.result = self._limit(one, "failed", "MemoryLimit", text)
+
+    def _limit(self, one: _Running, status: Status, kind: str, message: str) -> Result:
+        # The worker's fault handler writes where each thread is, even where Python itself hangs.
+        with suppress(ProcessLookupError):
+            assert one.process.pid is not None
+            os.kill(one.process.pid, signal.SIGUSR1)
+            one.process.join(0.3)
+        return failure(status, kind, message, one.folder.log.tail())
+
+    def _died(self, one: _Running) -> Result:
+        """The result of a worker that exited without sending one."""
+        one.process.join(5)
+        code = one.process.exitcode
+        if code == -signal.SIGTERM or (self.interrupts.count and code is not None and code < 0):
+            return {"status": "interrupted"}
+        if code is not None and code < 0:
+            name = signal.Signals(-code).name
+            hint = " (the system may have run out of memory)" if name == "SIGKILL" else ""
+            message = f"the process was ended by {name}{hint}; see log.txt"
+        else:
+            message = f"the process exited with status {code} before it was done; see log.txt"
+        return failure("failed", "WorkerDied", message, one.folder.log.tail())
+
+    def _stop(self) -> None:
+        if self.interrupts.count == 1:
+            self.reports.stopping()
+            self.patience = time.monotonic() + GRACE_SECONDS
+            for one in self.running:
+                one.process.terminate()
+        else:
+            for one in self.running:
+                one.result = one.result or {"status": "interrupted"}
+
+
+def seconds_left(submission: Submission) -> float | None:
+    """What is left of a job's time limit, for a job that continues from a checkpoint."""
+    if submission.seconds is None or submission.job.mode != "train":
+        return submission.seconds
+    state = TrialFolder(submission.job.folder).checkpoint.state() or {}
+    return submission.seconds - float(state.get("wall_seconds") or 0.0)

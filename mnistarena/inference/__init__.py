@@ -1,0 +1,1 @@
+"""What a finished trial's model says of further images."""

@@ -1,0 +1,103 @@
+"""What a finished trial was made of: its entry in the plan, its identity, its plugins, its dataset."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from mnistarena.data.dataset import check_dataset, fingerprint, task_of
+from mnistarena.data.splits import split_dataset
+from mnistarena.errors import ArenaError
+from mnistarena.paths import data_dir
+from mnistarena.plan.recipe import LoadedDataset
+from mnistarena.plugin.components import DataContext
+from mnistarena.plugin.discovery import plugin_file
+from mnistarena.plugin.messages import Identity, SplitIdentity
+from mnistarena.plugin.registry import Registry, installed
+from mnistarena.spec.schema import DatasetTable
+from mnistarena.store.records import DatasetRecord, RecipeRecord
+from mnistarena.store.results import StoredRun, StoredTrial
+
+
+def registry_for_run(run: StoredRun, plugins: Sequence[object] = ()) -> Registry:
+    """The installed plugins, and single files that the caller names.
+
+    A run folder may come from anybody, so the code that it holds is never loaded by itself: raises `ArenaError` where
+    the run used a single-file plugin that is not among `plugins`.
+    """
+    files = tuple(map(plugin_file, plugins))
+    missing = [p["name"] for p in run.plan.get("plugins", []) if p["name"] not in {file.name for file in files}]
+    if missing:
+        copies = Path(run.path) / "plugins"
+        raise ArenaError(
+            f"{run.path} used the plugin {missing[0]}.py; name it with --plugin {missing[0]}.py (a copy of it is in "
+            f"{copies}: look at it first if the run is not your own)"
+        )
+    registry = installed(files)
+    for plugin in registry.plugins:
+        if plugin.file is not None and plugin.status == "broken":
+            raise ArenaError(f"the plugin {plugin.file.path} is broken: {plugin.cause}")
+    return registry
+
+
+def planned_recipe(run: StoredRun, trial: StoredTrial) -> RecipeRecord:
+    """The recipe's entry in the plan."""
+    return next(e for e in run.plan["entries"] if (e["label"], e["dataset"]) == (trial.label, trial.dataset))
+
+
+def planned_dataset(run: StoredRun, label: str) -> DatasetRecord:
+    """The dataset's entry in the plan."""
+    return next(entry for entry in run.plan["datasets"] if entry["label"] == label)
+
+
+def identity_of(trial: StoredTrial) -> Identity:
+    """What the trial's record says it is; empty where it says nothing."""
+    record = trial.record()
+    return record.get("identity", Identity()) if record else Identity()
+
+
+def changed_sources(identity: Identity, registry: Registry) -> list[str]:
+    """The plugins, as distribution:name, whose code is not the one that the trial of this identity ran with."""
+    parts = [("model", identity["model"]["name"]), *(("transform", t["name"]) for t in identity["transforms"])]
+    plugins = [registry.get(kind, name).plugin for kind, name in parts]
+    here = {plugin.key: plugin.digest for plugin in plugins}
+    return list(dict.fromkeys(name for name, _ in sorted(set(here.items()) ^ set(identity["sources"].items()))))
+
+
+def load_dataset(run: StoredRun, label: str, *, split: SplitIdentity, registry: Registry) -> LoadedDataset:
+    """The dataset of a run, loaded and split as an identity's `dataset` says.
+
+    Raises `ArenaError` where it cannot be had or is not what it was.
+    """
+    entry = planned_dataset(run, label)
+    component = registry.get("dataset", entry["name"])
+    try:
+        params = component.definition.params.model_validate_json(json.dumps(entry["params"]))
+    except ValidationError as problem:
+        raise ArenaError(f'the dataset "{label}" no longer takes its parameters: {problem}') from problem
+    context = DataContext(data_dir(), base_dir=run.path / run.plan.get("spec_folder", ""))
+    dataset = check_dataset(component.definition.load(params, context), entry["name"])
+    found = fingerprint(dataset)
+    if found != split["fingerprint"]:
+        raise ArenaError(f'the dataset "{label}" is not what it was: another fingerprint')
+    table = DatasetTable(
+        name=entry["name"],
+        validation=split["validation"],
+        split_seed=split["split_seed"],
+        train_limit=split["train_limit"],
+        test_limit=split["test_limit"],
+    )
+    parts = split_dataset(dataset, table.rule)
+    return LoadedDataset(
+        label,
+        component,
+        params=params,
+        table=table,
+        dataset=dataset,
+        split=parts,
+        fingerprint=found,
+        task=task_of(dataset, parts),
+    )

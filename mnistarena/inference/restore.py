@@ -1,0 +1,125 @@
+"""A finished trial's model, ready to predict: its stored weights loaded, or a scikit-learn classifier fitted again."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from mnistarena.engine.random_state import capture_streams, restore_streams
+from mnistarena.errors import ArenaError, StoreError, TrialError
+from mnistarena.inference.provenance import (
+    changed_sources,
+    identity_of,
+    load_dataset,
+    planned_dataset,
+    planned_recipe,
+    registry_for_run,
+)
+from mnistarena.plugin.components import Task
+from mnistarena.plugin.messages import Identity
+from mnistarena.plugin.registry import Registry
+from mnistarena.store.results import StoredRun, StoredTrial
+from mnistarena.trial.trained import Trained, fit_arrays, load_weights, untrained
+
+
+@dataclass(frozen=True)
+class Restored(Trained):
+    """The trained model of a finished trial."""
+
+    trial: StoredTrial
+
+
+def restore(
+    run: StoredRun,
+    trial: StoredTrial,
+    device: str | torch.device = "cpu",
+    *,
+    refit: bool = True,
+    plugins: Sequence[object] = (),
+    warn: Callable[[str], object] = warnings.warn,
+) -> Restored:
+    """The trained model of a finished trial of `run`.
+
+    A scikit-learn classifier, which is not stored, is fitted again on its dataset; with `refit` false that is
+    a `TrialError`. `plugins` are the single-file plugins that the run used. `warn` is told where the code of a plugin
+    is not the one that the trial ran with.
+    Raises `ArenaError` where the weights are missing or altered, or do not fit what is installed.
+    """
+    registry, device = registry_for_run(run, plugins), torch.device(device)
+    identity = identity_of(trial)
+    try:
+        changed = changed_sources(identity, registry)
+        if changed:
+            warn(f"the code of {', '.join(changed)} has changed since {trial.name} ran: its answers may differ")
+        with _callers_streams_kept():
+            found = untrained(
+                identity,
+                params=json.dumps(planned_recipe(run, trial)["params"]),
+                task=_task(run, trial, identity),
+                device=device,
+                registry=registry,
+            )
+            if isinstance(found.model, nn.Module):
+                load_weights(found, trial.folder, digests=trial.files, name=trial.name)
+            elif refit:
+                _fit_again(found, run, trial, identity, registry)
+            else:
+                raise TrialError(
+                    f"{trial.name} is a scikit-learn classifier, not a torch module: no weights are stored"
+                )
+    except (KeyError, TypeError, ValueError) as problem:
+        raise ArenaError(
+            f"{trial.name} cannot be restored by what is installed: {type(problem).__name__}: {problem}"
+        ) from problem
+    return Restored(found.task, found.chain, recipe=found.recipe, model=found.model, device=device, trial=trial)
+
+
+def _fit_again(found: Trained, run: StoredRun, trial: StoredTrial, identity: Identity, registry: Registry) -> None:
+    data = load_dataset(run, trial.dataset, split=identity["dataset"], registry=registry)
+    rows = data.split.train
+    fit_arrays(found, data.dataset.train_images[rows], data.dataset.train_labels[rows], identity["seed"])
+
+
+def _task(run: StoredRun, trial: StoredTrial, identity: Identity) -> Task:
+    """The task before any transform, from the plan alone: the dataset need not be on this machine."""
+    entry = planned_dataset(run, trial.dataset)
+    again = f"run the spec again with --out {run.path}: finished trials are kept, the plan is written anew"
+    shape, mean, std = entry.get("image_shape"), entry.get("mean"), entry.get("std")
+    if shape is None or mean is None or std is None:
+        raise StoreError(f"the plan of {run.path} does not say the mean and std of its training images; {again}")
+    planned = {
+        "fingerprint": entry["fingerprint"],
+        "validation": entry["n_validation"],
+        "split_seed": entry.get("split_seed"),
+        "train_limit": entry.get("train_limit"),
+        "test_limit": entry.get("test_limit"),
+    }
+    if planned != {key: identity["dataset"].get(key) for key in planned}:
+        raise StoreError(f"{trial.name} ran on another split than the plan of {run.path} describes; {again}")
+    channels, height, width = shape
+    names = tuple(entry["class_names"])
+    return Task(
+        (channels, height, width),
+        len(names),
+        class_names=names,
+        n_train=entry["n_train"],
+        mean=tuple(mean),
+        std=tuple(std),
+    )
+
+
+@contextmanager
+def _callers_streams_kept() -> Iterator[None]:
+    """Seeds set inside leave the caller's random numbers as they were."""
+    cpu = torch.device("cpu")
+    before = capture_streams(cpu)
+    try:
+        yield
+    finally:
+        restore_streams(*before, cpu)

@@ -1,0 +1,151 @@
+"""Everything that a run will do: metrics, views, datasets, recipes and trials, fully resolved."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mnistarena.plan.identity import ENGINE, identify
+from mnistarena.plan.recipe import LoadedDataset, PlannedDataset, Recipe, Transforms, Trial, transform_identities
+from mnistarena.plugin.components import Params
+from mnistarena.plugin.discovery import CORE, core_digest
+from mnistarena.plugin.messages import MetricDefinition, MetricRequest, ViewDefinition
+from mnistarena.plugin.registry import Component, Registry
+from mnistarena.spec import schema, units
+from mnistarena.spec.load import Spec
+from mnistarena.store.records import MetricRecord, PlanRecord
+from mnistarena.version import __version__
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric under the label its figures carry."""
+
+    label: str
+    component: Component
+    _: KW_ONLY
+    params: Params
+
+    def definition(self) -> MetricDefinition:
+        """What a stored figure was computed with; another definition means computing it again."""
+        return {
+            "name": self.component.name,
+            "params": self.params.model_dump(mode="json"),
+            "source": self.component.plugin.digest,
+        }
+
+    def request(self) -> MetricRequest:
+        """What a worker is asked to compute."""
+        return MetricRequest(self.label, self.component.name, params=self.params.model_dump_json())
+
+    def describe(self) -> MetricRecord:
+        """The metric in plan.json."""
+        definition = self.component.definition
+        return {
+            "label": self.label,
+            "higher_is_better": definition.higher_is_better,
+            "summary": definition.summary,
+            **self.definition(),
+        }
+
+
+@dataclass(frozen=True)
+class TestView:
+    """A further view of the test images: a chain of transforms, at one `severity` where its parameter has several."""
+
+    name: str
+    parameter: str | None
+    _: KW_ONLY
+    severity: Any
+    transforms: Transforms
+
+    def definition(self) -> ViewDefinition:
+        """What stored predictions of the view were made of; another definition means predicting it again."""
+        return {
+            "name": self.name,
+            "parameter": self.parameter,
+            "severity": self.severity,
+            "transforms": transform_identities(self.transforms),
+            "sources": [component.plugin.digest for component, _ in self.transforms],
+        }
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a spec asks for, as far as it can be known without downloading anything: `arena validate`.
+
+    `labels` are those of the recipes, `trials` how many there are; `missing` are labels of datasets that are not on
+    this machine.
+    """
+
+    labels: tuple[str, ...]
+    datasets: tuple[PlannedDataset, ...]
+    _: KW_ONLY
+    trials: int
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a run will do. `labels` are those of all recipes of the spec, also of those that --only left out."""
+
+    spec: Spec
+    benchmark: schema.Benchmark
+    _: KW_ONLY
+    metrics: tuple[Metric, ...]
+    datasets: tuple[LoadedDataset, ...]
+    recipes: tuple[Recipe, ...]
+    labels: tuple[str, ...]
+    registry: Registry
+    views: tuple[TestView, ...] = ()
+
+    def trials(self) -> list[Trial]:
+        """Every trial, in the spec's order."""
+        return list(self._trials)
+
+    @cached_property
+    def _trials(self) -> list[Trial]:
+        found = []
+        for recipe in self.recipes:
+            for seed in recipe.seeds:
+                identity = recipe.identity(seed)
+                found.append(Trial(recipe, seed, id=identify(identity), identity=identity))
+        return found
+
+    def describe(self) -> PlanRecord:
+        """plan.json, without the conditions."""
+        return {
+            "name": self.benchmark.name,
+            "spec_file": Path(self.spec.source.name).name,
+            "engine": ENGINE,
+            "baseline": self.benchmark.baseline,
+            "margin": units.share(self.benchmark.margin),
+            "target": None if self.benchmark.target is None else units.fraction(self.benchmark.target),
+            "timing": self.benchmark.timing,
+            "metrics": [metric.describe() for metric in self.metrics],
+            "views": [view.definition() for view in self.views],
+            "datasets": [dataset.describe() for dataset in self.datasets],
+            "entries": [recipe.describe() for recipe in self.recipes],
+            "trials": [
+                {"id": t.id, "label": t.recipe.label, "dataset": t.recipe.data.label, "seed": t.seed}
+                for t in self.trials()
+            ],
+            "plugins": [{"name": file.name, "digest": file.digest} for file in self.registry.files],
+        }
+
+    def sources(self) -> dict[str, str]:
+        """The digests of all code that decides a figure: this package's, and every plugin's in use."""
+        plugins = (component.plugin for component in self.components())
+        return {CORE: core_digest()} | {plugin.key: plugin.digest for plugin in plugins}
+
+    def components(self) -> list[Component]:
+        """Every component in use."""
+        used = [r.model for r in self.recipes] + [d.component for d in self.datasets]
+        used += [m.component for m in self.metrics] + [c for r in self.recipes for c, _ in r.transforms]
+        return used + [c for view in self.views for c, _ in view.transforms]
+
+    def distributions(self) -> dict[str, str]:
+        """Name → version of every distribution in use."""
+        return {c.plugin.distribution: c.plugin.version for c in self.components()} | {CORE: __version__}

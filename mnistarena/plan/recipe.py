@@ -1,0 +1,150 @@
+"""Datasets of a plan, recipes (a model with everything that makes it what it is, on one dataset), and their trials."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import cast
+
+from mnistarena.data.splits import Split
+from mnistarena.plan.identity import ENGINE
+from mnistarena.plugin.components import Dataset, Params, Task
+from mnistarena.plugin.executor import Resources
+from mnistarena.plugin.messages import ComponentIdentity, Identity
+from mnistarena.plugin.registry import Component
+from mnistarena.spec import schema, units
+from mnistarena.store.records import DatasetRecord, RecipeRecord, TrainingRecord, TransformRecord
+
+Transforms = tuple[tuple[Component, Params], ...]
+"""A chain of transforms, each with its parameters."""
+
+
+def transform_identities(transforms: Transforms) -> list[ComponentIdentity]:
+    """A chain as plain data."""
+    return [{"name": c.name, "params": p.model_dump(mode="json")} for c, p in transforms]
+
+
+@dataclass(frozen=True)
+class PlannedDataset:
+    """A dataset that a spec names; its data may not be on this machine."""
+
+    label: str
+    component: Component
+    _: KW_ONLY
+    params: Params
+    table: schema.DatasetTable
+
+
+@dataclass(frozen=True)
+class LoadedDataset(PlannedDataset):
+    """A dataset that was loaded, fingerprinted and split; `task` is what a model faces before any transform."""
+
+    dataset: Dataset
+    split: Split
+    fingerprint: str
+    task: Task
+
+    def describe(self) -> DatasetRecord:
+        """The dataset in plan.json."""
+        return {
+            "label": self.label,
+            "name": self.component.name,
+            "params": self.params.model_dump(mode="json"),
+            "fingerprint": self.fingerprint,
+            "n_train": len(self.split.train),
+            "n_validation": len(self.split.validation),
+            "n_test": len(self.split.test),
+            "split_seed": self.table.split_seed,
+            "train_limit": self.table.train_limit,
+            "test_limit": self.table.test_limit,
+            "class_names": list(self.dataset.class_names),
+            "image_shape": list(self.dataset.image_shape),
+            "mean": list(self.task.mean),
+            "std": list(self.task.std),
+            "known_label_errors": list(self.dataset.known_label_errors),
+            "licence": self.dataset.licence,
+            "source": self.dataset.source,
+        }
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A model with everything that makes it what it is, on one dataset; its seeds are its trials.
+
+    `files` are those that the model's `build` reads beside its parameters, such as trained weights, by SHA-256.
+    """
+
+    label: str
+    data: LoadedDataset
+    _: KW_ONLY
+    model: Component
+    params: Params
+    transforms: Transforms
+    training: schema.Training
+    seeds: tuple[int, ...]
+    notes: tuple[str, ...] = ()
+    resources: Resources = field(default_factory=Resources)
+    files: Mapping[str, Path] = field(default_factory=dict)
+
+    def identity(self, seed: int) -> Identity:
+        """What was asked for, fully resolved: equal identities under equal conditions give equal bits."""
+        return {**self._identity, "seed": seed}
+
+    @cached_property
+    def _identity(self) -> Identity:
+        used = [self.model.plugin, *(component.plugin for component, _ in self.transforms)]
+        table = self.data.table
+        return {
+            "engine": ENGINE,
+            "model": {"name": self.model.name, "params": self.params.identity()},
+            "dataset": {
+                "fingerprint": self.data.fingerprint,
+                "validation": table.validation,
+                "split_seed": table.split_seed,
+                "train_limit": table.train_limit,
+                "test_limit": table.test_limit,
+            },
+            "transforms": transform_identities(self.transforms),
+            "training": self.training.model_dump(mode="json", exclude={"time_limit"}),
+            "sources": {plugin.key: plugin.digest for plugin in used},
+        }
+
+    @property
+    def time_limit(self) -> float | None:
+        """The hard time limit in seconds, or None."""
+        return units.seconds(self.training.time_limit) if self.training.time_limit else None
+
+    def describe(self) -> RecipeRecord:
+        """The recipe in plan.json."""
+        transforms = [{"name": t["name"], **t["params"]} for t in transform_identities(self.transforms)]
+        return {
+            "label": self.label,
+            "dataset": self.data.label,
+            "model": self.model.name,
+            "summary": self.model.definition.summary,
+            "params": self.params.model_dump(mode="json"),
+            "transforms": cast(list[TransformRecord], transforms),
+            "training": cast(TrainingRecord, self.training.model_dump(mode="json")),
+            "notes": list(self.notes),
+            "distribution": self.model.origin,
+            "deterministic": self.model.definition.deterministic,
+            "seeds": list(self.seeds),
+        }
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One recipe with one seed. `id` is the short name of its identity."""
+
+    recipe: Recipe
+    seed: int
+    _: KW_ONLY
+    id: str
+    identity: Identity = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """The trial's name to show: label, dataset, seed."""
+        return f"{self.recipe.label} on {self.recipe.data.label}, seed {self.seed}"

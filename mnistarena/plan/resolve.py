@@ -1,0 +1,294 @@
+"""Spec × registry → plan: every name looked up, every parameter checked, every image shape computed."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Sequence
+from typing import cast
+
+from mnistarena.data.dataset import check_dataset, fingerprint, task_of
+from mnistarena.data.splits import Split, split_dataset
+from mnistarena.errors import MissingDataError
+from mnistarena.paths import data_dir
+from mnistarena.plan.contents import Metric, Outline, Plan
+from mnistarena.plan.grid import Variant, variants
+from mnistarena.plan.lookup import Lookup
+from mnistarena.plan.recipe import LoadedDataset, PlannedDataset, Recipe, Transforms
+from mnistarena.plan.views import views_of
+from mnistarena.plugin.components import DataContext, Dataset, Params, PrepareContext, Task
+from mnistarena.plugin.executor import Resources
+from mnistarena.plugin.registry import Component, Registry
+from mnistarena.spec import optimizers, schema, units
+from mnistarena.spec.lines import Path as KeyPath
+from mnistarena.spec.load import Spec, merge
+from mnistarena.text import did_you_mean
+
+DEFAULT_EPOCHS = 5
+
+
+def resolve(spec: Spec, registry: Registry, *, only: Sequence[str] = ()) -> Plan:
+    """Resolve a spec against what is installed; missing data is downloaded.
+
+    `only` are patterns of labels. Raises `SpecError` with every problem at once.
+    """
+    return _Resolver(spec, registry, only=only, fetch=True).plan()
+
+
+def outline(spec: Spec, registry: Registry, *, only: Sequence[str] = ()) -> Outline:
+    """Check a spec against what is installed, without downloading data or preparing models.
+
+    Image shapes of a dataset that is not on this machine stay unchecked. Raises `SpecError` with every problem.
+    """
+    return _Resolver(spec, registry, only=only, fetch=False).outline()
+
+
+class _Resolver:
+    def __init__(self, spec: Spec, registry: Registry, *, only: Sequence[str], fetch: bool) -> None:
+        self.spec, self.registry, self.only, self.fetch = spec, registry, only, fetch
+        self.problems = spec.problems
+        self.lookup = Lookup(registry, spec.problems)
+        self.loaded: dict[str, tuple[Dataset, str]] = {}
+        self.trials = 0
+
+    def plan(self) -> Plan:
+        metrics, datasets, labels, recipes = self.metrics(), self.datasets(), self.labels(), self.recipes
+        found = recipes(datasets)
+        views = tuple(views_of(self.spec, self.lookup, datasets))
+        self.problems.stop()
+        assert self.spec.benchmark is not None
+        return Plan(
+            self.spec,
+            self.spec.benchmark,
+            metrics=tuple(metrics),
+            datasets=tuple(cast(LoadedDataset, entry) for entry in datasets),
+            recipes=tuple(found),
+            labels=tuple(labels),
+            registry=self.registry,
+            views=views,
+        )
+
+    def outline(self) -> Outline:
+        self.metrics()
+        datasets, labels = self.datasets(), self.labels()
+        self.recipes(datasets)
+        list(views_of(self.spec, self.lookup, datasets))
+        self.problems.stop()
+        missing = tuple(entry.label for entry in datasets if not isinstance(entry, LoadedDataset))
+        return Outline(tuple(labels), tuple(datasets), trials=self.trials, missing=missing)
+
+    def is_chosen(self, label: str) -> bool:
+        return not self.only or any(label == p or fnmatch.fnmatchcase(label, p) for p in self.only)
+
+    def metrics(self) -> list[Metric]:
+        found: list[Metric] = []
+        for i, entry in enumerate(self.spec.benchmark.metrics if self.spec.benchmark else ()):
+            path: KeyPath = ("benchmark", "metrics", i)
+            name, arguments = (entry, {}) if isinstance(entry, str) else (entry.name, entry.arguments)
+            label = arguments.pop("label", name)
+            component = self.lookup.component("metric", name, path)
+            if component is None:
+                continue
+            params = self.problems.check(component.definition.params, arguments, path, noun="parameter")
+            if label in [m.label for m in found]:
+                self.problems.add(path, f'two metrics are labelled "{label}"; give one a "label" of its own')
+            elif params is not None:
+                found.append(Metric(label, component, params=params))
+        return found
+
+    # ---- Datasets
+
+    def datasets(self) -> list[PlannedDataset]:
+        """Every dataset, loaded where its data is available."""
+        found, labelled = [], []
+        for i, table in enumerate(self.spec.datasets):
+            if table is None:
+                continue
+            path: KeyPath = ("dataset", i)
+            labelled.append((path, table.label or table.name))
+            component = self.lookup.component("dataset", table.name, (*path, "name"))
+            if component is None:
+                continue
+            params = self.problems.check(component.definition.params, table.params, (*path, "params"), noun="parameter")
+            if params is None:
+                continue
+            planned = PlannedDataset(table.label or table.name, component, params=params, table=table)
+            found.append(self.load(planned, path))
+            if self.spec.benchmark is not None and self.spec.benchmark.target is not None and not table.validation:
+                self.problems.add(path, 'the benchmark\'s "target" needs validation images; set "validation"')
+        self.unique_labels(labelled, "dataset")
+        return found
+
+    def load(self, planned: PlannedDataset, path: KeyPath) -> PlannedDataset:
+        """The dataset with its data; as it was where that cannot be had, with the problem recorded."""
+
+        def load() -> tuple[Dataset, str, Split] | None:
+            try:
+                dataset, found = self.load_once(planned)
+            except MissingDataError:
+                if self.fetch:
+                    raise
+                return None
+            return dataset, found, split_dataset(dataset, planned.table.rule)
+
+        loaded = self.lookup.call(planned.component, "load", load, path)
+        if loaded is None:
+            return planned
+        dataset, found, parts = loaded
+        return LoadedDataset(
+            planned.label,
+            planned.component,
+            params=planned.params,
+            table=planned.table,
+            dataset=dataset,
+            split=parts,
+            fingerprint=found,
+            task=task_of(dataset, parts),
+        )
+
+    def load_once(self, planned: PlannedDataset) -> tuple[Dataset, str]:
+        """A dataset's arrays and their fingerprint, the same for all tables that name it with the same parameters."""
+        component, params = planned.component, planned.params
+        key = f"{component.name} {params.model_dump_json()}"
+        if key not in self.loaded:
+            context = DataContext(data_dir(), self.fetch, base_dir=self.spec.source.base_dir)
+            dataset = check_dataset(component.definition.load(params, context), component.name)
+            self.loaded[key] = (dataset, fingerprint(dataset))
+        return self.loaded[key]
+
+    # ---- Labels
+
+    def labels(self) -> list[str]:
+        """The labels of all recipes, checked against `baseline` and --only."""
+        labels = self.unique_labels([(v.path, v.label) for v in self.variants()], "model")
+        wanted = self.spec.benchmark.baseline if self.spec.benchmark else None
+        if wanted is not None and wanted not in labels:
+            hint = did_you_mean(wanted, labels) or f"; labels: {', '.join(labels)}"
+            self.problems.add(("benchmark", "baseline"), f'no model is labelled "{wanted}"{hint}')
+        if self.only and labels and not any(map(self.is_chosen, labels)):
+            self.problems.add((), f"--only {' '.join(self.only)} selects none of: {', '.join(labels)}")
+        return labels
+
+    def unique_labels(self, labelled: list[tuple[KeyPath, str]], kind: str) -> list[str]:
+        seen: list[str] = []
+        for path, label in labelled:
+            if label in seen:
+                self.problems.add(path, f'two {kind}s are labelled "{label}"; give one a "label" of its own')
+            else:
+                seen.append(label)
+        return seen
+
+    def variants(self) -> list[Variant]:
+        """Every `[[model]]` at every point of its grid."""
+        tables = [(i, table) for i, table in enumerate(self.spec.models) if table is not None]
+        return [v for i, table in tables for v in variants(table, ("model", i), self.problems)]
+
+    # ---- Recipes
+
+    def recipes(self, datasets: Sequence[PlannedDataset]) -> list[Recipe]:
+        """Every chosen model on every dataset. The others are checked too, but not prepared (weights …)."""
+        found = [self.recipe(v, d, chosen=self.is_chosen(v.label)) for v in self.variants() for d in datasets]
+        return [recipe for recipe in found if recipe is not None and self.is_chosen(recipe.label)]
+
+    def recipe(self, variant: Variant, data: PlannedDataset, *, chosen: bool) -> Recipe | None:
+        """A model on a dataset; None where something is wrong with it, or the dataset is not loaded."""
+        table, path = variant.table, variant.path
+        model = self.lookup.component("model", table.name, (*path, "name"))
+        training = self.training(variant)
+        transforms, task = self.transforms(variant, data)
+        if model is None:
+            return None
+        params = self.problems.check(
+            model.definition.params,
+            {**table.params, **variant.params},
+            variant.where("params"),
+            noun="parameter",
+        )
+        if params is None or training is None or transforms is None:
+            return None
+        if training.select == "best" and not data.table.validation:
+            self.problems.add(
+                (*path, "training"),
+                f'select = "best" needs validation images; set "validation" in the dataset "{data.label}"',
+            )
+        if task is not None and not self.fits(model, params, task, path, data.label):
+            return None
+        context = PrepareContext(self.spec.source.base_dir, download=self.fetch)
+        if self.fetch and chosen and not self.problems.found:
+            params = self.prepared(model, params, context, path)
+            if params is None:
+                return None
+        seeds = self.seeds(model, transforms, table, path)
+        self.trials += len(seeds) if chosen else 0
+        if not isinstance(data, LoadedDataset):
+            return None
+        return Recipe(
+            variant.label,
+            data,
+            model=model,
+            params=params,
+            transforms=transforms,
+            training=training,
+            seeds=seeds,
+            notes=tuple(context.notes),
+            resources=_resources(table.resources),
+            files=context.files,
+        )
+
+    def fits(self, model: Component, params: Params, task: Task, path: KeyPath, dataset: str) -> bool:
+        """Whether the model's own `check` accepts the images."""
+        check = model.definition.check
+        if check is None:
+            return True
+        answer = self.lookup.call(model, "check", lambda: (check(params, task),), path)
+        if answer is None:
+            return False
+        if answer[0]:
+            self.problems.add(path, f'does not fit "{dataset}": {answer[0]}')
+        return not answer[0]
+
+    def prepared(self, model: Component, params: Params, context: PrepareContext, path: KeyPath) -> Params | None:
+        """The parameters after the model's own `prepare`."""
+        prepare = model.definition.prepare
+        if prepare is None:
+            return params
+        return self.lookup.call(model, "prepare", lambda: cast(Params, prepare(params, context)), path, table="params")
+
+    def seeds(
+        self, model: Component, transforms: Transforms, table: schema.ModelTable, path: KeyPath
+    ) -> tuple[int, ...]:
+        """The recipe's seeds; one is enough where nothing depends on it."""
+        seeds = tuple(table.seeds or (self.spec.benchmark.seeds if self.spec.benchmark else (0,)))
+        if len(set(seeds)) != len(seeds):
+            where: KeyPath = (*path, "seeds") if table.seeds else ("benchmark", "seeds")
+            self.problems.add(where, f"a seed is given twice: {list(seeds)}")
+        random = any(component.definition.random for component, _ in transforms)
+        return seeds[:1] if model.definition.deterministic and not random else seeds
+
+    def training(self, variant: Variant) -> schema.Training | None:
+        """The recipe's training: the spec's default, the model's changes, the grid's point."""
+        default = self.spec.data.get("training", {})
+        changes = merge(variant.table.training, variant.training)
+        merged = merge(default if isinstance(default, dict) else {}, changes)
+        if "epochs" not in merged and "steps" not in merged:
+            merged["epochs"] = DEFAULT_EPOCHS
+        path = variant.where("training") if changes else ("training",)
+        training = self.problems.check(schema.Training, merged, path)
+        if training is not None:
+            optimizer = training.optimizer
+            for key, message in optimizers.problems(optimizer.name, optimizer.arguments):
+                own = "optimizer" in changes
+                self.problems.add((*(path if own else ("training",)), "optimizer", key), message)
+        return training
+
+    def transforms(self, variant: Variant, data: PlannedDataset) -> tuple[Transforms | None, Task | None]:
+        """A model's transforms with their parameters, and the task after them (None where that is not known)."""
+        task = data.task if isinstance(data, LoadedDataset) else None
+        if variant.table.transforms is not None:
+            return self.lookup.transforms(variant.table.transforms, (*variant.path, "transforms"), task)
+        where: KeyPath = ("dataset", self.spec.datasets.index(data.table), "transforms")
+        return self.lookup.transforms(data.table.transforms, where, task)
+
+
+def _resources(table: schema.ResourcesTable) -> Resources:
+    memory = None if table.memory is None else units.size(table.memory)
+    return Resources(table.cpus, table.gpus, memory=memory)

@@ -1,0 +1,224 @@
+"""What a plugin describes and what it is given: the types that plugin authors use.
+
+Torch is never imported here: descriptors are cheap, the heavy imports belong into `build`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+Shape = tuple[int, int, int]
+"""An image's shape as (channels, height, width)."""
+
+
+class Params(BaseModel):
+    """Base of a component's parameters: strict, frozen, and without unknown keys.
+
+    Every field carries a default, `Field(description=…)` and its bounds. They validate the spec before
+    anything runs, and they are the documentation that `arena show` prints.
+    Use `list`, not `tuple`, for TOML arrays: strict validation does not convert.
+    """
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())
+
+    def identity(self) -> dict[str, Any]:
+        """A model's parameters that decide what a trial computes, as plain data; by default all of them.
+
+        Override it where another field says the same better: the path of a file whose digest is a field too. Other
+        components always count with all of theirs.
+        """
+        return self.model_dump(mode="json")
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a component has to work with.
+
+    For a model: the task after all transforms. For a transform: the task as it stands before it.
+    `mean` and `std` are the training split's, a value a channel of the *original* images in [0, 1].
+    """
+
+    image_shape: Shape
+    n_classes: int
+    _: KW_ONLY
+    class_names: tuple[str, ...]
+    n_train: int
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+
+    def with_shape(self, shape: Shape) -> Task:
+        """The same task with images of another shape."""
+        return replace(self, image_shape=shape)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images and labels, as numpy arrays, for training and for the final test.
+
+    Images are uint8 `(n, C, H, W)`, labels int64 `(n,)` in `0 … n_classes - 1`.
+    `known_label_errors` are indices into the test split whose given label is known to be wrong.
+    """
+
+    train_images: NDArray[np.uint8]
+    train_labels: NDArray[np.int64]
+    _: KW_ONLY
+    test_images: NDArray[np.uint8]
+    test_labels: NDArray[np.int64]
+    class_names: tuple[str, ...]
+    known_label_errors: tuple[int, ...] = ()
+    licence: str = ""
+    source: str = ""
+
+    @property
+    def n_classes(self) -> int:
+        """The number of classes."""
+        return len(self.class_names)
+
+    @property
+    def image_shape(self) -> Shape:
+        """The shape of one image, (C, H, W)."""
+        _, channels, height, width = self.train_images.shape
+        return channels, height, width
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What one trained model predicts on the test split.
+
+    `labels` int64 `(n,)`, the true classes; `probabilities` float64 `(n, n_classes)`, rows sum to 1;
+    `index` int64 `(n,)`, the row of each image in the dataset's test split; `extras`, named arrays of
+    n rows that the model's `predict_extras` returned.
+    """
+
+    labels: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+    _: KW_ONLY
+    index: NDArray[np.int64]
+    extras: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """The most probable class of each image, int64 `(n,)`; the lowest class wins a tie."""
+        return self.probabilities.argmax(axis=1).astype("int64", copy=False)
+
+
+@dataclass(frozen=True)
+class DataContext:
+    """Where a dataset plugin may keep files, whether it may download them, and where relative paths start.
+
+    `data_dir` is the cache (created on demand by the plugin); `download` is false where only files that are
+    already there may be used, as in `arena validate`; `base_dir` is the spec's folder.
+    """
+
+    data_dir: Path
+    download: bool = True
+    _: KW_ONLY
+    base_dir: Path = Path()
+
+
+@dataclass
+class PrepareContext:
+    """What `ModelDef.prepare` gets: where relative paths start, whether to download, and a place for notes.
+
+    A note is a sentence the plan, the report and the terminal show, such as which weights were used. `files` are
+    those that `build` will read, by SHA-256: an executor takes them along to other machines.
+    """
+
+    base_dir: Path
+    download: bool = True
+    _: KW_ONLY
+    notes: list[str] = field(default_factory=list)
+    files: dict[str, Path] = field(default_factory=dict)
+
+    def note(self, sentence: str) -> None:
+        """Record a fact that a reader of the results must know."""
+        if sentence not in self.notes:
+            self.notes.append(sentence)
+
+
+@dataclass(frozen=True)
+class ModelDef:
+    """A model that a spec can name.
+
+    `build(params, task)` returns a `torch.nn.Module` that maps float images `(N, C, H, W)` to logits
+    `(N, n_classes)`, or a scikit-learn classifier, which gets flattened images `(N, C·H·W)`.
+
+    Optional: `check(params, task)`, free of torch, returns a sentence when the input does not fit and
+    names the transform that fixes it, else None. `prepare(params, context)` turns preferences into
+    facts (which weights are available, their digest) before the plan is fixed, and returns params.
+    `deterministic=True`: training does not depend on the seed, so one seed is enough.
+
+    Optional on the module, by duck type: `training_loss(images, labels)` in place of the recipe's loss;
+    `predict_extras(images) -> dict[str, Tensor]`, rows aligned with the images (`boxes`, left, top, right, bottom
+    in shares of the image's sides, are drawn in the report's gallery); `backbone` and `head`, modules
+    with `forward(x) == head(backbone(x))`: where no parameter of the backbone requires a gradient and no
+    transform is random, its output is computed once, in evaluation mode, and only the head is trained.
+
+    An interrupted training continues from the module's parameters and buffers: whatever else training
+    changes in a module must be kept in a buffer.
+    """
+
+    name: str
+    summary: str
+    _: KW_ONLY
+    params: type[Params]
+    build: Callable[[Any, Task], Any]
+    check: Callable[[Any, Task], str | None] | None = None
+    prepare: Callable[[Any, PrepareContext], Any] | None = None
+    deterministic: bool = False
+
+
+@dataclass(frozen=True)
+class DatasetDef:
+    """A dataset that a spec can name. `load(params, context)` returns a `Dataset` or raises `DataError`."""
+
+    name: str
+    summary: str
+    _: KW_ONLY
+    params: type[Params]
+    load: Callable[[Any, DataContext], Dataset]
+
+
+@dataclass(frozen=True)
+class TransformDef:
+    """A transform of image batches that a spec can name.
+
+    `build(params, task)` returns a callable `(images, generator) -> images` on a float batch
+    `(N, C, H, W)` on the device, values in [0, 1] before the first transform. `shape(params, shape)` says
+    what it does to `(C, H, W)` and raises `ValueError` with a sentence where it cannot; None: nothing.
+    A `random` transform draws per image from `generator`, and is skipped at evaluation.
+    """
+
+    name: str
+    summary: str
+    _: KW_ONLY
+    params: type[Params]
+    build: Callable[[Any, Task], Callable[[torch.Tensor, torch.Generator], torch.Tensor]]
+    random: bool = False
+    shape: Callable[[Any, Shape], Shape] | None = None
+
+
+@dataclass(frozen=True)
+class MetricDef:
+    """A figure computed from one trial's predictions: `compute(predictions, params) -> float`.
+
+    None instead says that the figure has no meaning for this model, such as the quality of boxes where none
+    are predicted; the trial then goes without it.
+    """
+
+    name: str
+    summary: str
+    _: KW_ONLY
+    params: type[Params]
+    compute: Callable[[Predictions, Any], float | None]
+    higher_is_better: bool

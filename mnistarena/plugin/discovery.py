@@ -1,0 +1,281 @@
+"""Discovery of plugins: each is loaded alone, so that a broken one is reported and the others still work."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.metadata
+import inspect
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal, cast
+
+import pluggy
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from mnistarena.errors import PluginError, first_line
+from mnistarena.plugin import hooks
+from mnistarena.plugin.components import DatasetDef, MetricDef, ModelDef, TransformDef
+from mnistarena.plugin.executor import ExecutorDef, PluginFile
+from mnistarena.version import __version__
+
+KINDS: dict[str, tuple[str, type]] = {
+    "model": ("arena_models", ModelDef),
+    "dataset": ("arena_datasets", DatasetDef),
+    "transform": ("arena_transforms", TransformDef),
+    "metric": ("arena_metrics", MetricDef),
+    "executor": ("arena_executors", ExecutorDef),
+}
+"""Kind of component → its hook, and the type the hook returns."""
+
+OFFERED: dict[str, Any] = {}
+"""What hooks are passed, by the name of the argument; a plugin is given those that it takes."""
+
+CORE = "mnistarena"
+
+BUILTIN = {
+    "fashion-mnist": "builtin.datasets.fashion_mnist",
+    "digits": "builtin.datasets.digits",
+    "mnist-relatives": "builtin.datasets.mnist_relatives",
+    "image-folder": "builtin.datasets.image_folder",
+    "arrays": "builtin.datasets.arrays",
+    "transforms": "builtin.transforms",
+    "corruptions": "builtin.corruptions",
+    "metrics": "builtin.metrics",
+    "local": "execution.local",
+}
+"""Modules of this package that are registered like plugins, by the name they are listed under."""
+
+
+@dataclass
+class Plugin:
+    """One entry point, builtin module or single file, and what came of it.
+
+    `unmet` is what its distribution requires of mnistarena where this version does not meet it. Of a single file,
+    `file` is set, `distribution` is the file's name, and `version` the beginning of its digest.
+    """
+
+    name: str
+    distribution: str
+    _: KW_ONLY
+    version: str
+    status: Literal["loaded", "broken", "blocked"] = "loaded"
+    cause: str = ""
+    traceback: str = ""
+    unmet: str = ""
+    module: ModuleType | None = None
+    file: PluginFile | None = None
+    components: dict[str, list[Any]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
+
+    @property
+    def key(self) -> str:
+        """The plugin's name in identities."""
+        return f"{self.distribution}:{self.name}"
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the plugin's source files; part of the identity of every trial that uses it."""
+        if self.file is not None:
+            return self.file.digest
+        return source_digest(str(getattr(self.module, "__file__", "") or ""))
+
+
+@cache
+def source_digest(file: str) -> str:
+    """SHA-256 over the Python files of the package (or the one module) that `file` belongs to."""
+    path = Path(file)
+    digest = hashlib.sha256()
+    files = sorted(path.parent.rglob("*.py")) if path.name == "__init__.py" else [path]
+    for source in files:
+        digest.update(str(source.relative_to(path.parent)).encode() + b"\0")
+        digest.update(source.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def core_digest() -> str:
+    """SHA-256 over the source files of mnistarena itself, all of its packages."""
+    return source_digest(str(Path(__file__).resolve().parents[1] / "__init__.py"))
+
+
+def discover(files: Sequence[PluginFile] = ()) -> list[Plugin]:
+    """Every plugin of this environment, the builtin ones first, then those that are single files.
+
+    `ARENA_DISABLE_PLUGINS=name,…` blocks entry points or distributions before they are imported.
+    With `ARENA_STRICT_PLUGINS=1`, a broken plugin raises `PluginError`.
+    """
+    manager = pluggy.PluginManager(hooks.PROJECT)
+    manager.add_hookspecs(hooks)
+    plugins = [*_builtin(manager), *_entry_points(manager), *(_of_file(file, manager) for file in files)]
+    broken = [plugin for plugin in plugins if plugin.status == "broken"]
+    if broken and os.environ.get("ARENA_STRICT_PLUGINS") == "1":
+        raise PluginError("\n".join(f"plugin {p.name} ({p.distribution}): {p.cause}" for p in broken))
+    return plugins
+
+
+def _builtin(manager: pluggy.PluginManager) -> Iterable[Plugin]:
+    for name, module in BUILTIN.items():
+        plugin = Plugin(f"builtin-{name}", CORE, version=_version(CORE))
+        _load(plugin, manager, lambda module=module: importlib.import_module(f"{CORE}.{module}"))  # type: ignore[misc]
+        yield plugin
+
+
+def _entry_points(manager: pluggy.PluginManager) -> Iterable[Plugin]:
+    blocked = {name.strip() for name in os.environ.get("ARENA_DISABLE_PLUGINS", "").split(",")} - {""}
+    seen: set[tuple[str, str]] = set()
+    for entry_point in importlib.metadata.entry_points(group=hooks.PROJECT):
+        dist = entry_point.dist
+        distribution = dist.metadata["Name"] if dist else "unknown"
+        # An editable install can be found twice, by its folder and by its link (setuptools#3649).
+        if (distribution, entry_point.name) in seen:
+            continue
+        seen.add((distribution, entry_point.name))
+        version = dist.version if dist else "?"
+        plugin = Plugin(entry_point.name, distribution, version=version, unmet=unmet(dist, _version(CORE)))
+        if {entry_point.name, distribution} & blocked:
+            plugin.status, plugin.cause = "blocked", "blocked by ARENA_DISABLE_PLUGINS"
+        else:
+            _load(plugin, manager, entry_point.load)
+        yield plugin
+
+
+def plugin_file(path: object) -> PluginFile:
+    """A single-file plugin; raises `PluginError` where it is not a Python file that can be read."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise PluginError(
+            f"a plugin is a Python file, not {path!r}: the processes that run trials cannot import what a notebook or "
+            "a script defines. Write it into a file of its own (in Jupyter: a cell that begins with %%writefile "
+            'mine.py) with a function such as arena_models() marked @hookimpl, and give plugins=["mine.py"]'
+        )
+    file = Path(path)
+    if file.suffix != ".py" or not file.stem.isidentifier():
+        raise PluginError(f'the plugin "{file}" must be a Python file, such as mine.py: letters, digits, underscores')
+    try:
+        content = file.read_bytes()
+    except FileNotFoundError:
+        raise PluginError(f'the plugin "{file}" does not exist') from None
+    except (OSError, ValueError) as problem:  # the latter of a path with a null character
+        raise PluginError(f'the plugin "{file}" cannot be read: {first_line(problem)}') from problem
+    return PluginFile(file.stem, file.resolve(), digest=hashlib.sha256(content).hexdigest())
+
+
+def _of_file(file: PluginFile, manager: pluggy.PluginManager) -> Plugin:
+    plugin = Plugin(file.name, f"{file.name}.py", version=file.digest[:8], file=file)
+    _load(plugin, manager, lambda: _import_file(file))
+    return plugin
+
+
+def _import_file(file: PluginFile) -> ModuleType:
+    """The module of a single-file plugin, exactly as its digest says."""
+    # With the digest in its name, a file that was edited meanwhile is another module.
+    name = f"arena_plugin_{file.name}_{file.digest[:16]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    content = file.path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != file.digest:
+        raise PluginError(f"{file.path} has changed since the plan was made; run the spec again")
+    module = ModuleType(name)
+    module.__file__ = str(file.path)
+    sys.modules[name] = module
+    try:
+        exec(compile(content, str(file.path), "exec"), module.__dict__)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def unmet(distribution: importlib.metadata.Distribution | None, version: str) -> str:
+    """What a distribution requires of mnistarena, where `version` does not meet it; else nothing."""
+    for text in (distribution.requires if distribution else None) or ():
+        try:
+            wanted = Requirement(text)
+        except InvalidRequirement:
+            continue
+        applies = wanted.marker is None or wanted.marker.evaluate({"extra": ""})
+        if applies and canonicalize_name(wanted.name) == CORE:
+            return "" if wanted.specifier.contains(version, prereleases=True) else f"{CORE}{wanted.specifier}"
+    return ""
+
+
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return __version__
+
+
+def _load(plugin: Plugin, manager: pluggy.PluginManager, load: Callable[[], ModuleType]) -> None:
+    try:
+        plugin.module = load()
+        _refuse_unknown_arguments(plugin.module)
+        manager.register(plugin.module, name=plugin.key)
+        _collect(plugin, manager)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as problem:  # a plugin may even call sys.exit() while it is imported
+        plugin.status = "broken"
+        plugin.cause = f"{type(problem).__name__}: {problem}".strip(": ")
+        if plugin.unmet:
+            plugin.cause = (
+                f"it requires {plugin.unmet}, and this is {_version(CORE)}; install versions that fit together: "
+                f"pip install --upgrade {CORE} {plugin.distribution} ({plugin.cause})"
+            )
+        plugin.traceback = "".join(traceback.format_exception(problem))
+        plugin.components = {kind: [] for kind in KINDS}
+        if plugin.module is not None and manager.is_registered(plugin.module):
+            manager.unregister(plugin.module)
+
+
+def _refuse_unknown_arguments(module: ModuleType) -> None:
+    for hook, _ in KINDS.values():
+        function = getattr(module, hook, None)
+        if not callable(function) or not hasattr(function, f"{hooks.PROJECT}_impl"):
+            continue
+        unknown = [name for name in inspect.signature(function).parameters if name not in OFFERED]
+        if unknown:
+            raise PluginError(
+                f"its {hook}() takes {', '.join(unknown)}, which mnistarena {_version(CORE)} does not pass; it was "
+                f"written for another version: upgrade mnistarena, or install an older version of the plugin"
+            )
+
+
+def _collect(plugin: Plugin, manager: pluggy.PluginManager) -> None:
+    known = {hook: (kind, expected) for kind, (hook, expected) in KINDS.items()}
+    provided = 0
+    for caller in manager.get_hookcallers(plugin.module) or ():
+        if caller.name not in known:
+            raise PluginError(
+                f"implements the hook {caller.name}, which mnistarena {_version(CORE)} does not have; "
+                f"its hooks are {', '.join(known)}"
+            )
+        kind, expected = known[caller.name]
+        # One implementation at a time, so that what it returns, or raises, belongs to one plugin.
+        for implementation in caller.get_hookimpls():
+            if implementation.plugin is plugin.module:
+                provided += 1
+                given = [OFFERED[name] for name in implementation.argnames]
+                returned = cast(Iterable[Any], implementation.function(*given))
+                plugin.components[kind] = _checked(caller.name, returned, expected)
+    if not provided:
+        raise PluginError(
+            f"{getattr(plugin.module, '__name__', plugin.module)} implements no hook; "
+            "mark functions such as arena_models() with @mnistarena.hookimpl"
+        )
+
+
+def _checked(hook: str, returned: Iterable[Any], expected: type) -> list[Any]:
+    try:
+        components = list(returned)
+    except TypeError:
+        raise PluginError(f"{hook}() returned {returned!r}, not a list of {expected.__name__}") from None
+    for component in components:
+        if not isinstance(component, expected):
+            raise PluginError(f"{hook}() returned {component!r} where a {expected.__name__} was expected")
+    return components

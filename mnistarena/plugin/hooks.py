@@ -1,0 +1,41 @@
+"""The hooks that a plugin may implement, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pluggy
+
+from mnistarena.plugin.components import DatasetDef, MetricDef, ModelDef, TransformDef
+from mnistarena.plugin.executor import ExecutorDef
+
+PROJECT = "mnistarena"
+"""Pluggy's project name, and the entry-point group that plugins register in."""
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def arena_models() -> Iterable[ModelDef]:  # type: ignore[empty-body]
+    """Models: each has a `build` that returns a torch module or a scikit-learn classifier."""
+
+
+@hookspec
+def arena_datasets() -> Iterable[DatasetDef]:  # type: ignore[empty-body]
+    """Datasets: images and labels, for training and for test."""
+
+
+@hookspec
+def arena_transforms() -> Iterable[TransformDef]:  # type: ignore[empty-body]
+    """Transforms: functions of a batch of images on the device."""
+
+
+@hookspec
+def arena_metrics() -> Iterable[MetricDef]:  # type: ignore[empty-body]
+    """Metrics: a figure from one trial's predictions."""
+
+
+@hookspec
+def arena_executors() -> Iterable[ExecutorDef]:  # type: ignore[empty-body]
+    """Executors: where trials run, and how many at a time."""

@@ -1,0 +1,255 @@
+"""The plain data that a run, its executor and its workers exchange: identities, news of a trial, its result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+from typing_extensions import NotRequired, Required, TypedDict
+
+from mnistarena.environment import Conditions
+
+Number = Annotated[float, Field(ge=-1e300, le=1e300)]
+Count = Annotated[int, Field(ge=0, lt=1 << 53)]
+Text = Annotated[str, Field(max_length=1 << 20)]
+Label = Annotated[str, Field(max_length=200)]
+"""Bounds that hold where such data is read from a file; see store/records.py."""
+
+Status = Literal["done", "failed", "timeout", "interrupted"]
+"""How a trial ended."""
+
+# ---- What a trial is
+
+
+class ComponentIdentity(TypedDict):
+    """A component and its parameters, as plain data."""
+
+    name: str
+    params: dict[str, Any]
+
+
+class SplitIdentity(TypedDict):
+    """A dataset's arrays, by fingerprint, and how they were split."""
+
+    fingerprint: str
+    validation: int
+    split_seed: int
+    train_limit: int | None
+    test_limit: int | None
+
+
+class Identity(TypedDict, total=False):
+    """What was asked of a trial, fully resolved. Its hash is the trial's id; see plan/identity.py.
+
+    `training` is the recipe's training table; `sources` are the digests of the plugins in use, by
+    "distribution:plugin".
+    """
+
+    engine: str
+    model: ComponentIdentity
+    dataset: SplitIdentity
+    transforms: list[ComponentIdentity]
+    training: dict[str, Any]
+    sources: dict[str, str]
+    seed: int
+
+
+class ViewDefinition(TypedDict, total=False):
+    """A further view of the test images: what its stored predictions were made of.
+
+    `severity` is the value of the transforms' `parameter`, where the view has several.
+    """
+
+    name: Required[Label]
+    parameter: Label | None
+    severity: Any
+    transforms: list[ComponentIdentity]
+    sources: list[Label]
+
+
+class MetricDefinition(TypedDict):
+    """What a stored figure was computed with."""
+
+    name: str
+    params: dict[str, Any]
+    source: str
+
+
+@dataclass(frozen=True)
+class MetricRequest:
+    """A metric to compute: its name, its parameters as JSON, and the `label` its figure carries."""
+
+    label: str
+    name: str
+    _: KW_ONLY
+    params: str
+
+
+# ---- What a trial measures
+
+
+class Latency(TypedDict, total=False):
+    """Milliseconds of a call: median, 95th percentile, and how many calls were measured."""
+
+    p50: Number | None
+    p95: Number | None
+    calls: Count
+
+
+class HistoryRow(TypedDict, total=False):
+    """A line of a trial's history, as a rule an epoch. Times are in seconds from the training's start."""
+
+    epoch: Required[Number]
+    step: Required[Count]
+    learning_rate: Number | None
+    train_loss: Number | None
+    validation_loss: Number | None
+    validation_accuracy: Number | None
+    train_seconds: Number
+    wall_seconds: Number
+
+
+class Measurements(TypedDict, total=False):
+    """What was measured of a trial: times in seconds, memory in bytes, counts, the last epoch's figures.
+
+    `earlier_seconds` is what an interrupted training had used before; it ends up in `wall_seconds`.
+    """
+
+    train_seconds: Number
+    wall_seconds: Number
+    earlier_seconds: Number
+    stage_seconds: dict[Label, Number]
+    images_per_second: Number | None
+    epochs: Number
+    steps: Count
+    selected_epoch: Number
+    train_loss: Number | None
+    validation_loss: Number | None
+    validation_accuracy: Number | None
+    parameters: Count
+    trainable_parameters: Count
+    flops_per_image: Count | None
+    latency_ms: dict[Label, Latency]
+    peak_memory_bytes: Count
+    peak_gpu_memory_bytes: Count | None
+    resumed_at_step: Count
+
+
+class CostEstimate(TypedDict):
+    """What a whole trial will take, from a few of its steps: seconds, and bytes of memory."""
+
+    seconds: float
+    memory_bytes: int
+    seconds_per_step: NotRequired[float]
+
+
+# ---- What a worker reports while a trial runs
+
+
+@dataclass(frozen=True)
+class Started:
+    """A worker has begun the trial, on the machine `host` where that is another one."""
+
+    host: str | None = None
+
+
+@dataclass(frozen=True)
+class StageBegan:
+    """The trial has entered a stage, such as "training" or "testing"."""
+
+    stage: str
+
+
+@dataclass(frozen=True)
+class StepsDone:
+    """The training has done `step` of `total` steps; `loss` is the mean since the last row of the history."""
+
+    step: int
+    total: int
+    _: KW_ONLY
+    loss: float
+
+
+@dataclass(frozen=True)
+class RowAdded:
+    """The history has a new row."""
+
+    row: HistoryRow
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The trial's measurements, sent before it is scored: they are kept where scoring fails."""
+
+    measurements: Measurements
+
+
+Event = Started | StageBegan | StepsDone | RowAdded | Measured
+"""News of a trial that runs."""
+
+Send = Callable[[Event], None]
+"""How a worker reports."""
+
+
+# ---- What becomes of a trial
+
+
+class ErrorDetails(TypedDict, total=False):
+    """An exception as plain data. `stage` is "scoring" where the predictions are stored and only scoring failed."""
+
+    type: Text
+    message: Text
+    traceback: Text
+    stage: Label
+
+
+class StepsSaved(TypedDict):
+    """How far an interrupted training had come."""
+
+    step: Count
+    total: Count
+
+
+class Result(TypedDict, total=False):
+    """What became of a trial: its status, then metrics and measurements, or the error.
+
+    `conditions` are what was otherwise than planned: the host, the device. `progress` says where a checkpoint was
+    saved. `cost` answers a job whose mode is "estimate".
+    """
+
+    status: Required[Status]
+    metrics: dict[str, float | None]
+    measurements: Measurements
+    error: ErrorDetails
+    conditions: Conditions
+    progress: StepsSaved
+    cost: CostEstimate
+
+
+def failure(status: Status, kind: str, message: str, traceback: str = "") -> Result:
+    """The result of a trial that could not report one itself; `kind` is a short name of the cause."""
+    return {"status": status, "error": {"type": kind, "message": message, "traceback": traceback}}
+
+
+def error_message(result: Result, otherwise: str) -> str:
+    """The message of a result's error, or `otherwise` where it has none."""
+    return result.get("error", {}).get("message", otherwise)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The last message of a worker: the result of its job."""
+
+    result: Result
+
+
+@dataclass(frozen=True)
+class Device:
+    """The device that a name stands for; `problem` says why it cannot be used."""
+
+    device: str = ""
+    device_name: str | None = None
+    _: KW_ONLY
+    problem: str = ""

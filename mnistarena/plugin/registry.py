@@ -1,0 +1,95 @@
+"""Component names: which plugin provides each, which are provided twice, and what was probably meant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import Any
+
+from mnistarena.errors import PluginError
+from mnistarena.plugin.discovery import KINDS, Plugin, discover
+from mnistarena.plugin.executor import PluginFile
+from mnistarena.text import did_you_mean
+
+
+@dataclass(frozen=True)
+class Component:
+    """A component and the plugin it comes from."""
+
+    kind: str
+    definition: Any
+    _: KW_ONLY
+    plugin: Plugin
+
+    @property
+    def name(self) -> str:
+        """The name a spec uses."""
+        return str(self.definition.name)
+
+    @property
+    def origin(self) -> str:
+        """Distribution and version, for people."""
+        return f"{self.plugin.distribution} {self.plugin.version}"
+
+
+class Registry:
+    """What the plugins of this environment provide, by kind and name."""
+
+    def __init__(self, plugins: list[Plugin]) -> None:
+        self.plugins = plugins
+        self._components: dict[str, dict[str, list[Component]]] = {kind: {} for kind in KINDS}
+        for plugin in plugins:
+            for kind, definitions in plugin.components.items():
+                for definition in definitions:
+                    same = self._components[kind].setdefault(definition.name, [])
+                    same.append(Component(kind, definition, plugin=plugin))
+
+    @property
+    def files(self) -> tuple[PluginFile, ...]:
+        """The plugins that are single files."""
+        return tuple(plugin.file for plugin in self.plugins if plugin.file is not None)
+
+    def names(self, kind: str) -> list[str]:
+        """The names of a kind, sorted."""
+        return sorted(self._components[kind])
+
+    def all(self, kind: str) -> list[Component]:
+        """Every component of a kind, by name; a name provided twice appears twice."""
+        return [component for name in self.names(kind) for component in self._components[kind][name]]
+
+    def taken_twice(self) -> dict[str, dict[str, list[str]]]:
+        """The names that more than one plugin provides, by kind, each with the plugins' distributions."""
+        return {
+            kind: twice
+            for kind, names in self._components.items()
+            if (twice := {name: [c.origin for c in found] for name, found in names.items() if len(found) > 1})
+        }
+
+    def get(self, kind: str, name: str) -> Component:
+        """The component of that name; raises `PluginError` where there is none, or more than one."""
+        found = self._components[kind].get(name, [])
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise PluginError(
+                f'the {kind} "{name}" is provided by {" and by ".join(c.origin for c in found)}; uninstall '
+                f"one, or block it: ARENA_DISABLE_PLUGINS={found[-1].plugin.name}"
+            )
+        message = f'unknown {kind} "{name}"{did_you_mean(name, self.names(kind))}'
+        if "did you mean" not in message:
+            message += f"; installed: {', '.join(self.names(kind)) or 'none'}"
+        for plugin in self.plugins:
+            if plugin.status != "loaded" and _plausible(name, plugin):
+                message += f"; the plugin {plugin.name} ({plugin.distribution}) is {plugin.status}: {plugin.cause}"
+        raise PluginError(message)
+
+
+def _plausible(name: str, plugin: Plugin) -> bool:
+    """Whether a plugin that did not load may be the one that provides `name`."""
+    words = f"{plugin.name} {plugin.distribution}".replace("_", "-")
+    return name.replace("_", "-") in words or plugin.name in name
+
+
+def installed(files: Sequence[PluginFile] = ()) -> Registry:
+    """The registry of this environment, and of plugins that are single files."""
+    return Registry(discover(files))

@@ -1,0 +1,35 @@
+"""Trained weights for model plugins: where they come from, that they fit, and a frozen backbone.
+
+A model's parameters derive from `StartParams`; its `prepare` calls `prepare` here before the plan is fixed, its
+`build` ends with `start`, in the worker. `fine_tuned` makes a whole model of a torchvision classifier. Importing this
+imports no torch. docs/plugins.md has an example.
+"""
+
+from mnistarena.pretrained.torchvision import FineTunedParams, fine_tuned
+from mnistarena.pretrained.weights import (
+    IMAGENET,
+    NONE,
+    Published,
+    StartParams,
+    Unavailable,
+    file_of,
+    frozen,
+    imagenet,
+    prepare,
+    start,
+)
+
+__all__ = [
+    "IMAGENET",
+    "NONE",
+    "FineTunedParams",
+    "Published",
+    "StartParams",
+    "Unavailable",
+    "file_of",
+    "fine_tuned",
+    "frozen",
+    "imagenet",
+    "prepare",
+    "start",
+]

@@ -1,0 +1,1 @@
+"""The charts of a report: each module draws what the section of the same name computed."""

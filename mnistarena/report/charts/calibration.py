@@ -1,0 +1,114 @@
+"""The reliability curve: accuracy against the models' own confidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mnistarena.report import format as text
+from mnistarena.report.charts.figure import (
+    LABEL,
+    PADDING,
+    Axis,
+    Datum,
+    Figure,
+    accuracy_axis,
+    finish,
+    line_layers,
+    significant,
+)
+from mnistarena.report.charts.style import RULE, Styles
+from mnistarena.report.comparison import Comparison
+from mnistarena.report.sections.calibration import Reliability, ReliabilityPoint
+
+MOST = 12
+"""How many lines can be told apart; the others are in the table."""
+
+
+def reliability(key: str, comparison: Comparison, styles: Styles) -> Figure:
+    """Accuracy against confidence, both on a logarithmic scale of the error; diagonal: perfect calibration."""
+    import altair as alt
+
+    found = comparison.reliabilities
+    drawn = [one for one in found if one.points][:MOST]
+    rows = [_row(one.label, point) for one in drawn for point in one.points]
+    labels = [one.label for one in drawn]
+    height = max(340, LABEL * len(labels))
+    y = accuracy_axis([row[field] for row in rows for field in ("y", "low", "high")], "accuracy")
+    x = accuracy_axis([row["x"] for row in rows], "the model's own confidence")
+    tooltips = [
+        alt.Tooltip("model:N"),
+        alt.Tooltip("said:N", title="confidence"),
+        alt.Tooltip("was:N", title="accuracy"),
+        alt.Tooltip("interval:N", title="95 % interval"),
+        alt.Tooltip("n:Q", title="images a seed"),
+    ]
+    lines = line_layers(
+        rows,
+        labels,
+        styles,
+        x=x.x("x"),
+        y=y,
+        height=height,
+        interval={"type": "rule", "strokeWidth": 1, "opacity": 0.5},
+        line=1.6,
+        point=36,
+        tooltips=tooltips,
+    )
+    return finish(
+        alt.layer(_diagonal(x, y), *lines).properties(height=height, padding=PADDING),
+        key,
+        kind="calibration",
+        dataset=comparison.label,
+        title="Accuracy by confidence",
+        description="Accuracy against the models' own confidence, in bins of similar confidence, with 95 % intervals; "
+        "below the diagonal a model is overconfident. "
+        + "; ".join(f"{one.label}: expected calibration error {text.percent(one.ece)}" for one in drawn)
+        + ".",
+        head=("Model", "Confidence", "Accuracy", "95 % interval", "Images a seed"),
+        table=_table(found),
+    )
+
+
+def _row(label: str, point: ReliabilityPoint) -> Datum:
+    floor = 0.5 / point.images
+    x, y, low, high = (max(value, floor) for value in (point.stated, point.wrong, point.low, point.high))
+    return {
+        "model": label,
+        "x": significant(max(x, 1e-5), 4),
+        "y": significant(y, 4),
+        "low": significant(low, 4),
+        "high": significant(high, 4),
+        "said": text.percent(1 - point.stated),
+        "was": text.percent(1 - point.wrong),
+        "interval": _interval(point),
+        "n": point.images,
+    }
+
+
+def _interval(point: ReliabilityPoint) -> str:
+    return f"{text.percent(1 - point.high)} to {text.percent(1 - point.low)}"
+
+
+def _diagonal(x: Axis, y: Axis) -> Any:
+    """The line of perfect calibration, as far as both axes reach."""
+    import altair as alt
+
+    most, least = min(x.domain[0], y.domain[0]), max(x.domain[1], y.domain[1])
+    ends = [{"x": most, "y": most}, {"x": least, "y": least}] if most > least else []
+    chart = alt.Chart(alt.InlineData(values=ends))
+    return chart.mark_line(color=RULE, strokeWidth=1.5).encode(x.x("x"), y.y("y"))
+
+
+def _table(found: Sequence[Reliability]) -> tuple[tuple[str, ...], ...]:
+    return tuple(
+        (
+            one.label,
+            text.percent(1 - point.stated),
+            text.percent(1 - point.wrong),
+            _interval(point),
+            f"{point.images:,}",
+        )
+        for one in found
+        for point in one.points
+    )

@@ -1,0 +1,88 @@
+"""The chart of a confusion matrix."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from mnistarena.report import format as text
+from mnistarena.report.charts.figure import Datum, Figure, finish, short
+from mnistarena.report.charts.style import ACCENT, INK, PAPER
+from mnistarena.report.comparison import Comparison
+from mnistarena.report.sections.confusion import Matrix
+from mnistarena.text import plural
+
+
+def matrix(key: str, comparison: Comparison, found: Matrix) -> Figure:
+    """True against predicted classes, summed over the seeds; errors are dark."""
+    import altair as alt
+
+    names = [short(name, 14) for name in comparison.dataset["class_names"]]
+    step = 40 if len(names) <= 12 else 26
+    x, y = _axes(names)
+    base = alt.Chart(alt.InlineData(values=_cells(found, names))).encode(x, y)
+    tooltips = [
+        alt.Tooltip("true:N"),
+        alt.Tooltip("predicted:N"),
+        alt.Tooltip("n:Q", title="images"),
+        alt.Tooltip("of:N", title="of this class"),
+    ]
+    opacity = alt.Opacity("ink:Q", scale=None, legend=None)
+    number = base.mark_text(fontSize=11 if step == 40 else 9, tooltip=None).encode(
+        alt.Text("n:Q"), color=alt.condition("datum.ink > 0.55", alt.value(PAPER), alt.value(INK))
+    )
+    chart = alt.layer(base.mark_rect(color=ACCENT).encode(opacity, tooltip=tooltips), number)
+    chart = chart.properties(height=step * len(names), padding=4).add_params(alt.param("names", value=names))
+    return finish(
+        chart,
+        key,
+        kind="confusion",
+        dataset=comparison.label,
+        subject=found.label,
+        title=f"Confusions of {found.label}",
+        description=f"Confusion matrix of {found.label}, summed over {plural(found.seeds, 'seed')}. "
+        + ("; ".join(f"{t} taken for {p}: {n:,}" for t, p, n in found.top) or "No errors")
+        + ".",
+        head=("True \\ predicted", *names),
+        table=tuple((names[t], *(f"{n:,}" for n in row)) for t, row in enumerate(found.counts)),
+        width=step * len(names),
+    )
+
+
+def _cells(found: Matrix, names: Sequence[str]) -> list[Datum]:
+    """The cells that are not empty; `ink` is how dark they are, by the square root of the number of images."""
+    most = max((c for t, row in enumerate(found.counts) for p, c in enumerate(row) if t != p), default=0) or 1
+    return [
+        {
+            "t": true,
+            "p": predicted,
+            "n": number,
+            "of": text.percent(number / max(sum(row), 1)),
+            "true": names[true],
+            "predicted": names[predicted],
+            # The diagonal holds the correct predictions: it stays pale, so that the errors are seen.
+            "ink": 0.07 if true == predicted else round(0.12 + 0.88 * math.sqrt(number / most), 3),
+        }
+        for true, row in enumerate(found.counts)
+        for predicted, number in enumerate(row)
+        if number
+    ]
+
+
+def _axes(names: Sequence[str]) -> tuple[Any, Any]:
+    """The encodings of the predicted and the true class; long names at the bottom are turned."""
+    import altair as alt
+
+    scale = alt.Scale(domain=list(range(len(names))), padding=0.04)
+    left: Datum = {
+        "domain": False,
+        "ticks": False,
+        "labelExpr": "names[datum.value]",
+        "labelPadding": 8,
+        "labelAngle": 0,
+    }
+    turned = max(len(name) for name in names) > 4
+    bottom = {**left, "labelAngle": -45, "labelAlign": "right"} if turned else left
+    x = alt.X("p:O", scale=scale, axis=alt.Axis(**bottom, title="predicted"))
+    return x, alt.Y("t:O", scale=scale, axis=alt.Axis(**left, title="true"))

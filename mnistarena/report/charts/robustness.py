@@ -1,0 +1,93 @@
+"""The chart of one corruption: accuracy against its severity."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mnistarena.report import format as text
+from mnistarena.report.charts.figure import LABEL, PADDING, Axis, Datum, Figure, finish, last_rows, line_layers
+from mnistarena.report.charts.style import Styles
+from mnistarena.report.comparison import Comparison
+from mnistarena.report.sections.robustness import Corruption
+from mnistarena.stats.crossed import Interval
+from mnistarena.text import plural
+
+HEIGHT = 240
+CLEAN = "clean"
+
+
+def severity(key: str, corruption: Corruption, comparison: Comparison, styles: Styles) -> Figure:
+    """A line a model, from the clean test images to the strongest view, with 95 % intervals."""
+    import altair as alt
+
+    clean = {one.label: one.clean for one in comparison.robustness.recipes}
+    labels = list(clean)
+    rows: list[Datum] = []
+    for label, interval in clean.items():
+        points = [(CLEAN, interval), *((p.severity, p.accuracy) for p in corruption.points if p.label == label)]
+        rows += [_row(label, name, place, accuracy) for place, (name, accuracy) in enumerate(points)]
+    height = max(HEIGHT, LABEL * len(labels))
+    order = [CLEAN, *corruption.severities]
+    title = (corruption.parameter or corruption.name).replace("_", " ")
+    tooltips = [
+        alt.Tooltip("model:N"),
+        alt.Tooltip("severity:N"),
+        alt.Tooltip("value:N", title="accuracy"),
+        alt.Tooltip("range:N", title="95 % interval"),
+    ]
+    layers = line_layers(
+        rows,
+        labels,
+        styles,
+        x=_severities(len(order), title),
+        y=_percent_axis(min(row["low"] for row in rows)),
+        height=height,
+        interval={"type": "rule", "strokeWidth": 1.5},
+        point=34,
+        tooltips=tooltips,
+    )
+    # A severity is text of the plan, so the axis shows it by its place in a parameter, never as an expression.
+    chart = alt.layer(*layers).properties(height=height, padding=PADDING).add_params(alt.param("names", value=order))
+    return finish(
+        chart,
+        key,
+        kind="robustness",
+        dataset=comparison.label,
+        subject=corruption.name,
+        title=f"Accuracy under {corruption.name}",
+        description=f"Test accuracy of {plural(len(labels), 'model')} by {title}, from clean images on. "
+        + "; ".join(f"{row['model']} ends at {row['value']}" for row in last_rows(rows, labels)[:12])
+        + ".",
+        head=("Model", title.capitalize(), "Accuracy", "95 % interval"),
+        table=tuple((row["model"], row["severity"], row["value"], row["range"]) for row in rows),
+    )
+
+
+def _row(label: str, severity: str, place: int, accuracy: Interval) -> Datum:
+    return {
+        "model": label,
+        "severity": severity,
+        "place": place,
+        "y": round(100 * accuracy.estimate, 3),
+        "low": round(100 * accuracy.low, 3),
+        "high": round(100 * accuracy.high, 3),
+        "value": text.percent(accuracy.estimate),
+        "range": f"{text.percent(accuracy.low)} to {text.percent(accuracy.high)}",
+    }
+
+
+def _severities(count: int, title: str) -> Any:
+    """The horizontal axis, a tick a severity."""
+    import altair as alt
+
+    axis = alt.Axis(values=list(range(count)), labelExpr="names[datum.value]", title=title, grid=False)
+    return alt.X("place:Q", scale=alt.Scale(domain=[0, count - 1], nice=False), axis=axis)
+
+
+def _percent_axis(least: float) -> Axis:
+    """A linear axis of accuracies in percent, from the ten below the least of them."""
+    import altair as alt
+
+    domain = (max(0.0, 10 * (least // 10)), 100.0)
+    axis = alt.Axis(title="", labelExpr="datum.value + ' %'", tickCount=5)
+    return Axis(alt.Scale(domain=list(domain), nice=False), axis, domain, log=False)

@@ -1,0 +1,173 @@
+"""The recipes over all datasets: their ranks, whether these differ by more than chance, and which pairs differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+
+import numpy as np
+
+from mnistarena.report.format import p_value, series
+from mnistarena.report.sections.ranking import Board
+from mnistarena.stats import ranks
+from mnistarena.stats.crossed import ALPHA
+from mnistarena.stats.ranks import Friedman, SignedRanks
+from mnistarena.text import plural
+
+MOST = 20
+"""How many recipes are drawn and grouped, those of the best mean ranks; the table has all."""
+
+
+@dataclass(frozen=True)
+class RankRow:
+    """A recipe's mean accuracy and rank on each counted dataset; no rank where it is not complete on all."""
+
+    label: str
+    accuracies: tuple[float | None, ...]
+    _: KW_ONLY
+    ranks: tuple[float, ...]
+
+    @property
+    def mean_rank(self) -> float | None:
+        """The average rank over the datasets, 1 the best."""
+        return sum(self.ranks) / len(self.ranks) if self.ranks else None
+
+
+@dataclass(frozen=True)
+class Across:
+    """All recipes over all datasets; `rows` by mean rank, those without one last.
+
+    `left_out` are datasets with the same images as a counted one. `friedman` is None where there are too few
+    datasets or recipes for a test; `pairs` (of places in `rows`) is empty where there are too few datasets.
+    `groups` are the labels, best first, that no signed-rank test tells apart.
+    """
+
+    datasets: tuple[str, ...]
+    left_out: tuple[str, ...]
+    _: KW_ONLY
+    rows: tuple[RankRow, ...]
+    friedman: Friedman | None
+    pairs: tuple[SignedRanks, ...]
+    groups: tuple[tuple[str, ...], ...]
+    headline: str
+    answer: str
+
+
+def rank_recipes(boards: Sequence[Board]) -> Across | None:
+    """The ranks over all datasets; None where there are not two datasets, or not two recipes."""
+    used = _counted(boards)
+    labels = list(dict.fromkeys(row.label for one in used for row in one.rows))
+    if len(used) < 2 or len(labels) < 2:
+        return None
+    found = [{row.label: row for row in one.rows} for one in used]
+    means = {label: tuple(rows[label].mean if label in rows else None for rows in found) for label in labels}
+    complete = [label for label in labels if all(label in rows and rows[label].complete for rows in found)]
+    scores = np.array([[means[label][at] for label in complete] for at in range(len(used))], dtype=np.float64)
+    placed = ranks.rank(scores)
+    order = sorted(range(len(complete)), key=lambda column: (placed[:, column].mean(), column))
+    scores, placed = scores[:, order], placed[:, order]
+    rows = [
+        RankRow(complete[column], means[complete[column]], ranks=tuple(float(value) for value in placed[:, at]))
+        for at, column in enumerate(order)
+    ]
+    rows += [RankRow(label, means[label], ranks=()) for label in labels if label not in complete]
+    enough = len(used) >= ranks.LEAST_DATASETS
+    test = ranks.friedman(scores) if enough and len(order) >= ranks.LEAST_RECIPES else None
+    pairs = ranks.signed_ranks(scores) if enough else []
+    apart = {(pair.a, pair.b) for pair in pairs if pair.p_adjusted < ALPHA}
+    groups = ranks.groups(min(len(order), MOST), apart) if pairs else []
+    datasets = tuple(one.label for one in used)
+    return Across(
+        datasets,
+        tuple(one.label for one in boards if one.label not in datasets),
+        rows=tuple(rows),
+        friedman=test,
+        pairs=tuple(pairs),
+        groups=tuple(tuple(rows[at].label for at in group) for group in groups),
+        headline=_headline(rows, len(used), test, apart),
+        answer=_answer(rows, len(used), test, pairs),
+    )
+
+
+def _counted(boards: Sequence[Board]) -> list[Board]:
+    """One dataset for each set of images, that with the most training images, in the order of the plan."""
+    best: dict[str, Board] = {}
+    for one in boards:
+        key = one.dataset.get("fingerprint") or one.label
+        if key not in best or one.dataset.get("n_train", 0) > best[key].dataset.get("n_train", 0):
+            best[key] = one
+    labels = {one.label for one in best.values()}
+    return [one for one in boards if one.label in labels]
+
+
+def _ranked(rows: Sequence[RankRow]) -> list[RankRow]:
+    return [row for row in rows if row.ranks]
+
+
+def _leader(rows: Sequence[RankRow], datasets: int) -> str:
+    """The recipe with the best mean rank, as the beginning of a sentence."""
+    best = rows[0].mean_rank
+    first = [row.label for row in rows if row.mean_rank == best]
+    has = "has the best mean rank" if len(first) == 1 else "share the best mean rank"
+    return f"{series(first)} {has}, {best:.2f} over {datasets} datasets"
+
+
+def _headline(rows: Sequence[RankRow], datasets: int, test: Friedman | None, apart: set[tuple[int, int]]) -> str:
+    """The verdict across datasets, for the top of the page."""
+    ready = _ranked(rows)
+    if len(ready) < 2:
+        return f"No two recipes finished on all {datasets} datasets, so none are compared across them."
+    said = _leader(ready, datasets)
+    near = [row.label for at, row in enumerate(ready) if at and (0, at) not in apart]
+    if datasets < ranks.LEAST_DATASETS:
+        return f"{said}: too few for a test."
+    if not near:
+        return f"{said}, and is told apart from {'every other recipe' if len(ready) > 2 else ready[1].label}."
+    if test is not None and test.p >= ALPHA:
+        return f"{said}, but the recipes' ranks differ by no more than chance."
+    if ranks.smallest_p(datasets, len(ready) * (len(ready) - 1) // 2) >= ALPHA:
+        why = "the ranks differ by more than chance, but " if test else ""
+        return f"{said}; {why}so few datasets cannot tell it from any other."
+    if ready[0].mean_rank == ready[1].mean_rank:
+        return f"{said}: no single winner."
+    return f"{said}, but is not told apart from {series(near)}."
+
+
+def _answer(rows: Sequence[RankRow], datasets: int, test: Friedman | None, pairs: Sequence[SignedRanks]) -> str:
+    """What the ranks show, by which test, and what can be shown with so few datasets."""
+    ready = _ranked(rows)
+    left = [row.label for row in rows if not row.ranks]
+    gone = f" Not ranked, because a result is missing on some dataset: {series(left)}." if left else ""
+    if len(ready) < 2:
+        return f"No two recipes finished on all {datasets} datasets.{gone}"
+    said = _leader(ready, datasets)
+    if datasets < ranks.LEAST_DATASETS:
+        more = ranks.LEAST_DATASETS - datasets
+        return (
+            f"{said}. Whether that is more than chance is not tested: it takes at least {ranks.LEAST_DATASETS} "
+            f"datasets, {more} more than there {'is' if datasets == 1 else 'are'}. More seeds do not replace them: "
+            f"seeds are not datasets.{gone}"
+        )
+    said += "."
+    if test is not None:
+        differ = "differ by more than chance" if test.p < ALPHA else "do not differ by more than chance"
+        spelt = "without bound" if np.isinf(test.f) else f"{test.f:.2f}"
+        said += f" The recipes' ranks {differ} (Friedman's test, Iman and Davenport's F {spelt}, {p_value(test.p)})."
+    apart = sum(pair.p_adjusted < ALPHA for pair in pairs)
+    said += f" Wilcoxon's signed-rank test tells {apart or 'none'} of {plural(len(pairs), 'pair')} apart"
+    said += " after Holm's correction." if len(pairs) > 1 else "."
+    return said + _power(datasets, len(pairs)) + gone
+
+
+def _power(datasets: int, pairs: int) -> str:
+    """The smallest p that the signed-rank test can reach, as a sentence where it is large."""
+    least, adjusted = ranks.smallest_p(datasets), ranks.smallest_p(datasets, pairs)
+    if datasets >= 10 and adjusted < ALPHA:
+        return ""
+    said = f" With {datasets} datasets its p cannot be below {least:.2g}"
+    if pairs > 1:
+        said += f", {adjusted:.2g} after the correction"
+    if adjusted >= ALPHA:
+        needed = ranks.datasets_needed(pairs)
+        return f"{said}: no pair could be told apart, whatever its scores; that takes {needed} datasets."
+    return f"{said}: it has little power."

@@ -1,0 +1,56 @@
+"""Trials without a result."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+
+from mnistarena.report.format import series
+from mnistarena.store.results import StoredTrial
+from mnistarena.text import plural
+
+_STATUSES = {
+    "failed": "failed",
+    "timeout": "ran out of time",
+    "interrupted": "interrupted",
+    "pending": "not run yet",
+}
+"""A status after a number of trials."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A trial that has no result, and why."""
+
+    label: str
+    dataset: str
+    _: KW_ONLY
+    seed: int
+    status: str
+    type: str
+    message: str
+    traceback: str
+
+
+def failure(trial: StoredTrial) -> Failure:
+    """Why a trial has no result."""
+    error = trial.error or {}
+    return Failure(
+        trial.label,
+        trial.dataset,
+        seed=trial.seed,
+        status=trial.status,
+        type=error.get("type", ""),
+        message=error.get("message", ""),
+        traceback=error.get("traceback", "").strip(),
+    )
+
+
+def answer(trials: Sequence[StoredTrial]) -> str:
+    """How many trials have no result."""
+    bad = Counter(trial.status for trial in trials if not trial.done)
+    if not bad:
+        return f"Nothing: all {plural(len(trials), 'trial')} finished." if trials else "No trial was planned."
+    said = series(f"{number} {_STATUSES[status]}" for status, number in sorted(bad.items()))
+    return f"{sum(bad.values())} of {plural(len(trials), 'trial')} have no result: {said}."

@@ -1,0 +1,213 @@
+"""The test images that the models get wrong, and how many of their errors are due to wrong labels."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnistarena.errors import StoreError
+from mnistarena.evidence.recipe import RecipeEvidence
+from mnistarena.report.format import percent
+from mnistarena.store.records import DatasetRecord
+from mnistarena.text import plural, unique_slug
+
+SHARED = 32
+"""How many images that most models get wrong are shown, at most."""
+OWN = 4
+"""How many of its most confident errors each of the `OWN_MODELS` most accurate models adds to those."""
+OWN_MODELS = 12
+MARKDOWN_TILES = 12
+"""How many images the Markdown shows, each a file."""
+LARGEST = 64
+"""Larger images are shown at this height or width, in pixels."""
+
+
+@dataclass(frozen=True)
+class Miss:
+    """One recipe on one image: what most of its wrong seeds took it for, with their mean probability."""
+
+    label: str
+    predicted: str
+    _: KW_ONLY
+    probability: float
+    wrong: int
+    seeds: int
+
+
+@dataclass(frozen=True)
+class Box:
+    """Where the detector `label` found something: all in percent of the image's sides."""
+
+    label: str
+    left: float
+    _: KW_ONLY
+    top: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A test image that some recipe got wrong. `png` is base64.
+
+    `misses` are the recipes most of whose seeds were wrong, `right` the number of the others; `boxes` are of the
+    detectors among all recipes.
+    """
+
+    index: int
+    true: str
+    _: KW_ONLY
+    known_error: bool
+    misses: tuple[Miss, ...]
+    right: int
+    png: str
+    boxes: tuple[Box, ...] = ()
+
+
+def picture(tile: Tile, dataset: str) -> str:
+    """A tile's file name in figures/."""
+    return f"{unique_slug(dataset)}-{tile.index}.png"
+
+
+@dataclass(frozen=True)
+class LabelErrors:
+    """A recipe's accuracy on all test images, and without those known to be labelled wrongly.
+
+    `agreed` is how many of these `errors` wrong labels it predicted, on average over seeds.
+    """
+
+    label: str
+    accuracy: float
+    _: KW_ONLY
+    without: float
+    agreed: float
+    errors: int
+
+
+def tiles(
+    recipes: Sequence[RecipeEvidence], split: Mapping[str, NDArray[Any]], dataset: DatasetRecord
+) -> tuple[Tile, ...]:
+    """Misclassified images: those that most models get wrong first, then each model's own.
+
+    `recipes` have results; those that predicted other images than the first of them are left out.
+    """
+    ready = [recipe for recipe in recipes if np.array_equal(recipe.index, recipes[0].index)]
+    wrong = np.array([1 - recipe.correct.mean(axis=0) for recipe in ready])
+    missed = wrong > 0.5
+    index = ready[0].index
+    names = dataset["class_names"]
+    place = {int(where): at for at, where in enumerate(split["index"])}
+    known = set(dataset.get("known_label_errors", ()))
+    found = []
+    for at in _chosen(ready, wrong, missed):
+        image = int(index[at])
+        if image not in place:
+            raise StoreError(f"{dataset['label']}: the stored test split lacks image {image}, which was predicted")
+        misses = tuple(_miss(recipe, at, names) for number, recipe in enumerate(ready) if missed[number, at])
+        found.append(
+            Tile(
+                image,
+                names[int(ready[0].labels[at])],
+                known_error=image in known,
+                misses=misses,
+                right=len(ready) - len(misses),
+                png=_png(split["images"][place[image]]),
+                boxes=tuple(_boxes(ready, at)),
+            )
+        )
+    return tuple(found)
+
+
+def _chosen(ready: Sequence[RecipeEvidence], wrong: NDArray[np.float64], missed: NDArray[np.bool_]) -> list[int]:
+    """The columns of the images to show; `wrong` is the share of seeds, `missed` whether they are most, by recipe."""
+    order = np.lexsort((ready[0].index, -wrong.sum(axis=0), -missed.sum(axis=0)))
+    chosen = [int(at) for at in order[:SHARED] if missed[:, at].any()]
+    if len(ready) > 1:
+        for number, recipe in enumerate(ready[:OWN_MODELS]):
+            sure = np.where(recipe.correct, 0.0, recipe.confidence).mean(axis=0)
+            own = np.argsort(-(sure * missed[number]), kind="stable")[: SHARED // 2]
+            chosen += [int(at) for at in own if missed[number, at] and int(at) not in chosen][:OWN]
+    return chosen
+
+
+def _boxes(recipes: Sequence[RecipeEvidence], at: int) -> Iterator[Box]:
+    for recipe in recipes:
+        if recipe.boxes is not None:
+            left, top, right, bottom = (round(100 * float(side), 1) for side in recipe.boxes[at])
+            if right > left and bottom > top:
+                yield Box(recipe.label, left, top=top, width=round(right - left, 1), height=round(bottom - top, 1))
+
+
+def _miss(recipe: RecipeEvidence, at: int, names: Sequence[str]) -> Miss:
+    wrong = ~recipe.correct[:, at]
+    said = recipe.predicted[wrong, at]
+    most = int(np.bincount(said).argmax())
+    sure = float(recipe.confidence[wrong, at][said == most].mean())
+    return Miss(recipe.label, names[most], probability=sure, wrong=int(wrong.sum()), seeds=len(recipe.correct))
+
+
+def _png(image: NDArray[np.uint8]) -> str:
+    """An image `(C, H, W)` as PNG, base64: grey for one channel, colour for three, else the channels' mean."""
+    from PIL import Image
+
+    if image.ndim != 3 or image.dtype != np.uint8 or 0 in image.shape:
+        raise StoreError(f"a stored test image has shape {image.shape} and type {image.dtype}; wanted uint8 (C, H, W)")
+    pixels = np.moveaxis(image, 0, -1)
+    if image.shape[0] == 1:
+        pixels = pixels[:, :, 0]
+    elif image.shape[0] != 3:
+        pixels = pixels.mean(axis=2).astype(np.uint8)
+    shown = Image.fromarray(np.ascontiguousarray(pixels))
+    if max(shown.size) > LARGEST:
+        shown.thumbnail((LARGEST, LARGEST))
+    stream = io.BytesIO()
+    shown.save(stream, "PNG")
+    return base64.b64encode(stream.getvalue()).decode("ascii")
+
+
+def label_errors(recipes: Sequence[RecipeEvidence], dataset: DatasetRecord) -> tuple[LabelErrors, ...]:
+    """Accuracy with and without the test images known to be labelled wrongly; empty where none is known."""
+    known = np.array(sorted(dataset.get("known_label_errors", ())), dtype=np.int64)
+    found = []
+    for recipe in recipes:
+        doubtful = np.isin(recipe.index, known)
+        errors = int(doubtful.sum())
+        if errors and errors < recipe.index.size:
+            agreed = float(recipe.correct[:, doubtful].sum(axis=1).mean())
+            without = float(recipe.correct[:, ~doubtful].mean())
+            found.append(LabelErrors(recipe.label, recipe.accuracy, without=without, agreed=agreed, errors=errors))
+    return tuple(found)
+
+
+def answer(tiles: Sequence[Tile], models: int) -> str:
+    """How many images every model gets wrong."""
+    if not tiles:
+        return "No test image is got wrong by most seeds of any model."
+    known = sum(tile.known_error for tile in tiles)
+    all_wrong = sum(tile.right == 0 for tile in tiles)
+    if models == 1:
+        said = f"{plural(len(tiles), 'image')} that most seeds get wrong"
+    elif all_wrong:
+        said = f"{plural(all_wrong, 'image')} of those below {'is' if all_wrong == 1 else 'are'} wrong for every model"
+    else:
+        said = "No image is wrong for every model; these are wrong for most"
+    if known:
+        said += f"; {known} of those shown {'is' if known == 1 else 'are'} known to be labelled wrongly"
+    return said + "."
+
+
+def label_error_answer(found: Sequence[LabelErrors]) -> str:
+    """How much accuracy the known label errors cost the best model."""
+    if not found:
+        return ""
+    best = found[0]
+    return (
+        f"{best.errors} test images are known to be labelled wrongly. Without them {best.label} has "
+        f"{percent(best.without)} instead of {percent(best.accuracy)}."
+    )

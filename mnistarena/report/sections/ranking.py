@@ -1,0 +1,110 @@
+"""The leaderboard: a row a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import Literal, Protocol
+
+from mnistarena.evidence.pairs import Pair
+from mnistarena.evidence.recipe import IntervalOf, RecipeEvidence
+from mnistarena.report.format import percent
+from mnistarena.stats.crossed import Interval
+from mnistarena.stats.verdicts import Verdict
+from mnistarena.store.records import DatasetRecord, MetricRecord
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the leaderboard. Times (s) and `metrics` are means over the finished seeds.
+
+    `place` is the best and the worst that the verdicts over all pairs leave; None where it cannot be compared.
+    `interval_of`: "seeds" and "images" describe the recipe, "one trained model" that model only.
+    `verdict` is on this recipe against the reference; None where nothing is known.
+    """
+
+    label: str
+    model: str
+    _: KW_ONLY
+    seeds: int
+    finished: int
+    accuracy: Interval | None
+    interval_of: IntervalOf
+    seed_accuracies: tuple[float, ...]
+    metrics: tuple[float | None, ...]
+    train_seconds: float | None
+    wall_seconds: float | None
+    parameters: float | None
+    against: Pair | None
+    verdict: Verdict | Literal["reference"] | None
+    place: tuple[int, int] | None
+
+    @property
+    def mean(self) -> float | None:
+        """The mean accuracy; None without a result."""
+        return self.accuracy.estimate if self.accuracy else None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every planned seed finished."""
+        return 0 < self.finished == self.seeds
+
+
+class Board(Protocol):
+    """The leaderboard of one dataset: what sections about several datasets are computed from."""
+
+    @property
+    def label(self) -> str:
+        """The dataset's label."""
+
+    @property
+    def dataset(self) -> DatasetRecord:
+        """The dataset's entry in the plan."""
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """A row a recipe, highest mean first."""
+
+    @property
+    def reference(self) -> str | None:
+        """The recipe that the others are compared with."""
+
+
+def row(
+    recipe: RecipeEvidence,
+    pairs: Sequence[Pair],
+    reference: str | None,
+    metrics: Sequence[MetricRecord],
+    ranks: Mapping[str, tuple[int, int]],
+) -> Row:
+    """The line of a recipe, compared with the reference."""
+    against = next((p.seen_from(recipe.label) for p in pairs if {p.a, p.b} == {recipe.label, reference}), None)
+    return Row(
+        recipe.label,
+        recipe.entry.get("model", recipe.label),
+        seeds=len(recipe.trials),
+        finished=len(recipe.done),
+        accuracy=recipe.interval,
+        interval_of=recipe.interval_of,
+        seed_accuracies=tuple(float(value) for value in recipe.correct.mean(axis=1)) if recipe.correct.size else (),
+        metrics=tuple(recipe.metric(metric["label"]) for metric in metrics),
+        train_seconds=recipe.mean("train_seconds"),
+        wall_seconds=recipe.mean("wall_seconds"),
+        parameters=recipe.mean("parameters"),
+        against=against,
+        verdict=against.verdict if against else ("reference" if recipe.label == reference else None),
+        place=ranks.get(recipe.label),
+    )
+
+
+def answer(ranked: Sequence[RecipeEvidence]) -> str:
+    """The highest and the lowest accuracy."""
+    ready = [recipe for recipe in ranked if recipe.interval]
+    if not ready:
+        return "No trial has finished."
+    best, last = ready[0], ready[-1]
+    text = f"{best.label} has the highest accuracy, {percent(best.accuracy)}"
+    if best.interval:
+        what = {"seeds": "seeds and images", "images": "images"}.get(best.interval_of, "images, for this one model")
+        text += f" (95 % interval {percent(best.interval.low)} to {percent(best.interval.high)}, over {what})"
+    return text + (f"; {last.label} the lowest, {percent(last.accuracy)}." if best is not last else ".")

@@ -1,0 +1,173 @@
+"""What the plan and the records say of a run, in words: caveats, conditions, recipes, environment."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+
+from mnistarena.environment import Conditions
+from mnistarena.report.format import NONE, plain, series
+from mnistarena.store.records import DatasetRecord, RecipeRecord, TrainingRecord
+from mnistarena.store.results import StoredRun, StoredTrial
+
+Facts = tuple[tuple[str, str], ...]
+"""Names with their values."""
+
+
+@dataclass(frozen=True)
+class RecipeText:
+    """How one label was trained, in words."""
+
+    label: str
+    dataset: str
+    _: KW_ONLY
+    model: str
+    summary: str
+    params: str
+    transforms: str
+    training: str
+    seeds: str
+    distribution: str
+
+
+def mixed_conditions(run: StoredRun) -> tuple[str, ...]:
+    """A sentence for each condition that differs between finished trials."""
+    seen: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for trial in run.trials:
+        if trial.done:
+            for key, value in ({**run.plan.get("conditions", {}), **trial.conditions}).items():
+                seen[key][plain(value)].add(trial.label)
+    return tuple(
+        f"{key}: " + "; ".join(f"{value} ({series(sorted(labels))})" for value, labels in sorted(values.items()))
+        for key, values in sorted(seen.items())
+        if len(values) > 1
+    )
+
+
+def caveats(run: StoredRun) -> tuple[str, ...]:
+    """What a reader must know before using a figure; each sentence once."""
+    entries = run.plan["entries"]
+    said = [
+        *_few_seeds(run),
+        *(_of(entry["label"], note) for entry in entries for note in entry.get("notes", ())),
+        *(f"{kind}: {series(dict.fromkeys(names), 8)}." for kind, names in _shortcuts(entries).items()),
+        *_from_trials(run.trials),
+        *(sentence for dataset in run.plan["datasets"] for sentence in _of_dataset(dataset)),
+    ]
+    return tuple(text if text.endswith((".", "!", "?")) else f"{text}." for text in dict.fromkeys(said))
+
+
+def _of(label: str, note: str) -> str:
+    """A note that names the recipe it is about."""
+    return note if label in note else f"{label}: {note}"
+
+
+def _few_seeds(run: StoredRun) -> Iterator[str]:
+    planned: dict[tuple[str, str], int] = defaultdict(int)
+    for trial in run.trials:
+        planned[trial.label, trial.dataset] += 1
+    entries = [(entry, planned[entry["label"], entry["dataset"]]) for entry in run.plan["entries"]]
+    one = [entry["label"] for entry, seeds in entries if seeds == 1 and not entry.get("deterministic")]
+    two = [entry["label"] for entry, seeds in entries if seeds == 2]
+    if one:
+        yield f"One seed: {series(dict.fromkeys(one))}. Their figures describe one trained model, not the recipe."
+    if two:
+        yield f"Two seeds: {series(dict.fromkeys(two))}. That says very little about how much seeds matter."
+
+
+def _from_trials(trials: Sequence[StoredTrial]) -> Iterator[str]:
+    resumed = [trial.label for trial in trials if "resumed_at_step" in trial.measurements]
+    if resumed:
+        yield (
+            f"Interrupted and continued from a checkpoint: {series(dict.fromkeys(resumed))}. The figures are those of "
+            "an uninterrupted run; the times are the sums of all parts."
+        )
+    for trial in trials:
+        yield from (_of(trial.label, note) for note in trial.notes)
+
+
+def _of_dataset(dataset: DatasetRecord) -> Iterator[str]:
+    label = dataset["label"]
+    if not dataset.get("n_validation"):
+        yield f"{label}: no validation split; all {dataset['n_train']:,} images were trained on."
+    if dataset.get("train_limit"):
+        yield f"{label}: only a part of it, {dataset['n_train']:,} training images."
+    if dataset.get("test_limit"):
+        yield f"{label}: only a part of it, {dataset['n_test']:,} test images."
+
+
+def _shortcuts(entries: Sequence[RecipeRecord]) -> dict[str, list[str]]:
+    """Recipes that train for steps, at another resolution, or select their epoch."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for entry in entries:
+        label, training = entry["label"], _training(entry)
+        if steps := training.get("steps"):
+            found["Trained for a number of steps, not for whole epochs"].append(f"{label} ({steps:,})")
+        for transform in entry.get("transforms", ()):
+            if transform["name"] == "resize" and (size := transform.get("size")):
+                shape = "×".join(map(str, size)) if isinstance(size, (list, tuple)) else f"{size}×{size}"
+                found["Images resized"].append(f"{label} ({shape})")
+        if training.get("select") == "best":
+            found["Best epoch on validation, not the last"].append(label)
+    return found
+
+
+def _training(entry: RecipeRecord) -> TrainingRecord:
+    """A recipe's training table; empty for a recipe that is fitted in one step."""
+    return entry.get("training") or {}
+
+
+def recipe(entry: RecipeRecord) -> RecipeText:
+    """How an entry of the plan was trained."""
+    transforms = [
+        _with_settings(transform["name"], {key: value for key, value in transform.items() if value is not None})
+        for transform in entry.get("transforms", ())
+    ]
+    return RecipeText(
+        entry["label"],
+        entry["dataset"],
+        model=entry.get("model", ""),
+        summary=entry.get("summary", ""),
+        params=plain(entry.get("params") or {}) or NONE,
+        transforms=" → ".join(transforms) or "none",
+        training=", ".join(_training_parts(_training(entry))) or "fitted in one step",
+        seeds=plain(entry.get("seeds", ())) + (" (deterministic)" if entry.get("deterministic") else ""),
+        distribution=entry.get("distribution", ""),
+    )
+
+
+def _training_parts(training: TrainingRecord) -> Iterator[str]:
+    """A training table in words: its length, optimizer and schedule first."""
+    if (epochs := training.get("epochs")) is not None:
+        yield f"{epochs:,} epochs"
+    if (steps := training.get("steps")) is not None:
+        yield f"{steps:,} steps"
+    for kind, table in (("optimizer", training.get("optimizer")), ("schedule", training.get("schedule"))):
+        if table is not None:
+            yield _with_settings(str(table.get("name", kind)), table)
+    for key, value in training.items():
+        if key not in ("epochs", "steps", "optimizer", "schedule") and value is not None:
+            yield f"{key.replace('_', ' ')} {plain(value)}"
+
+
+def _with_settings(name: str, table: Mapping[str, object]) -> str:
+    """A component's name and its parameters, which stand beside the name in its table."""
+    settings = {key: value for key, value in table.items() if key != "name"}
+    return name + (f" ({plain(settings)})" if settings else "")
+
+
+def conditions(found: Conditions) -> Facts:
+    """The conditions that were fixed at the start, as names and values."""
+    return tuple((key.replace("_", " "), plain(value)) for key, value in found.items() if value is not None)
+
+
+def environment(found: Mapping[str, object]) -> tuple[tuple[str, Facts], ...]:
+    """The record of the environment, in groups of names and values."""
+    loose = tuple((key, plain(v)) for key, v in sorted(found.items()) if not isinstance(v, dict) and key != "format")
+    groups = [
+        (key, tuple((str(name), plain(value)) for name, value in sorted(group.items())))
+        for key, group in sorted(found.items())
+        if isinstance(group, dict) and group
+    ]
+    return (*([("run", loose)] if loose else []), *groups)

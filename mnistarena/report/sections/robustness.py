@@ -1,0 +1,175 @@
+"""The accuracy of each recipe on the further views of the test images, beside that on the clean ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass, replace
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnistarena.evidence.pairs import VERBS, Pair, compare
+from mnistarena.evidence.recipe import RecipeEvidence
+from mnistarena.plugin.messages import ViewDefinition
+from mnistarena.report.format import percent, plain, points, series
+from mnistarena.stats import crossed
+from mnistarena.stats.crossed import Correct, Interval
+from mnistarena.text import plural
+
+
+@dataclass(frozen=True)
+class ViewPoint:
+    """A recipe's accuracy on one view, over its seeds; `severity` is text, such as "45"."""
+
+    label: str
+    severity: str
+    _: KW_ONLY
+    accuracy: Interval
+
+
+@dataclass(frozen=True)
+class Corruption:
+    """One `[[evaluation]]`: its views, mildest first; `parameter` is None where it has only one."""
+
+    name: str
+    parameter: str | None
+    _: KW_ONLY
+    severities: tuple[str, ...]
+    points: tuple[ViewPoint, ...]
+
+
+@dataclass(frozen=True)
+class Robust:
+    """A recipe: accuracy on the clean test images, mean over the corruptions, and the share `kept` that this is.
+
+    `by` is its mean accuracy over the severities of each corruption; `against` the verdict on `mean` against the
+    reference, within the family of the reference's pairs.
+    """
+
+    label: str
+    clean: Interval
+    _: KW_ONLY
+    mean: float
+    kept: float
+    by: tuple[float, ...]
+    against: Pair | None
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """All recipes with their views, best mean first."""
+
+    corruptions: tuple[Corruption, ...]
+    recipes: tuple[Robust, ...]
+    _: KW_ONLY
+    answer: str
+
+
+Right = NDArray[np.bool_]
+"""Where a recipe is right: `(seeds, views, images)`."""
+
+
+def over_views(
+    ranked: Sequence[RecipeEvidence], views: Sequence[ViewDefinition], against: str | None, margin: float
+) -> Robustness:
+    """The views of one dataset; empty where the plan has none, or no recipe predicted them.
+
+    Each corruption counts the same, whatever number of severities it has.
+    """
+    right = {recipe.label: found for recipe in ranked if (found := _right(recipe, views)) is not None}
+    ready = [recipe for recipe in ranked if recipe.label in right]
+    if not views or not ready:
+        return Robustness((), (), answer="")
+    rows: dict[str, list[int]] = {}
+    for at, view in enumerate(views):
+        rows.setdefault(view["name"], []).append(at)
+    corruptions = [_corruption(name, [(at, views[at]) for at in rows[name]], ready, right) for name in rows]
+    # A share of its views for each image, in place of right or wrong: the statistics are the same.
+    shares = {
+        label: np.mean([seen[:, places].mean(axis=1) for places in rows.values()], axis=0)
+        for label, seen in right.items()
+    }
+    able = [replace(recipe, correct=cast(Correct, shares[recipe.label])) for recipe in ready if recipe.comparable]
+    reference = against if against in [recipe.label for recipe in able] else None
+    pairs = [pair.seen_from(pair.b) if pair.a == reference else pair for pair in compare(able, reference, margin)]
+    verdicts = {pair.a: pair for pair in pairs} if reference else {}
+    found_recipes = []
+    for recipe in ready:
+        mean = float(shares[recipe.label].mean())
+        found_recipes.append(
+            Robust(
+                recipe.label,
+                _interval(recipe.correct, deterministic=recipe.deterministic),
+                mean=mean,
+                kept=mean / recipe.accuracy if recipe.accuracy else 0.0,
+                by=tuple(float(right[recipe.label][:, places].mean()) for places in rows.values()),
+                against=verdicts.get(recipe.label),
+            )
+        )
+    found_recipes.sort(key=lambda one: -one.mean)
+    return Robustness(tuple(corruptions), tuple(found_recipes), answer=_answer(found_recipes, corruptions, reference))
+
+
+def _corruption(
+    name: str,
+    views: Sequence[tuple[int, ViewDefinition]],
+    recipes: Sequence[RecipeEvidence],
+    right: dict[str, Right],
+) -> Corruption:
+    """One corruption; `views` are its views with their places in `right`."""
+    severities = [(at, plain(view.get("severity"))) for at, view in views]
+    seen = [
+        ViewPoint(
+            recipe.label,
+            severity,
+            accuracy=_interval(right[recipe.label][:, at], deterministic=recipe.deterministic),
+        )
+        for recipe in recipes
+        for at, severity in severities
+    ]
+    parameter = views[0][1].get("parameter")
+    return Corruption(name, parameter, severities=tuple(severity for _, severity in severities), points=tuple(seen))
+
+
+def _right(recipe: RecipeEvidence, views: Sequence[ViewDefinition]) -> Right | None:
+    """Where a recipe is right, seeds as in `recipe.correct`; None where one of them has not predicted these views."""
+    if not views or not len(recipe.correct):
+        return None
+    seen = []
+    for trial in recipe.counted:
+        if [_key(view) for view in trial.views] != [_key(view) for view in views]:
+            return None
+        predicted = trial.views_predicted()
+        if predicted.shape[1] != len(recipe.labels):
+            return None
+        seen.append(predicted == recipe.labels)
+    return np.array(seen)
+
+
+def _key(view: ViewDefinition) -> tuple[object, ...]:
+    return view["name"], view.get("parameter"), view.get("severity")
+
+
+def _interval(correct: NDArray[np.bool_], *, deterministic: bool) -> Interval:
+    found = crossed.seed_mean(correct, deterministic=deterministic) if len(correct) > 1 else None
+    return found or crossed.wilson(int(correct[0].sum()), correct.shape[1])
+
+
+def _answer(found: Sequence[Robust], corruptions: Sequence[Corruption], reference: str | None) -> str:
+    """The best recipe over all corruptions, the verdict on it, and the corruption that costs it most."""
+    best = found[0]
+    said = (
+        f"Over {plural(len(corruptions), 'corruption')}, {best.label} is right most often: {percent(best.mean)} on "
+        f"average, {percent(best.kept, 0)} of what it reaches on clean images ({percent(best.clean.estimate)})"
+    )
+    if best.against is not None and best.against.difference is not None:
+        said += f"; {VERBS[best.against.verdict]} {reference}"
+        said += f" by {points(best.against.difference.estimate)}" if best.against.verdict == "better" else ""
+    elif best.label == reference and len(found) > 1:
+        worse = [one.label for one in found[1:] if one.against is not None and one.against.verdict == "worse"]
+        said += f"; better than {series(worse)}" if worse else "; no other is told apart from it"
+    hardest = min(range(len(corruptions)), key=lambda at: best.by[at])
+    if len(corruptions) > 1:
+        said += f". Hardest for it is {corruptions[hardest].name}, at {percent(best.by[hardest])}"
+    return said + "."

@@ -1,0 +1,1 @@
+"""Statistics: pure functions of arrays, with numpy and scipy; no files."""

@@ -1,0 +1,211 @@
+"""The JSON files of a run folder as types, and the checks before anything reads a figure from them.
+
+A file may come from a stranger or from another version: keys that are added later are allowed, those that are read
+must have the type that is written here. Each type is a TypedDict, so the file's content is used as it is.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, cast
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from typing_extensions import Required, TypedDict
+
+from mnistarena.environment import Conditions
+from mnistarena.errors import StoreError
+from mnistarena.plugin import messages
+from mnistarena.plugin.messages import (
+    ComponentIdentity,
+    Count,
+    ErrorDetails,
+    HistoryRow,
+    Identity,
+    Label,
+    Measurements,
+    MetricDefinition,
+    Number,
+    Status,
+    StepsSaved,
+    Text,
+    ViewDefinition,
+)
+
+Id = Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
+"""Hex digits, since it is part of a folder's name."""
+
+
+class DatasetRecord(TypedDict, total=False):
+    """A dataset of the plan. `mean` and `std` are those of the training split, a value a channel."""
+
+    label: Required[Label]
+    name: Label
+    params: dict[str, Any]
+    class_names: Required[Annotated[list[Label], Field(min_length=1, max_length=10_000)]]
+    known_label_errors: list[Count]
+    fingerprint: Label
+    licence: Text
+    source: Text
+    n_train: Count
+    n_validation: Count
+    n_test: Required[Count]
+    split_seed: Count
+    train_limit: Count | None
+    test_limit: Count | None
+    image_shape: Annotated[list[Count], Field(min_length=3, max_length=3)] | None
+    mean: list[Number] | None
+    std: list[Number] | None
+
+
+class TransformRecord(TypedDict, total=False):
+    """A transform of a recipe: its name, and its parameters beside it."""
+
+    name: Required[Label]
+    size: Any
+
+
+class TrainingRecord(TypedDict, total=False):
+    """What the report reads of a recipe's training table; the other keys are shown as they are."""
+
+    epochs: Count | None
+    steps: Count | None
+    batch_size: Count
+    optimizer: dict[str, Any]
+    schedule: dict[str, Any]
+    select: Label
+
+
+class RecipeRecord(TypedDict, total=False):
+    """A recipe of the plan, on one dataset."""
+
+    label: Required[Label]
+    dataset: Required[Label]
+    model: Label
+    summary: Text
+    params: dict[str, Any]
+    transforms: list[TransformRecord]
+    training: TrainingRecord | None
+    notes: list[Text]
+    distribution: Label
+    deterministic: bool
+    seeds: list[Count]
+
+
+class MetricRecord(TypedDict, total=False):
+    """A metric of the plan."""
+
+    label: Required[Label]
+    name: Label
+    summary: Text
+    higher_is_better: bool
+    params: dict[str, Any]
+    source: Label
+
+
+class PlannedTrial(TypedDict):
+    """A trial of the plan."""
+
+    id: Id
+    label: Label
+    dataset: Label
+    seed: Count
+
+
+class PluginRecord(TypedDict):
+    """A single-file plugin of the plan: its name, and the SHA-256 of its content."""
+
+    name: Label
+    digest: Label
+
+
+class PlanRecord(TypedDict, total=False):
+    """plan.json: what a run is, as it was last started."""
+
+    name: Required[Text]
+    spec_file: Label
+    engine: Label
+    baseline: Label | None
+    margin: Annotated[float, Field(gt=0, le=0.5)]
+    target: Annotated[float, Field(gt=0, le=1)] | None
+    timing: Label
+    metrics: list[MetricRecord]
+    views: list[ViewDefinition]
+    datasets: Required[list[DatasetRecord]]
+    entries: Required[list[RecipeRecord]]
+    trials: Required[Annotated[list[PlannedTrial], Field(max_length=100_000)]]
+    plugins: list[PluginRecord]
+    conditions: Conditions
+    spec_folder: Text
+    format: int
+
+
+class TrialRecord(TypedDict, total=False):
+    """trial.json: what became of a trial. `stamps` are the size and time of each file in `files`, by name."""
+
+    id: Required[Id]
+    label: Required[Label]
+    dataset: Required[Label]
+    seed: Required[Count]
+    status: Required[Status]
+    identity: Identity
+    conditions: Conditions
+    notes: list[Text]
+    started: Label | None
+    finished: Label
+    metrics: dict[Label, Number | None]
+    measurements: Measurements
+    metric_definitions: dict[Label, MetricDefinition]
+    view_definitions: list[ViewDefinition]
+    progress: StepsSaved
+    error: ErrorDetails
+    files: dict[Label, Label]
+    stamps: dict[Label, list[int] | None]
+    format: int
+    digest: Label
+
+
+_LOOSE = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
+
+for _kind in (
+    *(DatasetRecord, TransformRecord, TrainingRecord, RecipeRecord, MetricRecord, PlannedTrial, PluginRecord),
+    *(PlanRecord, TrialRecord, Conditions, Identity, ComponentIdentity, MetricDefinition, ViewDefinition),
+    *(HistoryRow, Measurements, ErrorDetails, StepsSaved, messages.Latency, messages.SplitIdentity),
+):
+    _kind.__pydantic_config__ = _LOOSE  # type: ignore[union-attr]
+
+_PLAN = TypeAdapter(PlanRecord)
+_RECORD = TypeAdapter(TrialRecord)
+_ROW = TypeAdapter(HistoryRow)
+
+
+def as_plan(value: object, where: object) -> PlanRecord:
+    """A plan that was read; raises `StoreError` that names `where` and what is wrong."""
+    plan = cast(PlanRecord, _checked(_PLAN, value, f"{where} is not a plan"))
+    datasets = {entry["label"] for entry in plan["datasets"]}
+    recipes = {(entry["label"], entry["dataset"]) for entry in plan["entries"]}
+    if not {entry["dataset"] for entry in plan["entries"]} <= datasets:
+        raise StoreError(f"{where} is not a plan: a recipe is on a dataset that the plan does not have")
+    if not {(trial["label"], trial["dataset"]) for trial in plan["trials"]} <= recipes:
+        raise StoreError(f"{where} is not a plan: a trial is of a recipe that the plan does not have")
+    return plan
+
+
+def as_record(value: object, where: object) -> TrialRecord:
+    """A trial's record that was read; raises `StoreError` that names `where` and what is wrong."""
+    return cast(TrialRecord, _checked(_RECORD, value, f"{where} is not a trial's record"))
+
+
+def as_row(value: object, where: object) -> HistoryRow:
+    """A row of a history that was read; raises `StoreError` that names `where` and what is wrong."""
+    return cast(HistoryRow, _checked(_ROW, value, f"cannot read {where}"))
+
+
+def _checked(adapter: TypeAdapter[Any], value: object, blame: str) -> object:
+    try:
+        adapter.validate_python(value)
+    except ValidationError as problem:
+        first = problem.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise StoreError(f"{blame}: {where}: {first['msg']}" if where else f"{blame}: {first['msg']}") from None
+    except RecursionError:
+        raise StoreError(f"{blame}: nested too deeply") from None
+    return value

@@ -1,0 +1,240 @@
+"""A run folder read: trials with their figures, tidy tables, predictions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from mnistarena.environment import Conditions
+from mnistarena.errors import StoreError
+from mnistarena.plugin.components import Predictions
+from mnistarena.plugin.messages import ErrorDetails, HistoryRow, Measurements, ViewDefinition
+from mnistarena.store.records import PlannedTrial, PlanRecord, TrialRecord
+from mnistarena.store.run_folder import RunFolder
+from mnistarena.store.trial_folder import MODEL, TrialFolder
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Row = Mapping[str, Any]
+"""A row of a tidy table: values by column."""
+
+
+@dataclass(frozen=True)
+class StoredTrial:
+    """One trial of the plan: a recipe (`label`) on a dataset with a seed, and what became of it.
+
+    `status` is `done`, `failed`, `timeout`, `interrupted`, or `pending` where it has not run.
+    `metrics` are figures of the test split, None where one has no meaning for the model; `measurements` times (s),
+    memory (bytes), counts. `views` are the further views of the test images that it predicted. `files` are the
+    digests of its files.
+    """
+
+    id: str
+    label: str
+    _: KW_ONLY
+    dataset: str
+    seed: int
+    status: Literal["done", "failed", "timeout", "interrupted", "pending"]
+    folder: TrialFolder
+    metrics: dict[str, float | None] = field(default_factory=dict)
+    measurements: Measurements = field(default_factory=lambda: Measurements())
+    conditions: Conditions = field(default_factory=lambda: Conditions())
+    notes: tuple[str, ...] = ()
+    error: ErrorDetails | None = None
+    views: tuple[ViewDefinition, ...] = ()
+    files: dict[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        accuracy = self.metrics.get("accuracy")
+        shown = "" if accuracy is None else f", accuracy {accuracy:.4f}"
+        return f"<{type(self).__name__} {self.name}: {self.status}{shown}>"
+
+    @property
+    def name(self) -> str:
+        """The trial's name to show: label, dataset, seed."""
+        return f"{self.label} on {self.dataset}, seed {self.seed}"
+
+    @property
+    def done(self) -> bool:
+        """Whether the trial has results."""
+        return self.status == "done"
+
+    @property
+    def has_model(self) -> bool:
+        """Whether its trained weights are stored."""
+        return MODEL in self.files
+
+    def record(self) -> TrialRecord | None:
+        """The whole record; None where the trial has not run."""
+        return self.folder.read()
+
+    def row(self) -> Row:
+        """The trial as one flat row: id, label, dataset, seed, status, then metrics and scalar measurements."""
+        return {
+            "id": self.id,
+            "label": self.label,
+            "dataset": self.dataset,
+            "seed": self.seed,
+            "status": self.status,
+            **self.metrics,
+            **{k: v for k, v in self.measurements.items() if isinstance(v, (int, float))},
+        }
+
+    def history(self) -> list[HistoryRow]:
+        """A row an epoch: epoch, step, train_loss, validation_loss, validation_accuracy, train_seconds …"""
+        return self.folder.history(self.files if self.done else None)
+
+    def time_to(self, target: float) -> float | None:
+        """Training seconds until the first epoch whose validation accuracy reaches `target`; None where none does.
+
+        A training that missed the target counts (it is censored): do not leave it out.
+        """
+        for row in self.history():
+            accuracy = row.get("validation_accuracy")
+            if accuracy is not None and accuracy >= target:
+                return float(row["train_seconds"])
+        return None
+
+    def predictions(self) -> Predictions:
+        """The stored predictions on the test split; raises `StoreError` where they were altered."""
+        if not self.done:
+            raise StoreError(f"{self.name} is {self.status}: no predictions")
+        return self.folder.predictions(self.files)
+
+    def views_predicted(self) -> NDArray[np.int32]:
+        """The predicted class of every test image in each of `views`, `(views, n)`; `StoreError` where altered."""
+        if not self.views:
+            raise StoreError(f"{self.name} predicted no further views")
+        predicted = self.folder.views(self.files)
+        if len(predicted) != len(self.views):
+            raise StoreError(f"{self.folder.path}: {len(predicted)} views are stored, {len(self.views)} are wanted")
+        return predicted
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run folder, read: the plan, the environment, the spec's text and every planned trial."""
+
+    path: Path
+    plan: PlanRecord
+    _: KW_ONLY
+    environment: Mapping[str, object]
+    spec: str
+    trials: tuple[StoredTrial, ...]
+
+    def __repr__(self) -> str:
+        done = sum(trial.done for trial in self.trials)
+        return f"<{type(self).__name__} {self.name!r} in {self.path}: {done} of {len(self.trials)} trials done>"
+
+    @property
+    def name(self) -> str:
+        """The benchmark's name."""
+        return str(self.plan["name"])
+
+    @property
+    def complete(self) -> bool:
+        """Whether every planned trial is done."""
+        return all(trial.done for trial in self.trials)
+
+    def of(self, label: str, dataset: str) -> list[StoredTrial]:
+        """The trials of one recipe on one dataset, by seed."""
+        return [trial for trial in self.trials if trial.label == label and trial.dataset == dataset]
+
+    def test_split(self, dataset: str) -> dict[str, NDArray[Any]]:
+        """The dataset's test split: `images` uint8 (n, C, H, W), `labels` (n,), `index` (n,)."""
+        return RunFolder(self.path).dataset(dataset)
+
+    def rows(self, what: str = "trials") -> Iterator[Row]:
+        """Flat rows of a tidy table: `trials`, `history`, `predictions` or `views`.
+
+        trials: a row a trial: id, label, dataset, seed, status, then every metric and scalar measurement;
+        `time_to_target` (s) where the spec has a target and the training reached it.
+        history: a row a trial and epoch. predictions: a row a trial and test image: index into the test split,
+        true class, predicted class, its probability, and whether it is right. views: a row a trial and further view
+        of the test images: its name, parameter and severity, and the accuracy on it.
+        """
+        target = self.plan.get("target")
+        for trial in self.trials:
+            key = {"label": trial.label, "dataset": trial.dataset, "seed": trial.seed}
+            if what == "trials":
+                reached = {"time_to_target": trial.time_to(target) if trial.done else None} if target else {}
+                yield {**trial.row(), **reached}
+            elif what == "history":
+                yield from ({**key, **line} for line in trial.history())
+            elif what == "predictions":
+                if trial.done:
+                    yield from ({**key, **row} for row in _prediction_rows(trial.predictions()))
+            elif what == "views":
+                if trial.views:
+                    yield from ({**key, **row} for row in _view_rows(trial))
+            else:
+                raise ValueError(f'"{what}" is not a table; there are trials, history, predictions and views')
+
+
+def _view_rows(trial: StoredTrial) -> Iterator[Row]:
+    right = trial.views_predicted() == trial.predictions().labels
+    for view, accuracy in zip(trial.views, right.mean(axis=1).tolist(), strict=True):
+        yield {
+            "view": view["name"],
+            "parameter": view.get("parameter"),
+            "severity": view.get("severity"),
+            "accuracy": accuracy,
+        }
+
+
+def _prediction_rows(found: Predictions) -> Iterator[Row]:
+    columns = {
+        "index": found.index,
+        "true": found.labels,
+        "predicted": found.predicted,
+        "probability": found.probabilities.max(axis=1),
+        "correct": found.predicted == found.labels,
+    }
+    for values in zip(*(column.tolist() for column in columns.values()), strict=True):
+        yield dict(zip(columns, values, strict=True))
+
+
+def read_run(path: str | os.PathLike[str], known: Mapping[str, TrialRecord] | None = None) -> StoredRun:
+    """Read a run folder; raises `StoreError` where it is not one, or is damaged.
+
+    Safe on a run folder from elsewhere: nothing is unpickled, links are not followed, and control characters in
+    any text are shown as escapes. `known` are records, by trial id, that were just read or written.
+    """
+    folder = RunFolder(Path(path))
+    plan = folder.plan()
+    trials = tuple(_read_trial(planned, folder, known or {}) for planned in plan["trials"])
+    return StoredRun(folder.path, plan, environment=folder.environment(), spec=folder.spec(), trials=trials)
+
+
+def _read_trial(planned: PlannedTrial, folder: RunFolder, known: Mapping[str, TrialRecord]) -> StoredTrial:
+    files = folder.trial(planned["label"], planned["dataset"], seed=planned["seed"], identity=planned["id"])
+    record = known.get(planned["id"]) or files.read()
+    if record is None:
+        return StoredTrial(
+            planned["id"],
+            planned["label"],
+            dataset=planned["dataset"],
+            seed=planned["seed"],
+            status="pending",
+            folder=files,
+        )
+    return StoredTrial(
+        planned["id"],
+        planned["label"],
+        dataset=planned["dataset"],
+        seed=planned["seed"],
+        status=record["status"],
+        folder=files,
+        metrics=record.get("metrics", {}),
+        measurements=record.get("measurements", {}),
+        conditions=record.get("conditions", {}),
+        notes=tuple(record.get("notes", ())),
+        error=record.get("error"),
+        views=tuple(record.get("view_definitions", ())) if record["status"] == "done" else (),
+        files=record.get("files", {}),
+    )

@@ -1,0 +1,239 @@
+"""The run folder: every path and format in it; those of one trial are in trial_folder.py.
+
+    runs/full/
+      spec.toml  plan.json  environment.json  .lock
+      plugins/<name>-<digest>.py               plugins that are single files, as they were when a run started
+      datasets/<label>.npz                     test images, labels, index: a report needs no dataset plugin
+      trials/<label>-<dataset>-s<seed>-<id>/   trial.json  history.jsonl  predictions.npz  model.safetensors  log.txt
+                                               checkpoint.json  checkpoint-<step>.npz while unfinished
+      damaged/                                 trials that were found altered or truncated, moved aside
+      .scratch/                                arrays that workers share, while a run goes on
+      report.html  report.md  figures/
+
+Files are written to a temporary name, synced and renamed, so a reader sees the old file or the new one.
+trial.json holds the digests of the files beside it and of itself; a file is checked when it is used.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+from numpy.typing import NDArray
+
+from mnistarena.environment import Environment
+from mnistarena.errors import StoreError, cannot_write
+from mnistarena.plugin.executor import PluginFile
+from mnistarena.store import records
+from mnistarena.store.files import digest, pack, read_bytes, to_json, unpack, write_atomically, write_file
+from mnistarena.store.json_files import ADVICE, FORMAT, read_json, with_advice
+from mnistarena.store.records import PlanRecord
+from mnistarena.store.trial_folder import MODEL, TrialFolder
+from mnistarena.text import all_visible, slug, unique_slug, visible
+
+
+def _bytes(path: Path) -> int:
+    parts = [path, *path.rglob("*")] if path.is_dir() and not path.is_symlink() else [path]
+    return sum(part.lstat().st_size for part in parts if not part.is_dir())
+
+
+class RunFolder:
+    """One run: a spec, its plan, and its trials."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._folders: dict[str, str] | None = None  # a trial's identity → its folder's name, once looked at
+
+    def create(self) -> None:
+        """Make the folder, or say why that cannot be."""
+        try:
+            (self.path / "trials").mkdir(parents=True, exist_ok=True)
+            (self.path / "datasets").mkdir(exist_ok=True)
+        except OSError as problem:
+            raise StoreError(f"cannot make the run folder {self.path}: {problem.strerror}") from problem
+        self.refuse_links()
+
+    def refuse_links(self) -> None:
+        """Raise `StoreError` where a folder inside is a link: nothing outside of the run folder is read or written."""
+        for name in ("trials", "datasets", "plugins", "figures", "damaged", ".scratch"):
+            if (self.path / name).is_symlink():
+                raise StoreError(f"{self.path / name} is a symbolic link; a run folder keeps its own files")
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder for this process; the system releases the lock however the process ends."""
+        path = self.path / ".lock"
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        except OSError as problem:
+            why = "it is a symbolic link" if path.is_symlink() else problem.strerror
+            raise StoreError(f"cannot lock {self.path}: cannot write {path}: {why}") from problem
+        with os.fdopen(handle, "a+") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as problem:
+                if problem.errno not in (errno.EAGAIN, errno.EACCES):
+                    raise StoreError(f"cannot lock {path}: {problem.strerror}") from problem
+                stream.seek(0)
+                holder = visible(stream.read(200)).strip() or "another process"
+                raise StoreError(
+                    f"{self.path} is in use by {holder}; wait for it, or write elsewhere with --out"
+                ) from None
+            with suppress(OSError):  # on a full disk the lock holds without a name in it
+                stream.truncate(0)
+                stream.write(f"process {os.getpid()} on {socket.gethostname()}")
+                stream.flush()
+            self.sweep()
+            yield
+
+    def sweep(self) -> None:
+        """Remove what a process that was killed left half written."""
+        for pattern in (".*.tmp", "datasets/.*.tmp", "trials/*/.*.tmp"):
+            for path in self.path.glob(pattern):
+                with suppress(OSError):
+                    path.unlink()
+
+    def write_start(self, spec: str, plan: PlanRecord, environment: Environment) -> None:
+        """Write what a run is about, before its first trial."""
+        write_atomically(self.path / "spec.toml", spec.encode())
+        write_atomically(self.path / "environment.json", to_json(environment))
+        write_atomically(self.path / "plan.json", to_json({**plan, "format": FORMAT}))
+
+    def keep_plugin(self, plugin: PluginFile) -> PluginFile:
+        """Copy a single-file plugin into the run folder, where no edit changes it; returns it with its new path."""
+        path = self.path / "plugins" / f"{plugin.name}-{plugin.digest[:12]}.py"
+        if not path.is_file() or digest(path) != plugin.digest:
+            write_file(path, read_bytes(plugin.path))
+        return replace(plugin, path=path.resolve())
+
+    def exists(self) -> bool:
+        """Whether a run was started here."""
+        return (self.path / "plan.json").is_file()
+
+    def plan(self) -> PlanRecord:
+        """The plan as it was last started."""
+        path = self.path / "plan.json"
+        if not self.exists():
+            raise StoreError(f"{path} is missing; is {self.path} a run folder?")
+        self.refuse_links()
+        return cast(PlanRecord, all_visible(records.as_plan(read_json(path), path)))
+
+    def environment(self) -> Mapping[str, object]:
+        """The machine and versions of the last start, as `mnistarena.environment.Environment` has them.
+
+        Only shown, so that it may come from any version.
+        """
+        return dict(all_visible(read_json(self.path / "environment.json")))
+
+    def spec(self) -> str:
+        """The spec's text as it was last started."""
+        return visible(read_bytes(self.path / "spec.toml").decode("utf-8", "replace"))
+
+    def write_dataset(self, label: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Store a test split: `images` uint8 (n, C, H, W), `labels` (n,), `index` (n,)."""
+        path = self.path / "datasets" / f"{unique_slug(label)}.npz"
+        data = pack(arrays)
+        with suppress(StoreError):
+            if read_bytes(path, len(data)) == data:
+                return
+        write_atomically(path, data)
+
+    def dataset(self, label: str) -> dict[str, NDArray[Any]]:
+        """The stored test split: `images`, `labels`, `index`."""
+        path = self.path / "datasets" / f"{unique_slug(label)}.npz"
+        arrays = with_advice(unpack, path)
+        for name, ndim, kinds in (("images", 4, "u"), ("labels", 1, "iu"), ("index", 1, "iu")):
+            array = arrays.get(name)
+            if array is None or array.ndim != ndim or array.dtype.kind not in kinds:
+                raise StoreError(f'{path} holds no array "{name}" of {ndim} dimensions{ADVICE}')
+        if len({len(array) for array in arrays.values()}) != 1:
+            raise StoreError(f"{path}: images, labels and index differ in length{ADVICE}")
+        return arrays
+
+    def trial(self, label: str, dataset: str, *, seed: int, identity: str) -> TrialFolder:
+        """A trial's folder: the one that holds this identity under whatever label, else a new name."""
+        name = f"{slug(label)}-{slug(dataset)}-s{seed}-{identity}"
+        if self._folders is None:
+            self._folders = {}
+            with suppress(OSError), os.scandir(self.path / "trials") as entries:
+                for entry in sorted(entries, key=lambda entry: entry.name):
+                    if entry.is_dir(follow_symlinks=False):
+                        self._folders.setdefault(entry.name.rpartition("-")[2], entry.name)
+        return TrialFolder(self.path / "trials" / self._folders.get(identity, name))
+
+    def move_aside(self, path: Path) -> Path:
+        """Move something damaged into `damaged/`, where it can be inspected; returns where it is now."""
+        folder = self.path / "damaged"
+        number = 1
+        while (target := folder / (path.name + (f".{number}" if number > 1 else ""))).exists():
+            number += 1
+        try:
+            folder.mkdir(exist_ok=True)
+            path.rename(target)
+        except OSError as problem:
+            raise StoreError(f"cannot move {path} to {target}: {problem.strerror}") from problem
+        self._folders = None
+        return target
+
+    def disposable(self, wanted: set[str], kinds: set[str]) -> list[tuple[Path, int]]:
+        """Files that no report needs, with their bytes.
+
+        Kinds: `checkpoints`, `models`, `dropped` (trials that are no longer in the spec), `damaged`.
+        """
+        found: list[Path] = []
+        for path in sorted((self.path / "trials").iterdir()):
+            if path.is_symlink() or not path.is_dir():
+                continue
+            if path.name.rpartition("-")[2] not in wanted:
+                found += [path] if "dropped" in kinds else []
+                continue
+            for kind, pattern in (("checkpoints", "checkpoint*"), ("models", MODEL)):
+                found += sorted(path.glob(pattern)) if kind in kinds else []
+        if "damaged" in kinds and (self.path / "damaged").is_dir():
+            found.append(self.path / "damaged")
+        return [(path, _bytes(path)) for path in found]
+
+    def remove(self, path: Path) -> None:
+        """Remove a file or a folder of this run."""
+        try:
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        except OSError as problem:
+            raise StoreError(f"cannot remove {path}: {problem.strerror}") from problem
+        self._folders = None
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A folder for files that workers share while a run goes on; emptied before and after."""
+        path = self.path / ".scratch"
+        shutil.rmtree(path, ignore_errors=True)
+        try:
+            path.mkdir()
+        except OSError as problem:
+            raise cannot_write(f"in {self.path}", problem) from problem
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+
+    def write_report(self, name: str, data: str | bytes) -> Path:
+        """Write a report file, such as report.html or figures/accuracy.svg, and return its path."""
+        self.refuse_links()
+        path = self.path / name
+        write_file(path, data)
+        return path
+
+
+def newest_run(root: Path) -> RunFolder:
+    """The run started last among the folders of `root`."""
+    plans = sorted(root.glob("*/plan.json"), key=lambda path: path.stat().st_mtime)
+    if not plans:
+        raise StoreError(f"no run found in {root}{os.sep}; start one with: arena run SPEC")
+    return RunFolder(plans[-1].parent)

@@ -1,0 +1,105 @@
+"""The short training of a network, and its answers, for the checks of networks."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING
+
+from mnistarena.spec.schema import Optimizer, Training
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from mnistarena.engine.batches import Batches
+    from mnistarena.testing.model_under_test import ModelUnderTest
+
+
+BATCH = 32
+FEW_STEPS = 3
+
+
+def batches(model: ModelUnderTest, n: int | None = None) -> Batches:
+    """The first n digits through the transforms, by default all of them."""
+    import torch
+
+    from mnistarena.engine.batches import Batches
+
+    images, labels = model.digits
+    return Batches(images[:n], labels[:n], chain=model.chain, device=torch.device("cpu"), keep=True)
+
+
+def images_of(model: ModelUnderTest, n: int) -> torch.Tensor:
+    """The first n images as the network gets them."""
+    images, _ = next(batches(model, n).in_order())
+    return images
+
+
+def recipe(model: ModelUnderTest, steps: int) -> Training:
+    """The recipe of the short training."""
+    optimizer = Optimizer(name="adam", lr=model.learning_rate)  # type: ignore[call-arg]
+    return Training(steps=steps, batch_size=BATCH, optimizer=optimizer)  # type: ignore[call-arg]
+
+
+def train(model: ModelUnderTest, network: nn.Module, steps: int, seed: int = 0) -> nn.Module:
+    """Train a network in place as the engine does: with a frozen backbone, its head alone, on stored features."""
+    from mnistarena.engine import training
+
+    part, split = to_train(model, network)
+    training.train(part, split, recipe(model, steps), seed=seed)
+    return network
+
+
+def to_train(model: ModelUnderTest, network: nn.Module) -> tuple[nn.Module, Batches]:
+    """What the engine trains, and on what: the network on the images, or its head on the backbone's features."""
+    import torch
+
+    from mnistarena.engine import backbone
+
+    split, parts = batches(model), backbone.frozen_parts(network)
+    if parts is None or split.chain.random or hasattr(network, "training_loss"):
+        return network, split
+    features = backbone.features(parts[0], split, torch.autocast("cpu", enabled=False))
+    return (network, split) if features is None else (parts[1], features)
+
+
+def briefly_trained(model: ModelUnderTest) -> nn.Module:
+    """A copy of the built network after the short training."""
+    return train(model, copy.deepcopy(model.built), model.steps)
+
+
+def answers(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
+    """Logits in evaluation mode."""
+    import torch
+
+    network.eval()
+    with torch.inference_mode():
+        found: torch.Tensor = network(images.clone()).float()  # another check finds out whether it changes them
+    return found
+
+
+def loss(model: ModelUnderTest, network: nn.Module) -> float:
+    """The mean of the training loss over all images, computed on a copy with a fixed seed."""
+    import torch
+
+    from mnistarena.engine.backbone import to_training
+    from mnistarena.engine.loss import loss_function
+    from mnistarena.engine.random_state import seed_everything
+
+    twin, split = to_train(model, copy.deepcopy(network))
+    to_training(twin)
+    seed_everything(0)
+    of_batch = loss_function(twin, recipe(model, 1))
+    with torch.no_grad():
+        sums = (of_batch(images, labels).item() * len(labels) for images, labels in split.epoch(BATCH, 0, 0))
+        return sum(sums) / split.n
+
+
+def difference(one: torch.Tensor, other: torch.Tensor) -> float:
+    """The largest absolute difference."""
+    return float((one - other).abs().max())
+
+
+def close(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether they are equal, apart from the rounding of another order of summation."""
+    return difference(one, other) <= 1e-4 * max(1.0, float(one.abs().max()))

@@ -1,0 +1,1 @@
+"""One trial, inside its own process: build, train, predict, measure, score."""

@@ -1,0 +1,48 @@
+"""What the parts of a trial share: its job, its folder, its data, its transforms, its device."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Any
+
+from mnistarena.data.arrays import read_array
+from mnistarena.engine.chain import Chain
+from mnistarena.plugin.executor import Job
+from mnistarena.plugin.messages import Send, StageBegan
+from mnistarena.plugin.registry import Registry
+from mnistarena.spec.schema import Training
+from mnistarena.store.trial_folder import TrialFolder
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class TrialContext:
+    """A trial under way. `send` reports; `chain` are its transforms, `recipe` its training."""
+
+    job: Job
+    send: Send
+    _: KW_ONLY
+    registry: Registry
+    chain: Chain
+    recipe: Training
+    device: torch.device
+
+    @property
+    def folder(self) -> TrialFolder:
+        """The trial's folder."""
+        return TrialFolder(self.job.folder)
+
+    @property
+    def seed(self) -> int:
+        """The trial's seed."""
+        return self.job.identity["seed"]
+
+    def array(self, name: str) -> Any:
+        """An array of the dataset: `train_images`, `validation_labels`, `test_index` …"""
+        return read_array(self.job.data, name)
+
+    def begin(self, stage: str) -> None:
+        """Report that a stage begins."""
+        self.send(StageBegan(stage))

@@ -1,0 +1,120 @@
+"""What a trial will cost in time and memory, from a few of its steps; in a worker of its own."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from mnistarena.engine import measure
+from mnistarena.engine.batches import Batches
+from mnistarena.engine.prediction import predict
+from mnistarena.engine.step import autocast
+from mnistarena.engine.training import train
+from mnistarena.plugin.messages import CostEstimate
+from mnistarena.trial.classifier import flat
+from mnistarena.trial.context import TrialContext
+from mnistarena.trial.network import prepare_data, to_channels_last
+
+FIRST_VALUES = 1 << 22
+"""Input values (images × C × H × W) that are used of a split, but at least a batch."""
+
+SECONDS = 1.0
+"""About how long the steps are timed."""
+
+SLOW_STEP = 4.0
+"""Seconds of a step from which on a smaller batch is timed instead, and scaled."""
+
+SIZES = (400, 1600)
+"""Images that a scikit-learn classifier is fitted on, to see how its time grows."""
+
+
+def network_cost(context: TrialContext, model: nn.Module) -> CostEstimate:
+    """Seconds and memory of a whole trial of a torch module, and seconds of a step."""
+    device, recipe = context.device, context.recipe
+    amp = autocast(recipe, device)
+    model.to(device)
+    to_channels_last(model)
+    n, n_validation, n_test = (len(context.array(f"{name}_labels")) for name in ("train", "validation", "test"))
+    an_image = _forward_seconds(context, model, amp)
+    first = max(recipe.batch_size, FIRST_VALUES // math.prod(context.chain.task.image_shape))
+    began = time.perf_counter()
+    ready = prepare_data(context, model, amp, first=first)
+    preparing = time.perf_counter() - began
+    share = n / ready.train_split.n
+    before = measure.peak_memory_bytes()
+    # A backward pass takes about twice as long as a forward pass; a frozen backbone has none.
+    guess = 3 * an_image * recipe.batch_size if ready.trained is model else 0.0
+    size = recipe.batch_size if guess <= SLOW_STEP else max(2, round(recipe.batch_size * SLOW_STEP / guess))
+    scale = recipe.batch_size / size
+    a_step = _step_seconds(context, ready.trained, ready.train_split, size) * scale
+    epochs = 1 if recipe.steps else recipe.epochs or 1
+    steps = recipe.steps or epochs * math.ceil(n / recipe.batch_size)
+    # A head alone is validated in no time: its features were prepared.
+    evaluated = n_test + (epochs * n_validation if ready.trained is model else 0)
+    latency = sum(max(measure.LATENCY_SECONDS, measure.LATENCY_LEAST_CALLS * size * an_image) for size in (1, 256))
+    kept = ready.train_split.stored.nbytes * (share - 1) if ready.train_split.kept else 0
+    # Gradients and two moments of each weight need their memory whatever the batch's size.
+    weights = 3 * sum(p.nbytes for p in model.parameters() if p.requires_grad)
+    activations = max(0, measure.peak_memory_bytes() - before - weights) * (scale - 1)
+    return {
+        "seconds": preparing * max(1.0, share) + steps * a_step + an_image * evaluated + latency,
+        "seconds_per_step": a_step,
+        "memory_bytes": measure.peak_gpu_memory_bytes(device) or int(measure.peak_memory_bytes() + kept + activations),
+    }
+
+
+def _step_seconds(context: TrialContext, model: nn.Module, split: Batches, batch_size: int) -> float:
+    """Seconds of a training step, from a few of them."""
+
+    def seconds_of(steps: int) -> float:
+        few = context.recipe.model_copy(update={"epochs": None, "steps": steps, "batch_size": batch_size})
+        return float(train(model, split, few, seed=context.seed)["train_seconds"]) / steps
+
+    a_step = seconds_of(2)
+    if a_step < SLOW_STEP / 2:
+        a_step = seconds_of(max(3, min(200, math.ceil(SECONDS / a_step))))
+    return a_step
+
+
+def _forward_seconds(context: TrialContext, model: nn.Module, amp: torch.autocast) -> float:
+    """Seconds to predict a test image, from at most one evaluation batch, after one that warms up."""
+    images, size, seconds = context.array("test_images"), 4, 0.0
+    while True:
+        test = Batches(images[:size], None, chain=context.chain, device=context.device, keep=True)
+        for _ in range(2):
+            began = time.perf_counter()
+            predict(model, test, context.chain.task.n_classes, amp)
+            measure.synchronize(context.device)
+            seconds = time.perf_counter() - began
+        if seconds > SECONDS / 8 or size >= min(len(images), test.evaluation_size):
+            return seconds / test.n
+        size *= 8
+
+
+def classifier_cost(context: TrialContext, classifier: Any) -> CostEstimate:
+    """The same of a scikit-learn classifier: two small fits, and the power by which their times grow."""
+    images, labels = (context.array(f"train_{name}") for name in ("images", "labels"))
+    rows = np.random.default_rng(0).permutation(len(images))
+    sizes = [min(size, len(images)) for size in SIZES]
+    times = []
+    for size in sizes:
+        few = np.sort(rows[:size])
+        features = flat(images[few], context.chain)
+        began = time.perf_counter()
+        classifier.fit(features, np.array(labels[few]))
+        times.append(max(1e-4, time.perf_counter() - began))
+    began = time.perf_counter()
+    classifier.predict_proba(features)
+    an_image = (time.perf_counter() - began) / len(features)
+    grown = math.log(times[1] / times[0]) / math.log(sizes[1] / sizes[0]) if sizes[1] > sizes[0] else 1.0
+    n_validation, n_test = (len(context.array(f"{name}_labels")) for name in ("validation", "test"))
+    power = min(3.0, max(1.0, grown))
+    return {
+        "seconds": times[1] * (len(images) / sizes[1]) ** power + an_image * (5000 + n_validation + n_test),
+        "memory_bytes": int(measure.peak_memory_bytes() + features.nbytes / len(features) * len(images)),
+    }

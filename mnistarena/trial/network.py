@@ -1,0 +1,214 @@
+"""A torch module's trial: train, predict, measure."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from mnistarena.engine import backbone, measure, prediction
+from mnistarena.engine.batches import Batches, fits
+from mnistarena.engine.checkpoint import Arrays, Checkpoints, State, Unusable
+from mnistarena.engine.prediction import Outcome, Scores
+from mnistarena.engine.step import autocast
+from mnistarena.engine.training import Watch, train
+from mnistarena.errors import StoreError
+from mnistarena.plugin.messages import HistoryRow, Measurements, RowAdded, StepsDone
+from mnistarena.trial.context import TrialContext
+
+
+def run_network(context: TrialContext, model: nn.Module) -> Outcome:
+    """Train a torch module, predict the test split, once, measure it, and store its weights."""
+    model.to(context.device)
+    to_channels_last(model)
+    counts = measure.count_parameters(model)
+    measurements = _train(context, model)
+    context.begin("testing")
+    n_classes, amp = context.chain.task.n_classes, autocast(context.recipe, context.device)
+    logits, extras = prediction.predict(model, _batches(context, context.array("test_images")), n_classes, amp)
+    probabilities = prediction.probabilities(logits)
+    measurements |= {
+        **counts,
+        "peak_memory_bytes": measure.peak_memory_bytes(),
+        "peak_gpu_memory_bytes": measure.peak_gpu_memory_bytes(context.device),
+    }
+    context.begin("measuring")
+    measurements |= _costs(context, model, amp)
+    if context.job.keep_model:
+        context.folder.write_model(weights_of(model))
+
+    def predict(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        found, _ = prediction.predict(model, _batches(context, images), n_classes, amp, extras_too=False)
+        return prediction.probabilities(found)
+
+    return Outcome(measurements, probabilities, extras=extras, predict=predict)
+
+
+def _batches(context: TrialContext, images: NDArray[np.uint8]) -> Batches:
+    """Images without labels, to predict."""
+    return Batches(images, None, chain=context.chain, device=context.device, keep=False)
+
+
+# ---- Training
+
+
+def _train(context: TrialContext, model: nn.Module) -> Measurements:
+    """Train the model, or the head of a frozen backbone; from a checkpoint where there is one."""
+    amp = autocast(context.recipe, context.device)
+    ready = prepare_data(context, model, amp, computing_features=lambda: context.begin("features"))
+    n_classes = context.chain.task.n_classes
+
+    def validate() -> Scores:
+        return prediction.scores(ready.trained, ready.held, n_classes, amp) if ready.held.n else {}
+
+    def on_row(row: HistoryRow) -> None:
+        context.folder.append_history(row)
+        context.send(RowAdded(row))
+
+    def on_step(step: int, total: int, loss: float) -> None:
+        context.send(StepsDone(step, total, loss=loss))
+
+    if context.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(context.device)
+    context.begin("training")
+    with contextlib.ExitStack() as stack:
+        checkpoints = _checkpoints(context, stack)
+        measurements = train(
+            ready.trained,
+            ready.train_split,
+            context.recipe,
+            seed=context.seed,
+            watch=Watch(validate, on_row, on_step=on_step),
+            checkpoints=checkpoints,
+            spent=ready.seconds,
+        )
+    if checkpoints.found is not None:
+        state = checkpoints.found[0]
+        measurements |= {"resumed_at_step": state["step"], "earlier_seconds": state["wall_seconds"]}
+    return measurements
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The module to train (the model, or its head alone) and its splits; `seconds` were spent on features."""
+
+    trained: nn.Module
+    train_split: Batches
+    _: KW_ONLY
+    held: Batches
+    seconds: float = 0.0
+
+
+def prepare_data(
+    context: TrialContext,
+    model: nn.Module,
+    amp: torch.autocast,
+    *,
+    computing_features: Callable[[], None] = lambda: None,
+    first: int | None = None,
+) -> Prepared:
+    """The splits on the device; of a model with a frozen backbone its head, and the backbone's outputs.
+
+    With `first`, only so many images of each split: enough to time some steps.
+    """
+    recipe, chain, device = context.recipe, context.chain, context.device
+    images, labels = (context.array(f"train_{name}") for name in ("images", "labels"))
+    # A short training does not see enough images to pay for computing something of all of them beforehand.
+    seen = recipe.steps * recipe.batch_size if recipe.steps else len(images) * (recipe.epochs or 1)
+    whole = seen >= len(images)
+    can_freeze = whole and not chain.random and not hasattr(model, "training_loss")
+    parts = backbone.frozen_parts(model) if can_freeze else None
+    keep = whole and parts is None and fits(len(images), chain.task.image_shape)
+    train_split = Batches(images[:first], labels[:first], chain=chain, device=device, keep=keep)
+    validation, labels = (context.array(f"validation_{name}") for name in ("images", "labels"))
+    held = Batches(validation[:first], labels[:first], chain=chain, device=device, keep=False)
+    if parts is None:
+        return Prepared(model, train_split, held=held)
+    computing_features()
+    began = time.perf_counter()
+    features = backbone.features(parts[0], train_split, amp)
+    measure.synchronize(device)
+    seconds = time.perf_counter() - began
+    held_features = backbone.features(parts[0], held, amp) if held.n else held
+    if features is None or held_features is None:
+        print("the frozen backbone's features do not fit in memory: they are computed anew in each epoch")
+        return Prepared(model, train_split, held=held)
+    return Prepared(parts[1], features, held=held_features, seconds=seconds)
+
+
+def _checkpoints(context: TrialContext, stack: contextlib.ExitStack) -> Checkpoints:
+    """Checkpoints in the trial's folder, continued from the one that is there; SIGTERM asks for one, in `stack`."""
+    asked = threading.Event()
+    before = signal.signal(signal.SIGTERM, lambda number, frame: asked.set())
+    stack.callback(signal.signal, signal.SIGTERM, before)
+    folder, conditions = context.folder, context.job.bits_depend_on
+
+    def write(state: State, arrays: Arrays) -> None:
+        folder.checkpoint.write({**state, "conditions": conditions}, arrays)
+
+    found = None
+    state = folder.checkpoint.state()
+    if state is not None and state.get("conditions") != conditions:
+        print("the checkpoint was made under other conditions; the training starts again")
+        folder.checkpoint.remove()
+    elif state is not None:
+        try:
+            arrays = stack.enter_context(folder.checkpoint.arrays())
+            folder.write_history(state["rows"])
+        except (StoreError, KeyError) as problem:
+            raise Unusable(str(problem)) from problem
+        found = state, arrays
+        print(f"continuing after step {state.get('step')}")
+    if found is None:
+        folder.write_history([])
+    return Checkpoints(write, every=context.job.checkpoint_every, asked=asked.is_set, found=found)
+
+
+# ---- Measuring, and the weights
+
+
+def _costs(context: TrialContext, model: nn.Module, amp: torch.autocast) -> Measurements:
+    """Operations of an image, and the latency of small and large batches."""
+    flops, latency = None, {}
+    for size in (1, 256):
+        batch = torch.zeros(size, *context.chain.task.image_shape, device=context.device)
+        batch = batch.contiguous(memory_format=torch.channels_last)
+        if size == 1:
+            flops = measure.flops(model, batch)
+        with torch.inference_mode(), amp:
+            latency[str(size)] = measure.latency(lambda batch=batch: model(batch), context.device)  # type: ignore[misc]
+    return {"flops_per_image": flops, "latency_ms": latency}
+
+
+def to_channels_last(model: nn.Module) -> None:
+    """Put convolutions' kernels into channels-last memory, where they run faster; other tensors stay as they are."""
+    for parameter in model.parameters():
+        if parameter.dim() == 4:
+            # Not contiguous(): it leaves the strides of a one-channel kernel as they are, which count as both
+            # formats, and torch then computes such a convolution in the slower one.
+            parameter.data = parameter.data.to(memory_format=torch.channels_last)
+
+
+def weights_of(model: nn.Module) -> bytes:
+    """The module's state dict in safetensors' format."""
+    from safetensors.torch import save
+
+    return save(untied({name: value.cpu().contiguous() for name, value in model.state_dict().items()}))
+
+
+def untied(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A state dict whose tensors share no memory, as safetensors wants it: tied weights are stored once each."""
+    seen: set[int] = set()
+    out = {}
+    for name, value in state.items():
+        out[name] = value.clone() if value.data_ptr() in seen else value
+        seen.add(value.data_ptr())
+    return out

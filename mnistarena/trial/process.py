@@ -1,0 +1,128 @@
+"""The worker process of a trial: its log, its temporary files, its errors, its result."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import io
+import os
+import signal
+import sys
+import tempfile
+import threading
+import traceback
+from multiprocessing import parent_process
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mnistarena.engine.checkpoint import Interrupted
+from mnistarena.errors import StoreError, cannot_write, first_line
+from mnistarena.plugin.executor import Job
+from mnistarena.plugin.messages import Device, Ended, ErrorDetails, Result, Status
+from mnistarena.store.trial_folder import TrialFolder
+from mnistarena.trial.processes import end_all, lead
+from mnistarena.trial.run import run_job
+from mnistarena.trial.scoring import MetricError
+
+MESSAGE_CHARACTERS = 10_000
+TRACEBACK_CHARACTERS = 100_000
+"""What a record keeps of an error; a plugin may raise one of any size."""
+
+
+def work(job: Job, connection: Connection) -> None:
+    """The worker's main function: do the job, send events, then `Ended` with its result."""
+    lead(os.getpid())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    log = TrialFolder(job.folder).log.open()
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    sys.stdout, sys.stderr = log_stream(1), log_stream(2)
+    os.environ.update(job.environment)
+    faulthandler.enable(file=2)
+    faulthandler.register(signal.SIGUSR1, file=2, all_threads=True)
+    result = _result(job, connection)
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    connection.send(Ended(result))
+    while True:  # until the parent has found and ended whatever this trial started
+        signal.pause()
+
+
+def _result(job: Job, connection: Connection) -> Result:
+    try:
+        keep_temporary_files_in(job.temporary)
+        return run_job(job, connection.send)
+    except Interrupted as problem:
+        return {"status": "interrupted", "progress": {"step": problem.step, "total": problem.total}}
+    except BaseException as problem:  # a plugin may raise anything, SystemExit too
+        with contextlib.suppress(OSError):
+            traceback.print_exc()
+        # A full disk, say, is not the plugin's fault: the trial runs again.
+        status: Status = "interrupted" if isinstance(problem, StoreError) else "failed"
+        return {"status": status, "error": describe(problem, job)}
+
+
+def probe(device: str, connection: Connection) -> None:
+    """The main function of a process that looks a device up: send the `Device` that `auto` or a name stands for."""
+    try:
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        resolved = torch.device(device)
+        torch.zeros(1, device=resolved)
+        name = torch.cuda.get_device_name(resolved) if resolved.type == "cuda" else None
+        found = Device(str(resolved), name)
+    except Exception as problem:
+        found = Device(problem=f"the device {device!r} cannot be used: {first_line(problem)}")
+    with contextlib.suppress(BrokenPipeError):  # the process that asked was interrupted meanwhile
+        connection.send(found)
+
+
+class _Log(io.FileIO):
+    """A file that drops what cannot be written: on a full disk the training continues without its output."""
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data) or 0
+        except OSError:
+            return len(data)
+
+
+def log_stream(descriptor: int) -> io.TextIOWrapper:
+    """Text into an open file, line by line, that never fails."""
+    raw = _Log(descriptor, "w", closefd=False)
+    return io.TextIOWrapper(io.BufferedWriter(raw), errors="replace", line_buffering=True)
+
+
+def keep_temporary_files_in(folder: Path) -> None:
+    """Where `tempfile` and every program that the trial starts put their files, so that they end with the trial."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise cannot_write(f"in {folder.parent}", problem) from problem
+    os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
+
+
+def describe(problem: BaseException, job: Job) -> ErrorDetails:
+    """An exception as plain data."""
+    message = str(problem) or type(problem).__name__
+    if isinstance(problem, torch.OutOfMemoryError):
+        size = job.identity["training"]["batch_size"]
+        message += f" (batch_size was {size}; it is never made smaller without being asked: set a smaller one)"
+    found: ErrorDetails = {
+        "type": type(problem).__name__,
+        "message": message[:MESSAGE_CHARACTERS],
+        "traceback": "".join(traceback.format_exception(problem))[-TRACEBACK_CHARACTERS:],
+    }
+    if isinstance(problem, MetricError):
+        found["stage"] = "scoring"
+    return found
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        end_all(os.getpid())

@@ -1,0 +1,161 @@
+"""One trial from start to end: build the model, train it, predict the test images, measure, score."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import torch
+from torch import nn
+
+from mnistarena.engine.chain import build_chain
+from mnistarena.engine.checkpoint import Unusable
+from mnistarena.engine.prediction import Outcome, Predict
+from mnistarena.engine.random_state import seed_everything
+from mnistarena.engine.seeds import derive
+from mnistarena.errors import TrialError
+from mnistarena.plugin.components import Predictions
+from mnistarena.plugin.executor import Job
+from mnistarena.plugin.messages import Event, Measured, Measurements, Result, Send, StageBegan
+from mnistarena.plugin.registry import Registry, installed
+from mnistarena.pretrained.weights import brought
+from mnistarena.spec.schema import Training
+from mnistarena.store.trial_folder import TrialFolder
+from mnistarena.trial.classifier import run_classifier
+from mnistarena.trial.context import TrialContext
+from mnistarena.trial.estimate import classifier_cost, network_cost
+from mnistarena.trial.network import run_network
+from mnistarena.trial.scoring import predict_views, score
+from mnistarena.trial.trained import Trained, fit, load_weights, untrained
+
+
+def run_job(job: Job, send: Send) -> Result:
+    """Do what a job asks: a whole trial, the scores of a finished one, or an estimate of what it would cost."""
+    registry = installed(job.plugins)
+    if job.mode == "score":
+        return _score_again(job, registry, send)
+    assert job.task is not None
+    brought.update(job.files)
+    stages = _Stages(send)
+    context = TrialContext(
+        job,
+        stages.send,
+        registry=registry,
+        chain=build_chain(job.identity["transforms"], job.task, registry),
+        recipe=Training.model_validate_json(json.dumps(job.identity["training"])),
+        device=set_up(job),
+    )
+    model = _build(context)
+    if job.mode == "estimate":
+        cost = network_cost(context, model) if isinstance(model, nn.Module) else classifier_cost(context, model)
+        return {"status": "done", "cost": cost}
+    outcome = _train(context, model)
+    _store_predictions(context, outcome)
+    measurements = _finish(outcome.measurements, stages)
+    context.send(Measured(measurements))
+    context.begin("scoring")
+    metrics = score(job, context.folder.predictions(), registry)
+    predict_views(job, outcome.predict, registry, context.send)
+    return {"status": "done", "metrics": metrics, "measurements": measurements}
+
+
+def set_up(job: Job) -> torch.device:
+    """Set the threads of this process, and return its device."""
+    from threadpoolctl import threadpool_limits
+
+    threads = job.conditions["threads"]
+    torch.set_num_threads(threads)
+    threadpool_limits(threads)
+    device = torch.device(job.conditions["device"])
+    if device.type == "cuda":
+        torch.backends.cuda.matmul.allow_tf32 = True
+        torch.backends.cudnn.allow_tf32 = True
+        torch.backends.cudnn.benchmark = True
+    return device
+
+
+def _build(context: TrialContext) -> Any:
+    """The model as its plugin builds it, the random streams seeded as for every trial of this seed."""
+    definition = context.registry.get("model", context.job.identity["model"]["name"]).definition
+    params = definition.params.model_validate_json(context.job.params)
+    seed_everything(derive(context.seed, "initialisation"))
+    model = definition.build(params, context.chain.task)
+    if not isinstance(model, nn.Module) and not (hasattr(model, "fit") and hasattr(model, "predict_proba")):
+        raise TrialError(
+            f"build of {definition.name} returned {type(model).__name__}: neither a torch.nn.Module "
+            "nor a scikit-learn classifier with fit and predict_proba"
+        )
+    return model
+
+
+def _train(context: TrialContext, model: Any) -> Outcome:
+    """Train a model of either family, from its checkpoint where there is a usable one."""
+    if not isinstance(model, nn.Module):
+        return run_classifier(context, model)
+    try:
+        return run_network(context, model)
+    except Unusable as problem:
+        print(f"the checkpoint cannot be used, the training starts again: {problem}")
+        context.folder.checkpoint.remove()
+        return run_network(context, _build(context))
+
+
+def _store_predictions(context: TrialContext, outcome: Outcome) -> None:
+    # The labels of the test split are read only now, when there is nothing left to choose.
+    predictions = Predictions(
+        context.array("test_labels"),
+        outcome.probabilities,
+        index=context.array("test_index"),
+        extras=outcome.extras,
+    )
+    context.folder.write_predictions(predictions)
+
+
+def _finish(measurements: Measurements, stages: _Stages) -> Measurements:
+    """The measurements with the trial's whole time, what an interrupted training had used before included."""
+    earlier = measurements.pop("earlier_seconds", 0.0)
+    return {
+        **measurements,
+        "wall_seconds": earlier + time.perf_counter() - stages.began,
+        "stage_seconds": stages.seconds(),
+    }
+
+
+def _score_again(job: Job, registry: Registry, send: Send) -> Result:
+    """Metrics of the stored predictions, and further views, predicted by the trained model."""
+    folder = TrialFolder(job.folder)
+    metrics = score(job, folder.predictions(), registry)
+    if job.views:
+        predict_views(job, _trained(job, folder, registry), registry, send)
+    return {"status": "done", "metrics": metrics}
+
+
+def _trained(job: Job, folder: TrialFolder, registry: Registry) -> Predict:
+    """The finished trial's model, ready to predict: its stored weights, or fitted again."""
+    assert job.task is not None
+    found: Trained = untrained(job.identity, params=job.params, task=job.task, device=set_up(job), registry=registry)
+    if isinstance(found.model, nn.Module):
+        record = folder.read()
+        load_weights(found, folder, digests=record["files"] if record else {}, name=folder.path.name)
+    else:
+        fit(found, job.data, job.identity["seed"])
+    return found.probabilities
+
+
+class _Stages:
+    """Passes events on, and keeps how long each stage of the trial took in this process."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.began = time.perf_counter()
+        self._marks = [("starting", self.began)]
+
+    def send(self, event: Event) -> None:
+        if isinstance(event, StageBegan):
+            self._marks.append((event.stage, time.perf_counter()))
+        self._send(event)
+
+    def seconds(self) -> dict[str, float]:
+        ends = [mark for _, mark in self._marks[1:]] + [time.perf_counter()]
+        return {stage: end - mark for (stage, mark), end in zip(self._marks, ends, strict=True)}

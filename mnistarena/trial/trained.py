@@ -1,0 +1,109 @@
+"""A finished trial's model: built again, with its stored weights, or fitted again."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from mnistarena.data.arrays import read_array
+from mnistarena.engine import prediction
+from mnistarena.engine.batches import Batches
+from mnistarena.engine.chain import Chain, build_chain
+from mnistarena.engine.random_state import seed_everything
+from mnistarena.engine.seeds import derive
+from mnistarena.engine.step import autocast
+from mnistarena.errors import StoreError
+from mnistarena.plugin.components import Task
+from mnistarena.plugin.messages import Identity
+from mnistarena.plugin.registry import Registry
+from mnistarena.pretrained.weights import without_weights
+from mnistarena.spec.schema import Training
+from mnistarena.store.trial_folder import TrialFolder
+from mnistarena.trial.classifier import flat, seed_classifier
+from mnistarena.trial.network import to_channels_last
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained model. `task` is the dataset's, before `chain`, the trial's transforms; `recipe` its training.
+
+    `model` is a torch module in evaluation mode, or a fitted scikit-learn classifier.
+    """
+
+    task: Task
+    chain: Chain
+    _: KW_ONLY
+    recipe: Training
+    model: Any
+    device: torch.device
+
+    def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Probabilities `(n, n_classes)` of images uint8 `(n, C, H, W)`, before any transform: as of the test split.
+
+        Raises `ValueError` where the images have another type or shape.
+        """
+        if images.dtype != np.uint8 or images.shape[1:] != self.task.image_shape or not len(images):
+            wanted = ", ".join(map(str, self.task.image_shape))
+            raise ValueError(f"images of {images.dtype} {images.shape}; wanted uint8 (n, {wanted}), n at least 1")
+        if not isinstance(self.model, nn.Module):
+            features = flat(images, self.chain)
+            return prediction.classifier_probabilities(self.model, features, self.task.n_classes)
+        batches = Batches(images, None, chain=self.chain, device=self.device, keep=False)
+        amp = autocast(self.recipe, self.device)
+        logits, _ = prediction.predict(self.model, batches, self.task.n_classes, amp, extras_too=False)
+        return prediction.probabilities(logits)
+
+
+def untrained(identity: Identity, *, params: str, task: Task, device: torch.device, registry: Registry) -> Trained:
+    """The model of a trial's identity before its training; `params` are its model's, as JSON.
+
+    Initialised from the trial's seed, without trained weights to start from: those are replaced anyway.
+    """
+    chain = build_chain(identity["transforms"], task, registry)
+    recipe = Training.model_validate_json(json.dumps(identity["training"]))
+    definition = registry.get("model", identity["model"]["name"]).definition
+    seed_everything(derive(identity["seed"], "initialisation"))
+    model = definition.build(without_weights(definition.params.model_validate_json(params)), chain.task)
+    return Trained(task, chain, recipe=recipe, model=model, device=device)
+
+
+def load_weights(trained: Trained, folder: TrialFolder, *, digests: Mapping[str, str], name: str) -> None:
+    """A trial's stored weights into its torch module; `StoreError` where there are none, or they do not fit."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    if folder.digest_of_model() is None:
+        raise StoreError(
+            f"{name} has no stored model: the spec says keep_models = false, or arena clean removed it; with "
+            "keep_models = true, arena run SPEC --only LABEL --force trains it again"
+        )
+    try:
+        trained.model.load_state_dict(load(folder.model(digests)))
+    except (SafetensorError, RuntimeError) as problem:
+        first = " ".join(str(problem).split("\n", 2)[:2])
+        raise StoreError(f"the stored weights of {name} do not fit the model as installed: {first}") from problem
+    trained.model.to(trained.device).eval()
+    to_channels_last(trained.model)
+
+
+def fit(trained: Trained, data: Path, seed: int) -> None:
+    """Fit a scikit-learn classifier on the training split in folder `data`, as its trial did."""
+    images, labels = (np.array(read_array(data, f"train_{name}")) for name in ("images", "labels"))
+    fit_arrays(trained, images, labels, seed)
+
+
+def fit_arrays(trained: Trained, images: NDArray[np.uint8], labels: NDArray[np.int64], seed: int) -> None:
+    """Fit a scikit-learn classifier on a training split `(n, C, H, W)` and `(n,)`, as its trial did."""
+    seed_classifier(trained.model, trained.chain, seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the trial's own log has these warnings
+        trained.model.fit(flat(images, trained.chain), labels)

@@ -1,0 +1,79 @@
+"""A step recorded as a graph computes what an ordinary one does; where it cannot be recorded, nothing is lost."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from mnistarena.engine.step import GraphStep, Step, recordable
+
+cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+
+
+def made(kind, device="cpu", model=None):
+    torch.manual_seed(0)
+    model = (model or nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.BatchNorm1d(8), nn.Linear(8, 3))).to(device)
+    rate = {"lr": torch.tensor(0.01, device=device), "capturable": True} if device == "cuda" else {"lr": 0.01}
+    optimizer = torch.optim.Adam(model.parameters(), fused=True, **rate)
+    amp = torch.autocast(device, torch.bfloat16, enabled=False)
+    return kind(model, lambda x, y: functional.cross_entropy(model(x), y), optimizer, amp=amp, gradient_clip=1.0)
+
+
+def batches(device="cpu", count=6, size=32):
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(count):
+        x = torch.randn(size, 1, 4, 4, generator=generator).to(device)
+        yield x, torch.randint(0, 3, (size,), generator=generator).to(device)
+
+
+def train(step, device="cpu"):
+    losses = []
+    for number, (x, y) in enumerate([*batches(device), *batches(device, 1, 5)]):
+        step.set_rate(1 / (1 + number))
+        losses.append(step(x, y).item())
+    return losses, [p.detach().cpu() for p in step.model.parameters()]
+
+
+def test_without_a_device_to_record_on_the_step_stays_as_it_was(capsys):
+    if torch.cuda.is_available():
+        pytest.skip("here a step can be recorded")
+    plain, graph = made(Step), made(GraphStep)
+    before = copy.deepcopy(graph.model.state_dict())
+    assert not recordable(graph.optimizer, torch.device("cpu"))
+    assert not graph.record(*next(batches()))
+    assert "trained kernel by kernel: the step cannot be recorded" in capsys.readouterr().out
+    assert all(torch.equal(value, before[name]) for name, value in graph.model.state_dict().items())
+    assert train(plain)[0] == train(graph)[0]
+
+
+@cuda
+def test_a_replayed_step_is_the_ordinary_step():
+    plain, graph = made(Step, "cuda"), made(GraphStep, "cuda")
+    assert graph.record(*next(batches("cuda")))
+    (wanted, weights), (found, replayed) = train(plain, "cuda"), train(graph, "cuda")
+    assert found == pytest.approx(wanted, rel=1e-4)
+    for one, other in zip(weights, replayed, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+
+
+class AsksTheDevice(nn.Module):
+    """Decides by a value on the device: no graph can hold that."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(16, 3)
+
+    def forward(self, x):
+        return self.linear(x.flatten(1)) if x.sum().item() != 0 else self.linear(x.flatten(1) + 1)
+
+
+@cuda
+def test_what_cannot_be_recorded_is_trained_without():
+    graph = made(GraphStep, "cuda", AsksTheDevice())
+    assert not graph.record(*next(batches("cuda")))
+    losses, _ = train(graph, "cuda")
+    assert all(loss > 0 for loss in losses)

@@ -1,0 +1,182 @@
+"""What ends a run from outside: Ctrl-C once and twice, SIGTERM, and the death of the command itself."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from ..helpers import bits, by_label, records, wait_for
+
+LONG = ("--jobs", "1", "--threads", "1", "--set", "benchmark.seeds=[0]", "--only", "cnn", "--set", "training.epochs=25")
+
+
+def record(run):
+    return by_label(run)["cnn"]
+
+
+def report_of(arena, folder):
+    assert arena("report", "run", "--markdown").status == 0
+    return (folder / "run" / "report.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, tiny_text):
+    folder = tmp_path_factory.mktemp("undisturbed")
+    (folder / "tiny.toml").write_text(tiny_text)
+    command = [sys.executable, "-m", "mnistarena", "run", "tiny.toml", "--out", "run", *LONG]
+    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    return folder / "run"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_a_checkpoint_and_the_same_command_continues_to_the_same_bits(
+    arena, start, write_spec, tmp_path, undisturbed, number
+):
+    command = ("run", write_spec(), "--out", "run", *LONG)
+    running = start(*command)
+    wait_for(lambda: any(tmp_path.glob("run/trials/cnn*/history.jsonl")))
+    wait_for(lambda: next(tmp_path.glob("run/trials/cnn*/history.jsonl")).stat().st_size > 0)
+    running.send_signal(number)
+    output, _ = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "stopping: running trials save a checkpoint; Ctrl-C again stops at once" in output
+    assert "interrupted: 0 of 1 trials ended, 1 saved under way. Nothing is lost" in output
+    assert "arena run" in output
+    stopped = record(tmp_path / "run")
+    assert stopped["status"] == "interrupted"
+    step = stopped["progress"]["step"]
+    assert 0 < step < stopped["progress"]["total"] == 475
+    assert "note: 1 trial continues from a checkpoint" in arena(*command).out
+    done = record(tmp_path / "run")
+    assert done["measurements"]["resumed_at_step"] == step
+    assert done["measurements"]["wall_seconds"] > done["measurements"]["train_seconds"]
+    assert bits(tmp_path / "run") == bits(undisturbed)
+    assert not list(tmp_path.glob("run/trials/*/checkpoint*"))
+    assert "Interrupted and continued from a checkpoint: cnn." in report_of(arena, tmp_path)
+
+
+def test_a_training_that_reached_its_time_limit_continues_under_a_higher_one(arena, write_spec, tmp_path):
+    command = ("run", write_spec(), "--out", "run", *LONG, "--checkpoint-every", "0.2s", "--set", "training.epochs=60")
+    late = arena(*command, "--set", "training.time_limit='6s'")
+    assert late.status == 1
+    assert record(tmp_path / "run")["status"] == "timeout"
+    again = arena(*command, "--retry-failed", "--set", "training.time_limit='10m'")
+    assert again.status == 0
+    assert record(tmp_path / "run")["measurements"]["resumed_at_step"] > 0
+
+
+@pytest.mark.parametrize("seconds", [0.7, 2.0])
+def test_ctrl_c_in_a_terminal_before_the_first_trial_leaves_no_traceback(write_spec, tmp_path, seconds):
+    spec = write_spec()
+    # A terminal's Ctrl-C reaches every process in it, those that still load torch as well.
+    pid, terminal = pty.fork()
+    if pid == 0:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.chdir(tmp_path)
+        os.execv(sys.executable, [sys.executable, "-m", "mnistarena", "run", str(spec), "--out", "run", *LONG])
+    time.sleep(seconds)
+    os.write(terminal, b"\x03")
+    output = b""
+    with contextlib.suppress(OSError):  # the end of a terminal whose last process has gone
+        while piece := os.read(terminal, 4096):
+            output += piece
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 130
+    assert b"interrupted" in output
+    assert b"Traceback" not in output
+
+
+SLOW = '''
+import time
+from mnistarena import ModelDef, Params, hookimpl
+
+class Nothing(Params):
+    """No parameters."""
+
+def sleeps(params, task):
+    from torch import nn
+
+    class Sleeper(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = nn.Linear(1, task.n_classes)
+
+        def forward(self, images):
+            return self.inner(images.mean((1, 2, 3))[:, None])
+
+        def training_loss(self, images, labels):
+            print("asleep", flush=True)
+            time.sleep(600)
+
+    return Sleeper()
+
+def hangs(params, task):
+    import ctypes
+    print("asleep", flush=True)
+    ctypes.PyDLL(None).sleep(600)  # with the interpreter's lock held
+
+@hookimpl
+def arena_models():
+    return [ModelDef(build.__name__, "sleeps", params=Nothing, build=build) for build in (sleeps, hangs)]
+'''
+
+SPEC = """
+[benchmark]
+name = "slow"
+[[dataset]]
+name = "digits"
+[[model]]
+name = "{model}"
+"""
+
+
+@pytest.fixture
+def asleep(distribution, start, write_spec, tmp_path, monkeypatch):
+    """Start a run whose only trial sleeps; returns the command's process and the worker's."""
+
+    def begin(model):
+        monkeypatch.setenv("PYTHONPATH", str(distribution("arena-slow", SLOW)))
+        running = start("run", write_spec(SPEC.format(model=model)), "--out", "run")
+        wait_for(lambda: any("asleep" in log.read_text() for log in tmp_path.glob("run/trials/*/log.txt")))
+        tree = psutil.Process(running.pid).children(recursive=True)
+        return running, tree
+
+    return begin
+
+
+def gone(tree):
+    return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in tree)
+
+
+def test_a_second_interrupt_stops_at_once(asleep, tmp_path):
+    running, tree = asleep("sleeps")
+    running.send_signal(signal.SIGINT)
+    time.sleep(1)
+    assert running.poll() is None, "the first one waits for a checkpoint"
+    running.send_signal(signal.SIGINT)
+    output, _ = running.communicate(timeout=20)
+    assert running.returncode == 130
+    assert "interrupted: 0 of 1 trials ended. Nothing is lost" in output
+    (stopped,) = records(tmp_path / "run")
+    assert stopped["status"] == "interrupted"
+    wait_for(lambda: gone(tree), seconds=20)
+
+
+def test_when_the_command_dies_its_workers_die_with_it_and_the_lock_is_free(asleep, arena, tmp_path):
+    running, tree = asleep("hangs")
+    assert len(tree) >= 3, "forkserver, worker, guard"
+    running.kill()
+    running.wait()
+    wait_for(lambda: gone(tree), seconds=20)
+    # The folder can be used again at once, and the trial that was under way is the one that runs.
+    again = arena("run", "tiny.toml", "--out", "run", "--set", "model.hangs.training.time_limit='3s'")
+    assert again.status == 1
+    assert "finished before" not in again.out
+    assert "time limit of 3s was reached" in again.out

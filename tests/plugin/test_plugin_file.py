@@ -1,0 +1,206 @@
+"""A plugin that is a single Python file: named by a spec or a command, part of what a trial is, kept with its run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import mnistarena
+from mnistarena import PluginError, SpecError
+
+from ..helpers import records
+
+MINE = """
+from mnistarena import ModelDef, Params, hookimpl
+
+def build(params, task):
+    from torch import nn
+    channels, height, width = task.image_shape
+    return nn.Sequential(nn.Flatten(), nn.Linear(channels * height * width, task.n_classes))
+
+@hookimpl
+def arena_models():
+    return [ModelDef("mine", "one layer", params=Params, build=build)]
+"""
+
+NAMED = 'plugins = ["mine.py"]\n'
+
+SPEC = """
+[benchmark]
+name = "a plugin of one file"
+metrics = ["accuracy"]
+[[dataset]]
+name = "digits"
+train_limit = 200
+test_limit = 100
+[training]
+epochs = 1
+[[model]]
+name = "mine"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """The plugin, a spec that names it and one that does not."""
+    (tmp_path / "mine.py").write_text(MINE)
+    (tmp_path / "spec.toml").write_text(NAMED + SPEC)
+    (tmp_path / "plain.toml").write_text(SPEC)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run that used the plugin; to be read, not changed."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "mine.py").write_text(MINE)
+    (folder / "spec.toml").write_text(NAMED + SPEC)
+    mnistarena.run(folder / "spec.toml", out=folder / "run")
+    return folder
+
+
+def test_a_spec_that_names_it_runs_to_a_leaderboard_and_keeps_a_copy(arena, folder):
+    done = arena("run", "spec.toml", "--out", "run")
+    assert done.status == 0, done.out + done.err
+    assert "mine on digits, seed 0" in done.out
+    assert "accuracy" in done.out
+    (copy,) = (folder / "run" / "plugins").iterdir()
+    assert copy.read_text() == MINE
+    plan = json.loads((folder / "run" / "plan.json").read_text())
+    (kept,) = plan["plugins"]
+    assert kept["name"] == "mine"
+    assert copy.name == f"mine-{kept['digest'][:12]}.py"
+
+
+def test_every_command_that_meets_components_takes_it_by_its_option(arena, folder):
+    option = ("--plugin", "mine.py")
+    assert arena("validate", "plain.toml").status == 2
+    for command in (
+        ("validate", "plain.toml"),
+        ("plan", "plain.toml", "--no-estimate"),
+        ("show", "model", "mine"),
+        ("check", "mine"),
+        ("run", "plain.toml", "--out", "run"),
+    ):
+        done = arena(*command, *option)
+        assert done.status == 0, (command, done.out + done.err)
+    (shown,) = [one for one in json.loads(arena("list", "models", *option, "--json").out) if one["name"] == "mine"]
+    assert shown["distribution"].startswith("mine.py ")
+    listed = json.loads(arena("list", "plugins", *option, "--json").out)
+    assert listed[-1] == {"name": "mine", "distribution": shown["distribution"], "status": "loaded", "cause": ""}
+
+
+def test_its_content_is_part_of_what_a_trial_is_and_its_place_is_not(arena, folder):
+    assert arena("run", "spec.toml", "--out", "run").status == 0
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    for name in ("mine.py", "spec.toml"):
+        shutil.move(folder / name, elsewhere / name)
+    assert "1 finished before" in arena("run", "elsewhere/spec.toml", "--out", "run").out
+    (elsewhere / "mine.py").write_text(MINE + "\n# edited\n")
+    edited = arena("run", "elsewhere/spec.toml", "--out", "run")
+    assert edited.status == 0, edited.out + edited.err
+    assert "finished before" not in edited.out
+    first, second = (set(record["identity"]["sources"].items()) for record in records(folder / "run"))
+    assert {name for name, _ in first ^ second} == {"mine.py:mine"}
+    assert len(list((folder / "run" / "plugins").iterdir())) == 2
+
+
+def test_a_file_that_is_edited_while_a_run_goes_on_changes_nothing_of_it(folder):
+    class Edits(mnistarena.Observer):
+        def planned(self, plan, waiting, *, folder, conditions):
+            (folder.parent / "mine.py").write_text("raise RuntimeError('edited meanwhile')")
+
+    run = mnistarena.run(folder / "spec.toml", out=folder / "run", observer=Edits())
+    assert run.complete, run.trials[0].error
+
+
+@pytest.mark.parametrize(
+    ("files", "entries", "sentence"),
+    [
+        ({}, '["gone.py"]', 'gone.py" does not exist'),
+        ({"bad.py": "1 / 0"}, '["bad.py"]', "bad.py is broken: ZeroDivisionError: division by zero"),
+        ({"torn.py": "def"}, '["torn.py"]', "torn.py is broken: SyntaxError"),
+        ({"none.py": "x = 1"}, '["none.py"]', "implements no hook"),
+        ({"mine.txt": MINE}, '["mine.txt"]', "must be a Python file, such as mine.py"),
+        ({"my-model.py": MINE}, '["my-model.py"]', "letters, digits, underscores"),
+        (
+            {"a/mine.py": MINE, "b/mine.py": MINE + "x = 1"},
+            '["a/mine.py", "b/mine.py"]',
+            "two plugins are called mine.py",
+        ),
+        ({}, '"mine.py"', '"plugins" must be a list of Python files'),
+        ({}, "[1]", '"plugins" must be a list of Python files'),
+        ({}, '["x\\u0000/mine.py"]', "cannot be read"),
+    ],
+)
+def test_one_that_cannot_be_used_is_an_error_with_file_and_line(arena, tmp_path, files, entries, sentence):
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    (tmp_path / "spec.toml").write_text(f"# a comment\nplugins = {entries}\n{SPEC}")
+    for command in ("validate", "run"):
+        refused = arena(command, "spec.toml")
+        assert refused.status == 2
+        assert "spec.toml:2: plugins" in refused.err
+        assert sentence in refused.err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_one_that_cannot_be_used_is_an_error_of_the_option_too(arena, folder):
+    (folder / "bad.py").write_text("1 / 0")
+    (folder / "other").mkdir()
+    (folder / "other" / "mine.py").write_text(MINE + "x = 1")
+    for file, sentence in (
+        ("gone.py", 'the plugin "gone.py" does not exist'),
+        ("bad.py", "bad.py is broken: ZeroDivisionError"),
+        ("spec.toml", "must be a Python file, such as mine.py"),
+        ("other/mine.py", "two plugins are called mine.py"),
+    ):
+        refused = arena("run", "spec.toml", "--plugin", file)
+        assert refused.status == 2, file
+        assert sentence in refused.err
+    assert not (folder / "runs").exists()
+
+
+def test_the_same_file_named_twice_is_one_plugin(arena, folder):
+    done = arena("validate", "spec.toml", "--plugin", folder / "mine.py")
+    assert done.status == 0, done.err
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [("predict", ("mine", "x.png")), ("verify", ()), ("export-model", ("mine", "-o", "m.onnx"))],
+)
+def test_what_loads_a_model_again_runs_no_code_of_a_run_folder_unasked(arena, trained, tmp_path, command, arguments):
+    image = mnistarena.load_run(trained / "run").test_split("digits")["images"][0, 0]
+    Image.fromarray(image).save(tmp_path / "x.png")
+    refused = arena(command, trained / "run", *arguments)
+    assert refused.status == 2
+    assert "used the plugin mine.py; name it with --plugin mine.py (a copy of it is in" in refused.err
+    assert "look at it first if the run is not your own" in refused.err
+    done = arena(command, trained / "run", *arguments, "--plugin", trained / "mine.py")
+    assert done.status == 0, done.out + done.err
+
+
+def test_a_trained_model_is_restored_with_it(trained):
+    (trial,) = mnistarena.load_run(trained / "run").trials
+    images = mnistarena.load_run(trained / "run").test_split("digits")["images"]
+    restored = trial.restore(plugins=[trained / "mine.py"])
+    np.testing.assert_allclose(restored.probabilities(images), trial.predictions().probabilities, rtol=0, atol=1e-6)
+
+
+def test_python_takes_paths_and_says_how_to_write_a_file_of_a_function(folder):
+    def arena_models():
+        return []
+
+    with pytest.raises(PluginError, match="%%writefile mine.py") as caught:
+        mnistarena.run(folder / "plain.toml", plugins=[arena_models], out=folder / "run")
+    assert "a plugin is a Python file, not <function" in str(caught.value)
+    with pytest.raises(SpecError, match="unknown model"):
+        mnistarena.run(folder / "plain.toml", out=folder / "run")
+    assert mnistarena.run(folder / "plain.toml", plugins=[folder / "mine.py"], out=folder / "run").complete

@@ -1,0 +1,156 @@
+"""What is installed outside the repository: wheels with their templates and specs, and a stranger's plugin."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from ..helpers import ROOT
+
+PLUGINS = sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml"))
+
+
+def test_every_plugin_is_in_exactly_one_requirements_file():
+    listed = []
+    for name in ("requirements.txt", "requirements-extra.txt"):
+        if (ROOT / name).is_file():
+            listed += re.findall(r"^(?:-e )?\./plugins/(\S+)", (ROOT / name).read_text(), re.MULTILINE)
+    assert sorted(listed) == PLUGINS
+
+
+@pytest.mark.parametrize("plugin", PLUGINS)
+def test_every_plugin_has_what_a_distribution_needs(plugin):
+    folder = ROOT / "plugins" / plugin
+    assert (folder / "README.md").is_file()
+    assert list(folder.glob("tests/test_*.py"))
+    assert "[project.entry-points.mnistarena]" in (folder / "pyproject.toml").read_text()
+
+
+def python(*arguments, cwd, **env):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "PIP_", "VIRTUAL_ENV"))}
+    done = subprocess.run(
+        [str(a) for a in arguments],
+        cwd=cwd,
+        env={**environment, "COLUMNS": "160", **env},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+THIRD_PARTY = {
+    "pyproject.toml": """
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+[project]
+name = "arena-stranger"
+version = "3.1"
+[project.entry-points.mnistarena]
+stranger = "arena_stranger"
+""",
+    "arena_stranger/__init__.py": '''
+"""A model by somebody who never saw the repository."""
+from pydantic import Field
+from mnistarena import ModelDef, Params, hookimpl
+
+class MlpParams(Params):
+    """Parameters of a multilayer perceptron."""
+    hidden: int = Field(32, ge=1, description="hidden units")
+
+def build(params, task):
+    from torch import nn
+    channels, height, width = task.image_shape
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(channels * height * width, params.hidden), nn.ReLU(),
+        nn.Linear(params.hidden, task.n_classes),
+    )
+
+@hookimpl
+def arena_models():
+    return [ModelDef("mlp", "a multilayer perceptron", params=MlpParams, build=build)]
+''',
+}
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """A virtual environment with wheels of everything in it; what they depend on is borrowed from ours."""
+    folder = tmp_path_factory.mktemp("outside")
+    stranger = folder / "stranger"
+    for name, text in THIRD_PARTY.items():
+        (stranger / name).parent.mkdir(parents=True, exist_ok=True)
+        (stranger / name).write_text(text)
+    projects = [ROOT, *(ROOT / "plugins" / plugin for plugin in PLUGINS), stranger]
+    wheels = folder / "wheels"
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    python(*pip, "wheel", "-q", "--no-deps", "--no-build-isolation", "--no-index", "-w", wheels, *projects, cwd=folder)
+
+    venv = folder / "venv"
+    python(sys.executable, "-m", "venv", "--without-pip", venv, cwd=folder)
+    borrowed = folder / "borrowed"
+    borrowed.mkdir()
+    for entry in Path(sysconfig.get_path("purelib")).iterdir():
+        if "mnistarena" not in entry.name.lower() and entry.suffix != ".pth":
+            (borrowed / entry.name).symlink_to(entry)
+    (site,) = venv.glob("lib/python*/site-packages")
+    (site / "borrowed.pth").write_text(f"{borrowed}\n")
+    found = sorted(wheels.glob("*.whl"))
+    assert len(found) == len(projects)
+    python(*pip, "--python", venv / "bin" / "python", "install", "-q", "--no-deps", "--no-index", *found, cwd=folder)
+    return venv / "bin" / "arena"
+
+
+def test_wheels_bring_every_plugin_the_strangers_too(environment, tmp_path):
+    found = json.loads(python(environment, "list", "plugins", "--json", cwd=tmp_path))
+    assert {entry["status"] for entry in found} == {"loaded"}
+    assert {"arena-stranger 3.1", *(f"{name} 0.1.0" for name in PLUGINS)} <= {entry["distribution"] for entry in found}
+
+
+def test_the_starter_specs_travel_in_the_wheel_and_are_valid(environment, tmp_path):
+    python(environment, "init", cwd=tmp_path)
+    written = sorted(path.name for path in tmp_path.glob("specs/*.toml"))
+    assert written == sorted(path.name for path in ROOT.glob("specs/*.toml"))
+    for name in written:
+        assert "valid" in python(environment, "validate", f"specs/{name}", cwd=tmp_path)
+    # What is there already is kept.
+    (tmp_path / "specs" / "quick.toml").write_text("mine")
+    assert "kept    specs/quick.toml" in python(environment, "init", cwd=tmp_path)
+    assert (tmp_path / "specs" / "quick.toml").read_text() == "mine"
+
+
+def test_a_run_and_a_report_work_outside_the_repository_with_a_strangers_model(environment, tmp_path):
+    (tmp_path / "spec.toml").write_text(
+        """
+        [benchmark]
+        name = "outside"
+        seeds = [0, 1]
+        [[dataset]]
+        name = "mnist"
+        train_limit = 500
+        test_limit = 300
+        validation = 100
+        transforms = ["normalize"]
+        [training]
+        epochs = 2
+        [[model]]
+        name = "mlp"
+        params = { hidden = 16 }
+        [[model]]
+        name = "cnn"
+        """
+    )
+    assert "mlp on mnist, seed 1" in python(environment, "run", "spec.toml", cwd=tmp_path)
+    python(environment, "report", "--html", "--markdown", cwd=tmp_path)
+    page = (tmp_path / "runs" / "spec" / "report.html").read_text()
+    assert "arena-stranger 3.1" in page
+    assert "mlp" in (tmp_path / "runs" / "spec" / "report.md").read_text()
