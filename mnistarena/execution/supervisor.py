@@ -58,6 +58,8 @@ class Supervisor:
         self.interrupts = interrupts or Interrupts()
         self.running: list[_Running] = []
         self.patience = math.inf
+        self.obeyed = 0
+        """How many requests to stop were acted on."""
         self.checked = 0.0
 
     def results(self, submissions: Iterator[Submission]) -> Iterator[tuple[Submission, Result]]:
@@ -78,10 +80,8 @@ class Supervisor:
                             self._start(submission)
                     if not self.running:
                         break
-                    asked = self.interrupts.count
                     self._listen()
-                    if self.interrupts.count > asked:
-                        self._stop()
+                    self._obey()
                     for one in [one for one in self.running if one.result is not None]:
                         self.workers.end(one.process)
                         one.connection.close()
@@ -168,13 +168,15 @@ class Supervisor:
             message = f"the process exited with status {code} before it was done; see log.txt"
         return failure("failed", "WorkerDied", message, one.folder.log.tail())
 
-    def _stop(self) -> None:
-        if self.interrupts.count == 1:
+    def _obey(self) -> None:
+        """Act on the requests to stop that have come since the last time, whatever went on meanwhile."""
+        count, before, self.obeyed = self.interrupts.count, self.obeyed, self.interrupts.count
+        if count and not before:
             self.reports.stopping()
             self.patience = time.monotonic() + GRACE_SECONDS
             for one in self.running:
                 one.process.terminate()
-        else:
+        if count > max(before, 1):
             for one in self.running:
                 one.result = one.result or {"status": "interrupted"}
 

@@ -13,6 +13,8 @@ import time
 import psutil
 import pytest
 
+import mnistarena
+
 from ..helpers import bits, by_label, records, wait_for
 
 LONG = ("--jobs", "1", "--threads", "1", "--set", "benchmark.seeds=[0]", "--only", "cnn", "--set", "training.epochs=25")
@@ -153,6 +155,40 @@ def asleep(distribution, start, write_spec, tmp_path, monkeypatch):
 
 def gone(tree):
     return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in tree)
+
+
+class StopsAtTheFirstEnd(mnistarena.Observer):
+    """Asks for a stop while the run stores a result, and so listens to nobody."""
+
+    def __init__(self):
+        self.stops = 0
+
+    def ended(self, trial, record):
+        if trial.recipe.label == "knn":
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def stopping(self):
+        self.stops += 1
+
+
+def test_a_signal_that_comes_while_a_result_is_stored_stops_the_other_trials_too(tmp_path):
+    spec = {
+        "benchmark": {"name": "two"},
+        "dataset": [{"name": "digits"}],
+        "training": {"epochs": 300},
+        "model": [{"name": "knn"}, {"name": "cnn"}],
+    }
+    observer, before = StopsAtTheFirstEnd(), signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            mnistarena.run(spec, out=tmp_path / "run", options=mnistarena.Options(jobs=2), observer=observer)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert {label: record["status"] for label, record in by_label(tmp_path / "run").items()} == {
+        "knn": "done",
+        "cnn": "interrupted",
+    }
+    assert observer.stops == 1
 
 
 def test_a_second_interrupt_stops_at_once(asleep, tmp_path):
