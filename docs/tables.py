@@ -1,4 +1,4 @@
-"""What the pages of this folder say of the code, made from the code: called by cog, checked by tests/test_docs.py.
+"""What the pages of this folder say of the code, made from the code. Called by cog, checked by tests/project.
 
 make docs        write it anew
 """
@@ -15,11 +15,12 @@ from typing import Any
 import click
 import pluggy
 
-from mnistarena import hookspecs
+import mnistarena
 from mnistarena.cli import COMMANDS, cli
-from mnistarena.cli.show import describe
-from mnistarena.plugins import KINDS
-from mnistarena.registry import Registry, discover
+from mnistarena.cli.commands.show import describe
+from mnistarena.plugin import hooks
+from mnistarena.plugin.discovery import KINDS, discover
+from mnistarena.plugin.registry import Registry
 from mnistarena.spec import schema
 
 DEFAULT = (
@@ -71,7 +72,7 @@ def _toml(value: Any) -> str:
 
 def hook(kind: str) -> str:
     """A hook's signature and what it says."""
-    function = getattr(hookspecs, KINDS[kind][0])
+    function = getattr(hooks, KINDS[kind][0])
     return f"```python\n@hookspec\n{_signature(function)}\n```\n"
 
 
@@ -80,18 +81,21 @@ def _signature(function: Any) -> str:
     return f"def {function.__name__}{inspect.signature(function)}: ...".replace("'", "")
 
 
-def hooks() -> list[str]:
+def hook_names() -> list[str]:
     """The names of all hooks."""
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
-    manager.add_hookspecs(hookspecs)
+    manager = pluggy.PluginManager(hooks.PROJECT)
+    manager.add_hookspecs(hooks)
     return sorted(name for name in vars(manager.hook) if name.startswith("arena_"))
 
 
 def definition(name: str) -> str:
-    """The fields of a descriptor, a line each, with their defaults."""
-    found = getattr(importlib.import_module("mnistarena.components"), name)
-    lines = []
+    """The fields of a descriptor, a line each, with their defaults; `*` stands before those given by name only."""
+    found = getattr(mnistarena, name)
+    lines, by_name = [], False
     for field in dataclasses.fields(found):
+        if field.kw_only and not by_name:
+            lines.append("    *")
+        by_name = field.kw_only
         default = field.default
         if field.default_factory is not dataclasses.MISSING:
             default = field.default_factory()
@@ -104,7 +108,7 @@ def definition(name: str) -> str:
 
 def help_of(command: str) -> str:
     """What `arena COMMAND --help` prints."""
-    module = importlib.import_module(f"mnistarena.cli.{command.replace('-', '_')}")
+    module = importlib.import_module(f"mnistarena.cli.commands.{command.replace('-', '_')}")
     with click.Context(module.command, info_name=command, parent=_arena()) as context:
         return f"```text\n{module.command.get_help(context).rstrip()}\n```\n"
 
