@@ -12,7 +12,7 @@ from mnistarena.report.sections.targets import answer, reached
 from mnistarena.report.view import build
 from mnistarena.report.write import write_report
 
-from ..report.synthetic import build_run
+from .synthetic import build_run
 
 
 @pytest.fixture(scope="module")

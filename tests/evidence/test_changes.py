@@ -12,7 +12,7 @@ import pytest
 from mnistarena import load_run
 from mnistarena.evidence.changes import changes
 
-from .synthetic import FAILED, MODELS, build_run
+from ..report.synthetic import FAILED, MODELS, build_run
 
 Arena = Callable[..., Any]
 
