@@ -17,7 +17,7 @@ import mnistarena
 
 from ..helpers import bits, by_label, records, wait_for
 
-LONG = ("--jobs", "1", "--threads", "1", "--set", "benchmark.seeds=[0]", "--only", "cnn", "--set", "training.epochs=25")
+LONG = ("--jobs", "1", "--threads", "1", "--set", "benchmark.seeds=[0]", "--only", "cnn", "--set", "training.epochs=15")
 
 
 def record(run):
@@ -55,7 +55,7 @@ def test_a_signal_saves_a_checkpoint_and_the_same_command_continues_to_the_same_
     stopped = record(tmp_path / "run")
     assert stopped["status"] == "interrupted"
     step = stopped["progress"]["step"]
-    assert 0 < step < stopped["progress"]["total"] == 475
+    assert 0 < step < stopped["progress"]["total"] == 285
     assert "note: 1 trial continues from a checkpoint" in arena(*command).out
     done = record(tmp_path / "run")
     assert done["measurements"]["resumed_at_step"] == step
@@ -75,7 +75,7 @@ def test_a_training_that_reached_its_time_limit_continues_under_a_higher_one(are
     assert record(tmp_path / "run")["measurements"]["resumed_at_step"] > 0
 
 
-@pytest.mark.parametrize("seconds", [0.7, 2.0])
+@pytest.mark.parametrize("seconds", [0.0, 1.0])
 def test_ctrl_c_in_a_terminal_before_the_first_trial_leaves_no_traceback(write_spec, tmp_path, seconds):
     spec = write_spec()
     # A terminal's Ctrl-C reaches every process in it, those that still load torch as well.
@@ -84,6 +84,7 @@ def test_ctrl_c_in_a_terminal_before_the_first_trial_leaves_no_traceback(write_s
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.chdir(tmp_path)
         os.execv(sys.executable, [sys.executable, "-m", "mnistarena", "run", str(spec), "--out", "run", *LONG])
+    wait_for((tmp_path / "run").is_dir)  # planned; the workers still load torch
     time.sleep(seconds)
     os.write(terminal, b"\x03")
     output = b""
