@@ -33,7 +33,7 @@ _HOME = {
     "load_run": "api",
     "Run": "api",
     "TrialResult": "api",
-    "Options": "execution.run",
+    "Options": "execution.options",
     "Observer": "execution.observer",
     "ArenaError": "errors",
     "SpecError": "errors",
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
         TrialError as TrialError,
     )
     from mnistarena.execution.observer import Observer as Observer
-    from mnistarena.execution.run import Options as Options
+    from mnistarena.execution.options import Options as Options
     from mnistarena.plugin.components import (
         DataContext as DataContext,
         Dataset as Dataset,

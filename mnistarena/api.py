@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mnistarena.execution.observer import Observer
-    from mnistarena.execution.run import Options
+    from mnistarena.execution.options import Options
     from mnistarena.inference.restore import Restored
     from mnistarena.report.view import ReportData
     from mnistarena.verify import Finding

@@ -112,10 +112,10 @@ def run_job(
     """Run one trial on this machine, in a process of its own, to its end; returns what became of it.
 
     The job's folder must hold what is known of the trial already (empty at first, else its checkpoint), and
-    `job.data` the arrays. A plugin that raises, hangs or crashes ends in a result that says so; nothing is raised.
-    `workers` are reused where several trials follow: their first start loads torch. `interrupts.ask()`, from another
-    thread, makes the trial save a checkpoint and end as "interrupted"; asked twice, it ends at once. `memory_limit`
-    is in bytes.
+    `job.data` the arrays. A plugin that raises, hangs or crashes ends in a result that says so; what `reports` raise is
+    passed on. `workers` are reused where several trials follow: their first start loads torch. `interrupts.ask()`, from
+    another thread, makes the trial save a checkpoint and end as "interrupted"; asked twice, it ends at once.
+    `memory_limit` is in bytes.
     """
     own = workers or Workers()
     told = reports or Reports()
@@ -125,8 +125,6 @@ def run_job(
             return result
     except KeyboardInterrupt:  # asked to stop before it began
         pass
-    except Exception as problem:
-        return failure("interrupted", type(problem).__name__, str(problem))
     finally:
         if workers is None:
             own.close()

@@ -20,7 +20,6 @@ from mnistarena.errors import ArenaError, StoreError
 from mnistarena.execution.supervisor import Supervisor
 from mnistarena.execution.workers import Workers
 from mnistarena.inference.provenance import (
-    changed_sources,
     identity_of,
     load_dataset,
     planned_recipe,
@@ -72,6 +71,8 @@ def verify(
     give the same predictions, history and weights; `started` is told of each. `plugins` are the single-file
     plugins that the run used.
     """
+    if jobs < 1 or (sample is not None and sample < 0):
+        raise ArenaError(f"verify(sample={sample}, jobs={jobs}): give at least 1 job, and no negative sample")
     run = read_run(path)
     registry, workers = registry_for_run(run, plugins), Workers()
     done = {trial.id: trial for trial in run.trials if trial.done}
@@ -177,7 +178,7 @@ class _Verifier:
         identity = identity_of(trial)
         if identity.get("engine") != ENGINE:
             raise ArenaError(f"another version of the engine trained it ({identity.get('engine')}, this is {ENGINE})")
-        changed = changed_sources(identity, self.registry)
+        changed = self.registry.changed_sources(identity)
         if changed:
             raise ArenaError(f"the code of {', '.join(changed)} has changed since")
         probed = self.workers.probe(trial.conditions["device"])

@@ -146,3 +146,17 @@ def test_a_restored_model_predicts_what_is_stored(run, number):
     np.testing.assert_allclose(found, trial.predictions().probabilities, rtol=0, atol=1e-6)
     with pytest.raises(ValueError, match="wanted uint8"):
         trial.restore().probabilities(images.astype(float))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"threads": 0}, {"jobs": -3}, {"jobs": "1"}, {"memory_limit": "4GiB"}, {"checkpoint_every": "30s"}]
+)
+def test_options_that_no_run_can_have_are_refused_at_once(wrong):
+    (name,) = wrong
+    with pytest.raises(mnistarena.ArenaError, match=rf"Options\({name}="):
+        mnistarena.Options(**wrong)
+
+
+def test_verifying_with_no_job_is_an_error_not_a_proof(run):
+    with pytest.raises(mnistarena.ArenaError, match="at least 1 job"):
+        list(run.verify(jobs=0))

@@ -20,7 +20,13 @@ def check_dataset(dataset: object, name: str) -> Dataset:
     """The dataset, if its arrays are what `Dataset` promises; else a `DataError` that names every fault."""
     if not isinstance(dataset, Dataset):
         raise DataError(f'the dataset "{name}" returned {type(dataset).__name__}, not a Dataset')
+    names, errors = dataset.class_names, dataset.known_label_errors
+    if not isinstance(names, (tuple, list)) or not all(type(name) is str for name in names):
+        raise DataError(f'the dataset "{name}" cannot be used: class_names must be a tuple of strings, not {names!r}')
     wrong = [*_split_problems(dataset, "train"), *_split_problems(dataset, "test")]
+    rows = range(len(dataset.test_images)) if not wrong else range(0)
+    if not wrong and not all(type(row) is int and row in rows for row in errors):
+        wrong.append(f"known_label_errors must be int rows of the test split, from 0 to {rows.stop - 1}")
     if dataset.n_classes < 2:
         wrong.append(f"{dataset.n_classes} class; a classifier needs at least 2")
     if not wrong and dataset.train_images.shape[1:] != dataset.test_images.shape[1:]:
@@ -34,7 +40,7 @@ def _split_problems(dataset: Dataset, split: str) -> Iterator[str]:
     images, labels = getattr(dataset, f"{split}_images"), getattr(dataset, f"{split}_labels")
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 4:
         yield f"{split}_images must be a uint8 array (n, C, H, W)"
-    elif len(images) != len(labels):
+    elif isinstance(labels, np.ndarray) and len(images) != len(labels):
         yield f"{len(images)} {split} images but {len(labels)} {split} labels"
     elif len(images) == 0:
         yield f"the {split} split is empty"

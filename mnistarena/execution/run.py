@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from mnistarena.data.arrays import write_arrays
 from mnistarena.environment import Conditions
 from mnistarena.errors import ArenaError, StoreError
 from mnistarena.execution.observer import Observer
+from mnistarena.execution.options import Options
 from mnistarena.execution.record import now, scored_record, trained_record
 from mnistarena.execution.resume import Resume, ScoringRequest, carry_over
 from mnistarena.plan.contents import Plan
@@ -43,26 +43,6 @@ from mnistarena.store.run_folder import RunFolder
 from mnistarena.text import plural, slug, unique_slug
 
 KEPT = "finished trials are kept; when that is fixed, the same command continues"
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to run; None means: as the first start of this run chose, else a sensible default.
-
-    `memory_limit` is in bytes, for each trial; `checkpoint_every` in seconds. `executor` names what runs the
-    trials, `executor_params` its parameters.
-    """
-
-    device: str | None = None
-    jobs: int | None = None
-    _: KW_ONLY
-    threads: int | None = None
-    force: bool = False
-    retry_failed: bool = False
-    memory_limit: int | None = None
-    checkpoint_every: float = 30.0
-    executor: str = "local"
-    executor_params: Mapping[str, Any] = field(default_factory=dict)
 
 
 def execute(
@@ -220,11 +200,12 @@ class _Execution:
             problem = None
             try:
                 record = self.store(trial, result, trained=submission.job.mode == "train")
-                self.observer.ended(trial, record)
                 if result.get("error", {}).get("type") == StoreError.__name__:
                     problem = error_message(result, "")
             except StoreError as failure:
                 problem = str(failure)
+            else:
+                self.observer.ended(trial, record)
             if problem is not None:
                 unwritten.append((trial, problem))
                 self.observer.notice(f"{trial.name}{then}: {problem}")

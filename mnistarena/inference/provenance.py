@@ -14,9 +14,9 @@ from mnistarena.errors import ArenaError
 from mnistarena.paths import data_dir
 from mnistarena.plan.recipe import LoadedDataset
 from mnistarena.plugin.components import DataContext
-from mnistarena.plugin.discovery import plugin_file
 from mnistarena.plugin.messages import Identity, SplitIdentity
 from mnistarena.plugin.registry import Registry, installed
+from mnistarena.plugin.single_file import plugin_file
 from mnistarena.spec.schema import DatasetTable
 from mnistarena.store.records import DatasetRecord, RecipeRecord
 from mnistarena.store.results import StoredRun, StoredTrial
@@ -57,14 +57,6 @@ def identity_of(trial: StoredTrial) -> Identity:
     """What the trial's record says it is; empty where it says nothing."""
     record = trial.record()
     return record.get("identity", Identity()) if record else Identity()
-
-
-def changed_sources(identity: Identity, registry: Registry) -> list[str]:
-    """The plugins, as distribution:name, whose code is not the one that the trial of this identity ran with."""
-    parts = [("model", identity["model"]["name"]), *(("transform", t["name"]) for t in identity["transforms"])]
-    plugins = [registry.get(kind, name).plugin for kind, name in parts]
-    here = {plugin.key: plugin.digest for plugin in plugins}
-    return list(dict.fromkeys(name for name, _ in sorted(set(here.items()) ^ set(identity["sources"].items()))))
 
 
 def load_dataset(run: StoredRun, label: str, *, split: SplitIdentity, registry: Registry) -> LoadedDataset:

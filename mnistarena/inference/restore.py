@@ -14,7 +14,6 @@ from torch import nn
 from mnistarena.engine.random_state import capture_streams, restore_streams
 from mnistarena.errors import ArenaError, StoreError, TrialError
 from mnistarena.inference.provenance import (
-    changed_sources,
     identity_of,
     load_dataset,
     planned_dataset,
@@ -54,7 +53,7 @@ def restore(
     registry, device = registry_for_run(run, plugins), torch.device(device)
     identity = identity_of(trial)
     try:
-        changed = changed_sources(identity, registry)
+        changed = registry.changed_sources(identity)
         if changed:
             warn(f"the code of {', '.join(changed)} has changed since {trial.name} ran: its answers may differ")
         with _callers_streams_kept():

@@ -52,7 +52,9 @@ class Lookup:
             return call()
         except ArenaError as problem:
             self.problems.add((*path, table) if table else path, str(problem))
-        except Exception as problem:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as problem:  # a plugin may even call sys.exit()
             whose = f'{function} of "{component.name}" ({component.origin})'
             self.problems.add(path, f"{whose} raised {type(problem).__name__}: {problem}")
         return None

@@ -7,7 +7,6 @@ import importlib
 import importlib.metadata
 import inspect
 import os
-import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass, field
@@ -20,10 +19,11 @@ import pluggy
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from mnistarena.errors import PluginError, first_line
+from mnistarena.errors import PluginError
 from mnistarena.plugin import hooks
 from mnistarena.plugin.components import DatasetDef, MetricDef, ModelDef, TransformDef
 from mnistarena.plugin.executor import ExecutorDef, PluginFile
+from mnistarena.plugin.single_file import import_file
 from mnistarena.version import __version__
 
 KINDS: dict[str, tuple[str, type]] = {
@@ -145,50 +145,10 @@ def _entry_points(manager: pluggy.PluginManager) -> Iterable[Plugin]:
         yield plugin
 
 
-def plugin_file(path: object) -> PluginFile:
-    """A single-file plugin; raises `PluginError` where it is not a Python file that can be read."""
-    if not isinstance(path, (str, os.PathLike)):
-        raise PluginError(
-            f"a plugin is a Python file, not {path!r}: the processes that run trials cannot import what a notebook or "
-            "a script defines. Write it into a file of its own (in Jupyter: a cell that begins with %%writefile "
-            'mine.py) with a function such as arena_models() marked @hookimpl, and give plugins=["mine.py"]'
-        )
-    file = Path(path)
-    if file.suffix != ".py" or not file.stem.isidentifier():
-        raise PluginError(f'the plugin "{file}" must be a Python file, such as mine.py: letters, digits, underscores')
-    try:
-        content = file.read_bytes()
-    except FileNotFoundError:
-        raise PluginError(f'the plugin "{file}" does not exist') from None
-    except (OSError, ValueError) as problem:  # the latter of a path with a null character
-        raise PluginError(f'the plugin "{file}" cannot be read: {first_line(problem)}') from problem
-    return PluginFile(file.stem, file.resolve(), digest=hashlib.sha256(content).hexdigest())
-
-
 def _of_file(file: PluginFile, manager: pluggy.PluginManager) -> Plugin:
     plugin = Plugin(file.name, f"{file.name}.py", version=file.digest[:8], file=file)
-    _load(plugin, manager, lambda: _import_file(file))
+    _load(plugin, manager, lambda: import_file(file))
     return plugin
-
-
-def _import_file(file: PluginFile) -> ModuleType:
-    """The module of a single-file plugin, exactly as its digest says."""
-    # With the digest in its name, a file that was edited meanwhile is another module.
-    name = f"arena_plugin_{file.name}_{file.digest[:16]}"
-    if name in sys.modules:
-        return sys.modules[name]
-    content = file.path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != file.digest:
-        raise PluginError(f"{file.path} has changed since the plan was made; run the spec again")
-    module = ModuleType(name)
-    module.__file__ = str(file.path)
-    sys.modules[name] = module
-    try:
-        exec(compile(content, str(file.path), "exec"), module.__dict__)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
 
 
 def unmet(distribution: importlib.metadata.Distribution | None, version: str) -> str:

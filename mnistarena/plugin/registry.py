@@ -9,6 +9,7 @@ from typing import Any
 from mnistarena.errors import PluginError
 from mnistarena.plugin.discovery import KINDS, Plugin, discover
 from mnistarena.plugin.executor import PluginFile
+from mnistarena.plugin.messages import Identity
 from mnistarena.text import did_you_mean
 
 
@@ -71,9 +72,11 @@ class Registry:
         if len(found) == 1:
             return found[0]
         if found:
+            files = [c.plugin.file.path.name for c in found if c.plugin.file is not None]
+            advice = f"give it another name in {files[-1]}" if files else "uninstall one, or block it: "
+            advice += "" if files else f"ARENA_DISABLE_PLUGINS={found[-1].plugin.name}"
             raise PluginError(
-                f'the {kind} "{name}" is provided by {" and by ".join(c.origin for c in found)}; uninstall '
-                f"one, or block it: ARENA_DISABLE_PLUGINS={found[-1].plugin.name}"
+                f'the {kind} "{name}" is provided by {" and by ".join(c.origin for c in found)}; {advice}'
             )
         message = f'unknown {kind} "{name}"{did_you_mean(name, self.names(kind))}'
         if "did you mean" not in message:
@@ -82,6 +85,13 @@ class Registry:
             if plugin.status != "loaded" and _plausible(name, plugin):
                 message += f"; the plugin {plugin.name} ({plugin.distribution}) is {plugin.status}: {plugin.cause}"
         raise PluginError(message)
+
+    def changed_sources(self, identity: Identity) -> list[str]:
+        """The plugins, as distribution:name, whose code is not the one that the trial of this identity asks for."""
+        parts = [("model", identity["model"]["name"]), *(("transform", t["name"]) for t in identity["transforms"])]
+        plugins = [self.get(kind, name).plugin for kind, name in parts]
+        here = {plugin.key: plugin.digest for plugin in plugins}
+        return list(dict.fromkeys(name for name, _ in sorted(set(here.items()) ^ set(identity["sources"].items()))))
 
 
 def _plausible(name: str, plugin: Plugin) -> bool:

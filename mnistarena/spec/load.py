@@ -12,8 +12,8 @@ from typing import Any
 import tomli
 
 from mnistarena.errors import PluginError, SpecError
-from mnistarena.plugin.discovery import plugin_file
 from mnistarena.plugin.executor import PluginFile
+from mnistarena.plugin.single_file import plugin_file
 from mnistarena.spec import schema
 from mnistarena.spec.lines import Path as KeyPath
 from mnistarena.spec.problems import Problems, Source, T, TomlTable

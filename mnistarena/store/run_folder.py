@@ -4,20 +4,23 @@
       spec.toml  plan.json  environment.json  .lock
       plugins/<name>-<digest>.py               plugins that are single files, as they were when a run started
       datasets/<label>.npz                     test images, labels, index: a report needs no dataset plugin
-      trials/<label>-<dataset>-s<seed>-<id>/   trial.json  history.jsonl  predictions.npz  model.safetensors  log.txt
+      trials/<label>-<dataset>-s<seed>-<id>/   trial.json  history.jsonl  predictions.npz  views.npz
+                                               model.safetensors  log.txt
                                                checkpoint.json  checkpoint-<step>.npz while unfinished
       damaged/                                 trials that were found altered or truncated, moved aside
       .scratch/                                arrays that workers share, while a run goes on
       report.html  report.md  figures/
 
 Files are written to a temporary name, synced and renamed, so a reader sees the old file or the new one.
-trial.json holds the digests of the files beside it and of itself; a file is checked when it is used.
+trial.json holds the digests of the files beside it and of itself; a file is checked when it is used. What the JSON
+files hold is in records.py; json_files.py has the number of the format.
 """
 
 from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import os
 import shutil
 import socket
@@ -111,7 +114,10 @@ class RunFolder:
         """Copy a single-file plugin into the run folder, where no edit changes it; returns it with its new path."""
         path = self.path / "plugins" / f"{plugin.name}-{plugin.digest[:12]}.py"
         if not path.is_file() or digest(path) != plugin.digest:
-            write_file(path, read_bytes(plugin.path))
+            content = read_bytes(plugin.path)
+            if hashlib.sha256(content).hexdigest() != plugin.digest:
+                raise StoreError(f"{plugin.path} has changed since this run was planned; start the run again")
+            write_file(path, content)
         return replace(plugin, path=path.resolve())
 
     def exists(self) -> bool:

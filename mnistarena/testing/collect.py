@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mnistarena.errors import PluginError
-from mnistarena.plugin.discovery import KINDS, plugin_file
+from mnistarena.plugin.discovery import KINDS
 from mnistarena.plugin.registry import Component, Registry, installed
+from mnistarena.plugin.single_file import plugin_file
 from mnistarena.testing.check import Check, Nonconformity, NotApplicable
 from mnistarena.text import did_you_mean
 

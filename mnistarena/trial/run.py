@@ -36,6 +36,12 @@ def run_job(job: Job, send: Send) -> Result:
     if job.mode == "score":
         return _score_again(job, registry, send)
     assert job.task is not None
+    changed = registry.changed_sources(job.identity)
+    if changed:
+        raise TrialError(
+            f"the code of {', '.join(changed)} has changed since this run was planned; "
+            "start the run again, in a new Python process"
+        )
     brought.update(job.files)
     stages = _Stages(send)
     context = TrialContext(

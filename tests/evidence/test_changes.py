@@ -19,6 +19,12 @@ Arena = Callable[..., Any]
 CNN, RCNN = MODELS["cnn"], MODELS["faster-rcnn"]
 
 
+@pytest.fixture(scope="module")
+def five(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five models, three seeds, all done."""
+    return build_run(tmp_path_factory.mktemp("five"))
+
+
 def pair(tmp_path: Path, before: dict[str, Any], after: dict[str, Any], **options: Any) -> tuple[Path, Path]:
     """Two runs; the second one's trials are other ones, as if code had changed."""
     options = {"n": 1500, **options}

@@ -9,8 +9,8 @@ import pytest
 from mnistarena import executors
 from mnistarena.data.arrays import write_arrays
 from mnistarena.plan.resolve import resolve
-from mnistarena.plugin.discovery import plugin_file
 from mnistarena.plugin.messages import MetricRequest
+from mnistarena.plugin.single_file import plugin_file
 from mnistarena.spec.load import load_spec
 
 RAISES = """

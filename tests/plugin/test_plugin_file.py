@@ -204,3 +204,90 @@ def test_python_takes_paths_and_says_how_to_write_a_file_of_a_function(folder):
     with pytest.raises(SpecError, match="unknown model"):
         mnistarena.run(folder / "plain.toml", out=folder / "run")
     assert mnistarena.run(folder / "plain.toml", plugins=[folder / "mine.py"], out=folder / "run").complete
+
+
+@pytest.mark.parametrize(
+    "statement", ["from net import make\n\ndef build", "def build(params, task):\n    import net\n\ndef _"]
+)
+def test_one_that_imports_a_file_beside_it_is_refused_for_no_identity_would_know_of_that(
+    folder, monkeypatch, statement
+):
+    (folder / "net.py").write_text("make = None")
+    (folder / "mine.py").write_text(MINE.replace("def build", statement, 1))
+    monkeypatch.syspath_prepend(folder)  # as a script or a notebook in that folder has it
+    with pytest.raises(SpecError, match=r"mine\.py imports net, a file beside it"):
+        mnistarena.run(folder / "spec.toml", out=folder / "run")
+
+
+BESIDE = """
+from pathlib import Path
+import numpy as np
+from mnistarena import Dataset, DatasetDef, Params, hookimpl
+
+def load(params, context):
+    images = np.load(Path(__file__).with_name("images.npy"))
+    labels = np.arange(len(images)) % 2
+    return Dataset(images, labels, test_images=images, test_labels=labels, class_names=("a", "b"))
+
+@hookimpl
+def arena_datasets():
+    return [DatasetDef("beside", "reads a file beside it", params=Params, load=load)]
+"""
+
+
+def test_the_same_text_in_two_folders_is_two_modules_each_with_its_own_place(tmp_path):
+    spec = 'plugins = ["data.py"]\n[benchmark]\nname = "x"\n[[dataset]]\nname = "beside"\n[[model]]\nname = "knn"\n'
+    fingerprints = set()
+    for name, value in (("one", 1), ("two", 200)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "data.py").write_text(BESIDE)
+        (tmp_path / name / "spec.toml").write_text(spec)
+        np.save(tmp_path / name / "images.npy", np.full((20, 1, 4, 4), value, np.uint8))
+        run = mnistarena.run(tmp_path / name / "spec.toml", out=tmp_path / name / "run")
+        fingerprints.add(run.plan["datasets"][0]["fingerprint"])
+    assert len(fingerprints) == 2
+
+
+def test_it_is_compiled_as_python_would_import_it(folder):
+    text = "def annotated(x: int): ...\nassert annotated.__annotations__ == {'x': int}\n"
+    (folder / "mine.py").write_text(MINE + text)
+    assert mnistarena.run(folder / "spec.toml", out=folder / "run").complete
+
+
+def test_the_copy_that_a_run_keeps_can_be_given_as_the_plugin(arena, trained, tmp_path):
+    shutil.copytree(trained / "run", tmp_path / "run")
+    (kept,) = (tmp_path / "run" / "plugins").glob("*.py")
+    done = arena("verify", "run", "--plugin", kept)
+    assert done.status == 0, done.out + done.err
+    kept.write_text(MINE + "# edited")
+    assert "has changed since a run kept it" in arena("verify", "run", "--plugin", kept).err
+
+
+def test_a_name_that_is_taken_is_to_be_changed_in_the_file(arena, folder):
+    (folder / "mine.py").write_text(MINE.replace('"mine"', '"cnn"'))
+    done = arena("validate", "spec.toml", "--set", "model.mine.name='cnn'")
+    assert done.status == 2
+    assert "give it another name in mine.py" in done.err
+
+
+def test_a_package_that_is_edited_during_a_run_trains_nothing_under_its_old_identity(
+    distribution, monkeypatch, tmp_path
+):
+    site = distribution("arena-edited", MINE)
+    monkeypatch.syspath_prepend(site)
+    (file,) = site.rglob("arena_edited*.py")
+
+    class Edits(mnistarena.Observer):
+        def ended(self, trial, record):
+            file.write_text(MINE.replace("nn.Flatten(),", "nn.Flatten(), nn.Linear(64, 64),"))
+
+    (tmp_path / "plain.toml").write_text(SPEC)
+    run = mnistarena.run(
+        tmp_path / "plain.toml",
+        out=tmp_path / "run",
+        overrides=["benchmark.seeds=[0, 1]"],
+        options=mnistarena.Options(jobs=1),
+        observer=Edits(),
+    )
+    assert [trial.status for trial in run.trials] == ["done", "failed"]
+    assert "has changed since this run was planned" in run.trials[1].error["message"]

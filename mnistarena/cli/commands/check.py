@@ -28,8 +28,8 @@ def command(
 
     Nothing is fetched, and models are trained for some seconds at most.
     """
-    from mnistarena.plugin.discovery import plugin_file
     from mnistarena.plugin.registry import installed
+    from mnistarena.plugin.single_file import plugin_file
     from mnistarena.spec.load import setting
     from mnistarena.testing.collect import checks, find
 

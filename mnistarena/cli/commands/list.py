@@ -21,8 +21,8 @@ WHAT = ("models", "datasets", "transforms", "metrics", "executors", "plugins")
 @json_option
 def command(what: str | None, plugins: tuple[Path, ...], as_json: bool) -> None:
     """List what is installed: models, datasets, transforms, metrics, executors, plugins; by default all of it."""
-    from mnistarena.plugin.discovery import plugin_file
     from mnistarena.plugin.registry import installed
+    from mnistarena.plugin.single_file import plugin_file
 
     registry = installed(tuple(map(plugin_file, plugins)))
     found: Listing = {}

@@ -67,7 +67,8 @@ def command(
     some are not, 2 for a bad spec or a run folder that cannot be written, 130 when interrupted.
     """
     from mnistarena.cli.progress import progress
-    from mnistarena.execution.run import Options, execute
+    from mnistarena.execution.options import Options
+    from mnistarena.execution.run import execute
     from mnistarena.spec.load import setting
 
     executor_params = dict(setting(text) for text in executor_settings)

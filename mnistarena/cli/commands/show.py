@@ -18,8 +18,8 @@ from mnistarena.cli.options import component_names, json_option, plugin_option
 @json_option
 def command(kind: str, name: str, plugins: tuple[Path, ...], as_json: bool) -> None:
     """Show a component: where it comes from, and its parameters with type, default and meaning."""
-    from mnistarena.plugin.discovery import plugin_file
     from mnistarena.plugin.registry import installed
+    from mnistarena.plugin.single_file import plugin_file
 
     component = installed(tuple(map(plugin_file, plugins))).get(kind, name)
     definition = component.definition

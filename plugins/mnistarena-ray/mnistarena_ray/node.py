@@ -34,6 +34,7 @@ from mnistarena.executors import (
     TrialFolder,
     Workers,
     conditions,
+    failure,
     host,
     pack_trial,
     processor,
@@ -136,6 +137,8 @@ def _run(submission: Submission, order: TrialOrder, listener: _StopListener) -> 
             results.append(
                 run_job(submission, Reports(tell), workers=_workers(), memory_limit=limit, interrupts=interrupts)
             )
+        except Exception as problem:
+            results.append(failure("interrupted", type(problem).__name__, str(problem)))
         finally:
             events.put(None)
 
