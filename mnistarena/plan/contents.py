@@ -38,7 +38,8 @@ class Metric:
 
     def request(self) -> MetricRequest:
         """What a worker is asked to compute."""
-        return MetricRequest(self.label, self.component.name, params=self.params.model_dump_json())
+        params, source = self.params.model_dump_json(), self.component.plugin.digest
+        return MetricRequest(self.label, self.component.name, params=params, source=source)
 
     def describe(self) -> MetricRecord:
         """The metric in plan.json."""

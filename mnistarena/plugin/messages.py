@@ -79,12 +79,16 @@ class MetricDefinition(TypedDict):
 
 @dataclass(frozen=True)
 class MetricRequest:
-    """A metric to compute: its name, its parameters as JSON, and the `label` its figure carries."""
+    """A metric to compute: its name, its parameters as JSON, and the `label` its figure carries.
+
+    `source` is the digest that its plugin's code must have; None: whatever is installed.
+    """
 
     label: str
     name: str
     _: KW_ONLY
     params: str
+    source: str | None = None
 
 
 # ---- What a trial measures

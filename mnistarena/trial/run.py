@@ -26,7 +26,7 @@ from mnistarena.trial.classifier import run_classifier
 from mnistarena.trial.context import TrialContext
 from mnistarena.trial.estimate import classifier_cost, network_cost
 from mnistarena.trial.network import run_network
-from mnistarena.trial.scoring import predict_views, score
+from mnistarena.trial.scoring import CHANGED, predict_views, score
 from mnistarena.trial.trained import Trained, fit, load_weights, untrained
 
 
@@ -36,12 +36,7 @@ def run_job(job: Job, send: Send) -> Result:
     if job.mode == "score":
         return _score_again(job, registry, send)
     assert job.task is not None
-    changed = registry.changed_sources(job.identity)
-    if changed:
-        raise TrialError(
-            f"the code of {', '.join(changed)} has changed since this run was planned; "
-            "start the run again, in a new Python process"
-        )
+    _refuse_changed_code(job, registry)
     brought.update(job.files)
     stages = _Stages(send)
     context = TrialContext(
@@ -79,6 +74,12 @@ def set_up(job: Job) -> torch.device:
         torch.backends.cudnn.allow_tf32 = True
         torch.backends.cudnn.benchmark = True
     return device
+
+
+def _refuse_changed_code(job: Job, registry: Registry) -> None:
+    """Raise `TrialError` where the code of the model or a transform is not what the trial's identity says."""
+    if changed := registry.changed_sources(job.identity):
+        raise TrialError(f"the code of {', '.join(changed)} {CHANGED}")
 
 
 def _build(context: TrialContext) -> Any:
@@ -140,6 +141,7 @@ def _score_again(job: Job, registry: Registry, send: Send) -> Result:
 def _trained(job: Job, folder: TrialFolder, registry: Registry) -> Predict:
     """The finished trial's model, ready to predict: its stored weights, or fitted again."""
     assert job.task is not None
+    _refuse_changed_code(job, registry)
     found: Trained = untrained(job.identity, params=job.params, task=job.task, device=set_up(job), registry=registry)
     if isinstance(found.model, nn.Module):
         record = folder.read()

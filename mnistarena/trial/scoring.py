@@ -13,8 +13,10 @@ from mnistarena.errors import TrialError
 from mnistarena.plugin.components import MetricDef, Params, Predictions
 from mnistarena.plugin.executor import Job
 from mnistarena.plugin.messages import Send, StageBegan
-from mnistarena.plugin.registry import Registry
+from mnistarena.plugin.registry import Component, Registry
 from mnistarena.store.trial_folder import TrialFolder
+
+CHANGED = "has changed since this run was planned; start the run again, in a new Python process"
 
 
 class MetricError(TrialError):
@@ -25,10 +27,17 @@ def score(job: Job, predictions: Predictions, registry: Registry) -> dict[str, f
     """Every metric of the plan, from the stored predictions."""
     values: dict[str, float | None] = {}
     for metric in job.metrics:
-        definition: MetricDef = registry.get("metric", metric.name).definition
+        definition: MetricDef = _planned(registry.get("metric", metric.name), metric.source).definition
         params = definition.params.model_validate_json(metric.params)
         values[metric.label] = compute(metric.label, definition, predictions=predictions, params=params)
     return values
+
+
+def _planned(component: Component, source: str | None) -> Component:
+    """The component, if its plugin's code is still what the run was planned with; else `MetricError`."""
+    if source is not None and component.plugin.digest != source:
+        raise MetricError(f'the code of the {component.kind} "{component.name}" {CHANGED}')
+    return component
 
 
 def compute(label: str, metric: MetricDef, *, predictions: Predictions, params: Params) -> float | None:
@@ -51,6 +60,8 @@ def predict_views(job: Job, predict: Predict, registry: Registry, send: Send) ->
     assert job.task is not None
     for view in job.views:
         send(StageBegan(view["name"]))
+        for transform, source in zip(view["transforms"], view["sources"], strict=True):
+            _planned(registry.get("transform", transform["name"]), source)
         chain = build_chain(view["transforms"], job.task, registry)
         try:
             images = view_images(read_array(job.data, "test_images"), chain, derive(0, "view", view["name"]))

@@ -291,3 +291,34 @@ def test_a_package_that_is_edited_during_a_run_trains_nothing_under_its_old_iden
     )
     assert [trial.status for trial in run.trials] == ["done", "failed"]
     assert "has changed since this run was planned" in run.trials[1].error["message"]
+
+
+METRIC = """
+from mnistarena import MetricDef, Params, hookimpl
+
+@hookimpl
+def arena_metrics():
+    return [MetricDef("constant", "a constant", params=Params, compute=lambda p, q: 0.25, higher_is_better=True)]
+"""
+
+
+def test_a_metric_that_is_edited_during_a_run_fails_in_scoring_and_is_computed_when_the_run_goes_on(
+    distribution, monkeypatch, tmp_path
+):
+    site = distribution("arena-constant", METRIC)
+    monkeypatch.syspath_prepend(site)
+    (file,) = site.rglob("arena_constant*.py")
+
+    class Edits(mnistarena.Observer):
+        def ended(self, trial, record):
+            file.write_text(METRIC.replace("0.25", "0.75"))
+
+    text = SPEC.replace('metrics = ["accuracy"]', 'metrics = ["accuracy", "constant"]\nseeds = [0, 1]')
+    (tmp_path / "spec.toml").write_text(text.replace('name = "mine"', 'name = "cnn"'))
+    run = mnistarena.run(
+        tmp_path / "spec.toml", out=tmp_path / "run", options=mnistarena.Options(jobs=1), observer=Edits()
+    )
+    assert [trial.status for trial in run.trials] == ["done", "failed"]
+    failed = run.trials[1].error
+    assert failed["stage"] == "scoring"
+    assert 'the code of the metric "constant" has changed since this run was planned' in failed["message"]
