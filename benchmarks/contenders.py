@@ -1,7 +1,7 @@
 """The same network trained by others: the stock PyTorch loop, Lightning, skorch, a hand-written tight loop; and by us.
 
 Each returns images a second over one epoch of `n` images, warm-up excluded: batches of 64, Adam at 0.001,
-cross-entropy on logits, the notebook's CNN.
+cross-entropy on logits, the original notebook's CNN.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Pictures(torch.utils.data.Dataset):
 
 
 class NotebookCnn(nn.Module):
-    """The notebook's CNN as the notebook writes it: ReLU, then pooling."""
+    """The original notebook's CNN as it writes it: ReLU, then pooling."""
 
     def __init__(self, pool_first: bool = False) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class NotebookCnn(nn.Module):
 
 
 def stock(n: int, device: str = "cpu") -> float:
-    """A Dataset of PIL images, a DataLoader, Adam, `.item()` every batch: what tutorials and the notebook do."""
+    """A Dataset of PIL images, a DataLoader, Adam, `.item()` every batch, as tutorials and the original notebook do."""
     images, labels, _ = mnist(n)
     model, pictures = NotebookCnn().to(device).train(), Pictures(images, labels)
     optimizer, criterion = torch.optim.Adam(model.parameters(), lr=0.001), nn.CrossEntropyLoss()
@@ -220,7 +220,7 @@ def engine(n: int, device: str = "cpu", precision: str = "float32") -> float:
 
 
 def flops_per_trained_image() -> float:
-    """Floating-point operations of one image forward and backward through the notebook's CNN, as torch counts."""
+    """Floating-point operations of one image forward and backward through that CNN, as torch counts."""
     from torch.utils.flop_counter import FlopCounterMode
 
     model = NotebookCnn()

@@ -1,4 +1,4 @@
-"""A training step of the notebook's ViT: batched tensor code against loops over images, patches and heads."""
+"""A training step of the original notebook's ViT: batched tensor code against loops over images, patches and heads."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class LoopedBlock(nn.Module):
 
 
 class LoopedVit(nn.Module):
-    """The notebook's way: every patch copied by a Python loop, every image attended to by itself."""
+    """The original notebook's way: every patch copied by a Python loop, every image attended to by itself."""
 
     def __init__(self, patches: int = 7, width: int = 8, heads: int = 2, blocks: int = 2) -> None:
         super().__init__()
@@ -121,7 +121,7 @@ def run(rounds: int) -> list[Row]:
         turns = take_turns({"vit": lambda: one.call(batched) * 1e3, "looped": lambda: other.call(looped) * 1e3}, rounds)
     return [
         at_least(
-            "`vit` (notebook's size) against the notebook's per-image loops",
+            "`vit` (the original notebook's size) against the original notebook's per-image loops",
             turns.ratios("looped", "vit"),
             13,
             f"a step of {BATCH}: {turns.told(('vit', 'looped'), 'ms', 1)}",

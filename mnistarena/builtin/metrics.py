@@ -46,10 +46,7 @@ def f1_macro(predictions: Predictions, params: NoParams) -> float:
 
 def log_loss(predictions: Predictions, params: NoParams) -> float:
     """Mean negative log-probability of the true class, in nats; probabilities are clipped at 2.2e-16."""
-    from sklearn.metrics import log_loss as of
-
-    classes = np.arange(predictions.probabilities.shape[1])
-    return float(of(predictions.labels, predictions.probabilities, labels=classes))
+    return calibration.log_loss(predictions.probabilities, predictions.labels)
 
 
 def brier(predictions: Predictions, params: NoParams) -> float:

@@ -15,7 +15,7 @@ from mnistarena.report.sections.ranking import Row
 from mnistarena.report.sections.robustness import Robustness
 from mnistarena.report.sections.targets import Reached
 from mnistarena.report.sections.time import TimePoint
-from mnistarena.report.sections.verdict import Finding
+from mnistarena.report.sections.verdict import VerdictLine
 from mnistarena.store.records import DatasetRecord
 
 
@@ -31,7 +31,7 @@ class Comparison:
     n_test: int
     _: KW_ONLY
     headline: str
-    findings: tuple[Finding, ...]
+    findings: tuple[VerdictLine, ...]
     rows: tuple[Row, ...]
     reference: str | None
     family: str

@@ -24,7 +24,7 @@ from mnistarena.plugin.executor import Job
 from mnistarena.plugin.messages import Device, Ended, ErrorDetails, Result, Status
 from mnistarena.store.trial_folder import TrialFolder
 from mnistarena.trial.processes import end_all, lead
-from mnistarena.trial.run import run_job
+from mnistarena.trial.run import run_trial
 from mnistarena.trial.scoring import MetricError
 
 MESSAGE_CHARACTERS = 10_000
@@ -54,7 +54,7 @@ def work(job: Job, connection: Connection) -> None:
 def _result(job: Job, connection: Connection) -> Result:
     try:
         keep_temporary_files_in(job.temporary)
-        return run_job(job, connection.send)
+        return run_trial(job, connection.send)
     except Interrupted as problem:
         return {"status": "interrupted", "progress": {"step": problem.step, "total": problem.total}}
     except BaseException as problem:  # a plugin may raise anything, SystemExit too

@@ -30,7 +30,7 @@ from mnistarena.trial.scoring import CHANGED, predict_views, score
 from mnistarena.trial.trained import Trained, fit, load_weights, untrained
 
 
-def run_job(job: Job, send: Send) -> Result:
+def run_trial(job: Job, send: Send) -> Result:
     """Do what a job asks: a whole trial, the scores of a finished one, or an estimate of what it would cost."""
     registry = installed(job.plugins)
     if job.mode == "score":

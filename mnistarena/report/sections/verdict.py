@@ -17,7 +17,7 @@ from mnistarena.text import plural
 
 
 @dataclass(frozen=True)
-class Finding:
+class VerdictLine:
     """One sentence of the verdict; `kind` is a verdict, or "checkpoint" for two trained models."""
 
     kind: str
@@ -77,11 +77,11 @@ _MANY = 8
 
 def findings(
     ranked: Sequence[RecipeEvidence], pairs: Sequence[Pair], against: str | None, margin: float
-) -> tuple[Finding, ...]:
+) -> tuple[VerdictLine, ...]:
     """What is known of every recipe against the reference, and what would decide an undecided pair."""
     family_size = sum(pair.difference is not None for pair in pairs)
     ready = [recipe for recipe in ranked if len(recipe.correct) and recipe.label != against]
-    found: list[tuple[str, Finding]] = []
+    found: list[tuple[str, VerdictLine]] = []
     for recipe in ready:
         pair = _with(recipe, pairs, against or "")
         if pair is not None:
@@ -91,30 +91,30 @@ def findings(
         group = [(label, finding) for label, finding in found if finding.kind == kind]
         if len(group) > _MANY:
             names = series((label for label, _ in group), _MANY)
-            said.append(Finding(kind, f"{len(group)} recipes are {VERBS[kind]} {against}: {names}."))
+            said.append(VerdictLine(kind, f"{len(group)} recipes are {VERBS[kind]} {against}: {names}."))
         else:
             said += [finding for _, finding in group]
     unseen = [recipe.label for recipe in ranked if not len(recipe.correct)]
     if unseen:
-        said.append(Finding("undecided", f"No result: {series(unseen)}."))
+        said.append(VerdictLine("undecided", f"No result: {series(unseen)}."))
     return tuple(said)
 
 
-def _finding(pair: Pair, family_size: int, margin: float) -> Finding:
+def _finding(pair: Pair, family_size: int, margin: float) -> VerdictLine:
     if pair.difference is not None:
         more = ""
         if pair.verdict == "undecided":
             more = f" {needed(power.need(pair.difference, family=family_size, margin=margin), margin)}"
         delta = _delta(pair.difference, pair.p_adjusted)
-        return Finding(pair.verdict, f"{pair.a} is {VERBS[pair.verdict]} {pair.b}: {delta}.{more}")
+        return VerdictLine(pair.verdict, f"{pair.a} is {VERBS[pair.verdict]} {pair.b}: {delta}.{more}")
     m = pair.mcnemar
     if m is None:
-        return Finding("undecided", f"{pair.a} and {pair.b} cannot be paired: {pair.reason}.")
+        return VerdictLine("undecided", f"{pair.a} and {pair.b} cannot be paired: {pair.reason}.")
     p = p_value(m.p if pair.p_adjusted is None else pair.p_adjusted)
     alone = f"{pair.a} is right alone on {plural(m.only_first, 'image')}, {pair.b} on {m.only_second:,} ({p})."
     if "did not finish" in pair.reason:
-        return Finding("undecided", f"{pair.a} against {pair.b}: {pair.reason}. Of their first models, {alone}")
-    return Finding("checkpoint", alone)
+        return VerdictLine("undecided", f"{pair.a} against {pair.b}: {pair.reason}. Of their first models, {alone}")
+    return VerdictLine("checkpoint", alone)
 
 
 def needed(need: Need, margin: float) -> str:
