@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import cast
 
@@ -30,11 +31,11 @@ def trained_record(
         "status": result["status"],
         "identity": trial.identity,
         "conditions": {**conditions, **result.get("conditions", {})},
-        "notes": list(trial.recipe.notes),
         "started": began,
         "finished": now(),
     }
     record = cast(TrialRecord, {**record, **_without_conditions(result)})
+    record["notes"] = _merged(trial.recipe.notes, result)
     if has_predictions(record):
         request.note(record)
         record.setdefault("measurements", measured)
@@ -44,6 +45,7 @@ def trained_record(
 def scored_record(before: TrialRecord | None, result: Result, request: ScoringRequest) -> TrialRecord:
     """The record of a trial of which only metrics and views were computed: `before`, with the new figures."""
     merged = cast(TrialRecord, {**(before or {}), **_without_conditions(result)})
+    merged["notes"] = _merged(before.get("notes", ()) if before else (), result)
     if result["status"] == "interrupted":
         return merged
     if "error" not in result:
@@ -59,3 +61,7 @@ def now() -> str:
 
 def _without_conditions(result: Result) -> Result:
     return cast(Result, {key: value for key, value in result.items() if key != "conditions"})
+
+
+def _merged(notes: Iterable[str], result: Result) -> list[str]:
+    return list(dict.fromkeys([*notes, *result.get("notes", ())]))

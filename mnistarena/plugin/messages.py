@@ -220,7 +220,7 @@ class Result(TypedDict, total=False):
     """What became of a trial: its status, then metrics and measurements, or the error.
 
     `conditions` are what was otherwise than planned: the host, the device. `progress` says where a checkpoint was
-    saved. `cost` answers a job whose mode is "estimate".
+    saved. `cost` answers a job whose mode is "estimate". `notes` are sentences for the trial's record and the report.
     """
 
     status: Required[Status]
@@ -230,6 +230,7 @@ class Result(TypedDict, total=False):
     conditions: Conditions
     progress: StepsSaved
     cost: CostEstimate
+    notes: list[Text]
 
 
 def failure(status: Status, kind: str, message: str, traceback: str = "") -> Result:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mnistarena.data.arrays import read_array
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrialContext:
-    """A trial under way. `send` reports; `chain` are its transforms, `recipe` its training."""
+    """A trial under way. `send` reports; `chain` are its transforms, `recipe` its training.
+
+    `notes` are sentences that go into its record.
+    """
 
     job: Job
     send: Send
@@ -28,6 +31,7 @@ class TrialContext:
     chain: Chain
     recipe: Training
     device: torch.device
+    notes: list[str] = field(default_factory=list)
 
     @property
     def folder(self) -> TrialFolder:
@@ -46,3 +50,9 @@ class TrialContext:
     def begin(self, stage: str) -> None:
         """Report that a stage begins."""
         self.send(StageBegan(stage))
+
+    def note(self, sentence: str) -> None:
+        """Say something of this trial in its record, the report and its log; a sentence is kept once."""
+        if sentence not in self.notes:
+            self.notes.append(sentence)
+            print(sentence)

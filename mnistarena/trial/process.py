@@ -43,7 +43,10 @@ def work(job: Job, connection: Connection) -> None:
     os.environ.update(job.environment)
     faulthandler.enable(file=2)
     faulthandler.register(signal.SIGUSR1, file=2, all_threads=True)
-    result = _result(job, connection)
+    notes: list[str] = []
+    result = _result(job, connection, notes)
+    if notes:
+        result["notes"] = notes
     with contextlib.suppress(OSError):
         sys.stdout.flush()
     connection.send(Ended(result))
@@ -51,10 +54,10 @@ def work(job: Job, connection: Connection) -> None:
         signal.pause()
 
 
-def _result(job: Job, connection: Connection) -> Result:
+def _result(job: Job, connection: Connection, notes: list[str]) -> Result:
     try:
         keep_temporary_files_in(job.temporary)
-        return run_trial(job, connection.send)
+        return run_trial(job, connection.send, notes)
     except Interrupted as problem:
         return {"status": "interrupted", "progress": {"step": problem.step, "total": problem.total}}
     except BaseException as problem:  # a plugin may raise anything, SystemExit too

@@ -30,8 +30,11 @@ from mnistarena.trial.scoring import CHANGED, predict_views, score
 from mnistarena.trial.trained import Trained, fit, load_weights, untrained
 
 
-def run_trial(job: Job, send: Send) -> Result:
-    """Do what a job asks: a whole trial, the scores of a finished one, or an estimate of what it would cost."""
+def run_trial(job: Job, send: Send, notes: list[str]) -> Result:
+    """Do what a job asks: a whole trial, the scores of a finished one, or an estimate of what it would cost.
+
+    What is to be said of the trial is added to `notes`, so that it is known where the trial fails, too.
+    """
     registry = installed(job.plugins)
     if job.mode == "score":
         return _score_again(job, registry, send)
@@ -46,6 +49,7 @@ def run_trial(job: Job, send: Send) -> Result:
         chain=build_chain(job.identity["transforms"], job.task, registry),
         recipe=Training.model_validate_json(json.dumps(job.identity["training"])),
         device=set_up(job),
+        notes=notes,
     )
     model = _build(context)
     if job.mode == "estimate":

@@ -1,0 +1,40 @@
+"""What a trial says of itself: in its record, once, whether it ends well or fails."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mnistarena.execution.record import scored_record, trained_record
+from mnistarena.execution.resume import ScoringRequest
+from mnistarena.plugin.messages import Result
+from mnistarena.trial.context import TrialContext
+
+
+class _Recipe:
+    label, notes = "one", ("from the plan",)
+
+    class data:
+        label = "digits"
+
+
+class _Trial:
+    id, seed, identity, recipe = "abc", 0, {}, _Recipe
+
+
+@pytest.mark.parametrize("status", ["done", "failed"])
+def test_the_notes_of_plan_and_worker_are_kept_together_and_once(
+    status: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    blank: Any = None
+    context = TrialContext(blank, blank, registry=blank, chain=blank, recipe=blank, device=blank)
+    for sentence in ("slow", "slow", "from the plan"):
+        context.note(sentence)
+    assert capsys.readouterr().out == "slow\nfrom the plan\n"
+    request, trial = ScoringRequest({}, []), _Trial
+    result: Result = {"status": status, "notes": context.notes}
+    record = trained_record(trial, result, request=request, conditions={}, began=None, measured={})  # type: ignore[arg-type]
+    assert record["notes"] == ["from the plan", "slow"]
+    again = scored_record(record, {"status": "done", "metrics": {"accuracy": 1.0}, "notes": ["scored anew"]}, request)
+    assert again["notes"] == ["from the plan", "slow", "scored anew"]
