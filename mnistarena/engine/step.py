@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 
 import torch
@@ -12,6 +11,7 @@ from mnistarena.engine.backbone import to_training
 from mnistarena.engine.batches import Batches
 from mnistarena.engine.loss import Loss, loss_function
 from mnistarena.engine.measure import synchronize
+from mnistarena.engine.unchanged import unchanged
 from mnistarena.errors import first_line
 from mnistarena.spec.schema import Training
 
@@ -178,12 +178,12 @@ def make_step(
 
 
 def warm_up(model: nn.Module, batches: Batches, recipe: Training, amp: torch.autocast) -> None:
-    """One step on a copy of the model, so that kernels that are built at their first use are not timed as training."""
-    twin = copy.deepcopy(model)
-    own = loss_function(twin, recipe)
-    to_training(twin)
-    images, labels = next(iter(batches.epoch(recipe.batch_size, 0, 0)))
-    with amp:
-        loss = own(images, labels)
-    loss.backward()
+    """One step without a trace, so that kernels that are built at their first use are not timed as training."""
+    loss_of = loss_function(model, recipe)
+    with unchanged(model, batches.device):
+        to_training(model)
+        images, labels = next(iter(batches.epoch(recipe.batch_size, 0, 0)))
+        with amp:
+            loss = loss_of(images, labels)
+        loss.backward()  # type: ignore[no-untyped-call]
     synchronize(batches.device)

@@ -168,3 +168,21 @@ def test_the_first_convolution_already_answers_in_the_fast_format():
     answer = model[0](next(iter(batches(PARTS.train[:4]).in_order()))[0])
     assert answer.is_contiguous(memory_format=torch.channels_last)
     assert not answer.is_contiguous()
+
+
+def test_a_model_that_cannot_be_copied_is_trained_and_the_warm_up_leaves_no_trace():
+    class Counting(nn.Sequential):
+        calls = 0
+
+        def __deepcopy__(self, memo):
+            raise TypeError("not to be copied")
+
+        def forward(self, images):
+            self.calls += self.training
+            return super().forward(images)
+
+    torch.manual_seed(0)
+    model = Counting(nn.Flatten(), nn.Linear(64, 10))
+    _, outcome, _ = trained(recipe(), model=model)
+    assert model.calls == outcome["steps"]
+    assert torch.equal(model[1].weight, trained(recipe())[0][1].weight)
