@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
 from mnistarena.engine.batches import Batches
+from mnistarena.engine.random_state import capture_streams, restore_streams
+from mnistarena.engine.unchanged import unchanged
 
 
 class FrozenBackbone(nn.Module):
@@ -27,11 +31,14 @@ class FrozenBackbone(nn.Module):
 
 
 def frozen_parts(model: nn.Module) -> tuple[nn.Module, nn.Module] | None:
-    """A model's `backbone` and `head` where it has both and nothing of the first is trained, else None."""
+    """A model's `backbone` and `head` where it has both and nothing but the head is trained, else None."""
     backbone, head = getattr(model, "backbone", None), getattr(model, "head", None)
     if not isinstance(backbone, nn.Module) or not isinstance(head, nn.Module):
         return None
-    return None if any(p.requires_grad for p in backbone.parameters()) else (backbone, head)
+    of_head = {id(parameter) for parameter in head.parameters()}
+    frozen = not any(p.requires_grad for p in backbone.parameters())
+    outside = any(p.requires_grad and id(p) not in of_head for p in model.parameters())
+    return (backbone, head) if frozen and not outside else None
 
 
 def to_training(model: nn.Module) -> None:
@@ -39,6 +46,33 @@ def to_training(model: nn.Module) -> None:
     model.train()
     if (parts := frozen_parts(model)) is not None:
         parts[0].eval()
+
+
+@torch.no_grad()
+def is_head_of_backbone(model: nn.Module, images: torch.Tensor, amp: torch.autocast) -> bool:
+    """Whether `forward(images)` is `head(backbone(images))`, bit by bit, while training and in evaluation.
+
+    Only then may the backbone's outputs stand in for the images. `images` float `(N, C, H, W)`; the model is left
+    as it was.
+    """
+    parts = frozen_parts(model)
+    if parts is None:
+        return False
+    backbone, head = parts
+    outputs = []
+    forwards: list[Callable[[torch.Tensor], object]] = [model, lambda batch: head(backbone(batch))]
+    modes: list[Callable[[], object]] = [model.eval, lambda: to_training(model)]
+    streams = capture_streams(images.device)
+    with unchanged(model, images.device), amp:
+        for mode in modes:
+            for forward in forwards:
+                mode()
+                restore_streams(*streams, images.device)
+                outputs.append(forward(images))
+    return all(
+        isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor) and torch.equal(one, other)
+        for one, other in zip(outputs[::2], outputs[1::2], strict=True)
+    )
 
 
 @torch.no_grad()

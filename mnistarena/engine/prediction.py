@@ -34,7 +34,8 @@ class Scores(TypedDict, total=False):
 class Outcome:
     """A trained model's measurements, its probabilities `(n, n_classes)` on the test split, and its extras.
 
-    `predict` is the trained model, for further images.
+    `predict` is the trained model, for further images. What follows once the predictions are stored: `weights()` are
+    the bytes to keep of the model (None: it is fitted again where it is needed), `costs()` measures it.
     """
 
     measurements: Measurements
@@ -42,6 +43,8 @@ class Outcome:
     _: KW_ONLY
     extras: Extras
     predict: Predict
+    costs: Callable[[], Measurements]
+    weights: Callable[[], bytes] | None = None
 
 
 @torch.inference_mode()

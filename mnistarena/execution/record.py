@@ -9,7 +9,7 @@ from typing import cast
 from mnistarena.environment import Conditions
 from mnistarena.execution.resume import ScoringRequest, has_predictions
 from mnistarena.plan.recipe import Trial
-from mnistarena.plugin.messages import Measurements, Result
+from mnistarena.plugin.messages import Measured, Result, error_message
 from mnistarena.store.records import TrialRecord
 
 
@@ -20,9 +20,13 @@ def trained_record(
     request: ScoringRequest,
     conditions: Conditions,
     began: str | None,
-    measured: Measurements,
+    measured: Measured | None,
 ) -> TrialRecord:
-    """The record of a trial that was trained; `measured` stands in where the result has no measurements."""
+    """The record of a trial that was trained.
+
+    `measured` is what it reported once its predictions were stored, and stands in where its process was lost after
+    that: such a record is scored later, without training.
+    """
     record: TrialRecord = {
         "id": trial.id,
         "label": trial.recipe.label,
@@ -35,20 +39,33 @@ def trained_record(
         "finished": now(),
     }
     record = cast(TrialRecord, {**record, **_without_conditions(result)})
-    record["notes"] = _merged(trial.recipe.notes, result)
-    if has_predictions(record):
+    record["notes"] = _merged(trial.recipe.notes, result.get("notes", ()))
+    if measured is not None:
+        record.setdefault("measurements", measured.measurements)
+        record["notes"] = _merged(record["notes"], measured.notes)
+    if measured is not None and result["status"] != "done" and not has_predictions(record):
+        message = error_message(result, "the trial was stopped after its training")
+        record["error"] = {"type": "Lost", **result.get("error", {}), "message": message, "stage": "scoring"}
+        record["notes"] = [*record["notes"], f"not measured to its end: {message}"]
+    elif has_predictions(record):
         request.note(record)
-        record.setdefault("measurements", measured)
     return record
+
+
+def lost_after_training(record: TrialRecord) -> bool:
+    """Whether a trial's predictions are stored, and its process was lost before they were scored."""
+    return has_predictions(record) and "metric_definitions" not in record
 
 
 def scored_record(before: TrialRecord | None, result: Result, request: ScoringRequest) -> TrialRecord:
     """The record of a trial of which only metrics and views were computed: `before`, with the new figures."""
     merged = cast(TrialRecord, {**(before or {}), **_without_conditions(result)})
-    merged["notes"] = _merged(before.get("notes", ()) if before else (), result)
+    merged["notes"] = _merged(before.get("notes", ()) if before else (), result.get("notes", ()))
     if result["status"] == "interrupted":
         return merged
-    if "error" not in result:
+    if "error" in result:
+        merged["error"] = {**result["error"], "stage": "scoring"}
+    else:
         merged.pop("error", None)
     request.note(merged)
     return merged
@@ -63,5 +80,5 @@ def _without_conditions(result: Result) -> Result:
     return cast(Result, {key: value for key, value in result.items() if key != "conditions"})
 
 
-def _merged(notes: Iterable[str], result: Result) -> list[str]:
-    return list(dict.fromkeys([*notes, *result.get("notes", ())]))
+def _merged(notes: Iterable[str], more: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys([*notes, *more]))

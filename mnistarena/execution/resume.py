@@ -106,9 +106,9 @@ class Resume:
         self.observer.notice(f"{trial.name} is computed again: {damage}; moved to {aside}")
         return None
 
-    def must_train(self, record: TrialRecord | None) -> bool:
+    def must_train(self, record: TrialRecord | None, *, forced: bool) -> bool:
         """Whether a trial that runs is trained, rather than only scored again."""
-        return self.force or record is None or not has_predictions(record) or self.request.must_train(record)
+        return forced or record is None or not has_predictions(record) or self.request.must_train(record)
 
     def keeps_checkpoint(self, record: TrialRecord | None) -> bool:
         """Whether a trial that is trained continues from its checkpoint."""

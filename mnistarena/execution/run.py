@@ -17,7 +17,7 @@ from mnistarena.environment import Conditions
 from mnistarena.errors import ArenaError, StoreError
 from mnistarena.execution.observer import Observer
 from mnistarena.execution.options import Options
-from mnistarena.execution.record import now, scored_record, trained_record
+from mnistarena.execution.record import lost_after_training, now, scored_record, trained_record
 from mnistarena.execution.resume import Resume, ScoringRequest, carry_over
 from mnistarena.plan.contents import Plan
 from mnistarena.plan.lookup import registry_for
@@ -33,7 +33,7 @@ from mnistarena.plugin.executor import (
     Submission,
     Workload,
 )
-from mnistarena.plugin.messages import Event, Measured, Measurements, Result, Started, error_message
+from mnistarena.plugin.messages import Event, Measured, Result, Started, error_message
 from mnistarena.plugin.registry import Registry
 from mnistarena.spec.load import load_spec
 from mnistarena.spec.problems import describe
@@ -108,7 +108,9 @@ class _Execution:
         self.conditions = Conditions()
         self.plugins: tuple[PluginFile, ...] = ()
         self.began: dict[str, str] = {}
-        self.measured: dict[str, Measurements] = {}
+        self.measured: dict[str, Measured] = {}
+        self.unscored: list[Trial] = []
+        """Those whose process was lost after their training."""
 
     def run(self) -> None:
         before = self.plan_before()
@@ -180,10 +182,10 @@ class _Execution:
     # ---- The trials
 
     def run_trials(self, waiting: list[Trial], scratch: Path) -> None:
-        """Run every trial; those whose results could not be written run once more when all others have ended."""
+        """Run every trial; those that something kept from their end run once more when all others have ended."""
         unwritten = self.run_round(waiting, scratch, then=" will be tried once more at the end")
         # Another trial may have filled the disk, and its files are removed when it ends.
-        again = [trial for trial, _ in unwritten]
+        again = [*(trial for trial, _ in unwritten), *self.unscored]
         if again and (still := self.run_round(again, scratch, then=" cannot be stored")):
             raise StoreError(f"{still[0][1]}; {KEPT}")
 
@@ -198,14 +200,20 @@ class _Execution:
             trial: Trial = submission.key
             shutil.rmtree(submission.job.temporary, ignore_errors=True)
             problem = None
+            trained = submission.job.mode == "train"
             try:
-                record = self.store(trial, result, trained=submission.job.mode == "train")
+                record = self.store(trial, result, trained=trained)
                 if result.get("error", {}).get("type") == StoreError.__name__:
                     problem = error_message(result, "")
             except StoreError as failure:
                 problem = str(failure)
             else:
-                self.observer.ended(trial, record)
+                if trained and record["status"] != "interrupted" and lost_after_training(record):
+                    self.unscored.append(trial)
+                    cause = error_message(result, "it ended")
+                    self.observer.notice(f"{trial.name} is trained, and is scored at the end: {cause}")
+                else:
+                    self.observer.ended(trial, record)
             if problem is not None:
                 unwritten.append((trial, problem))
                 self.observer.notice(f"{trial.name}{then}: {problem}")
@@ -216,7 +224,7 @@ class _Execution:
             self.began[trial.id] = now()
             self.observer.started(trial, event.host)
         elif isinstance(event, Measured):
-            self.measured[trial.id] = event.measurements
+            self.measured[trial.id] = event
         else:
             self.observer.event(trial, event)
 
@@ -227,7 +235,7 @@ class _Execution:
         """What the executor is asked to do for a trial."""
         folder = self.resume.trial_folder(trial)
         record = folder.read()
-        train = self.resume.must_train(record)
+        train = self.resume.must_train(record, forced=self.options.force and trial not in self.unscored)
         if train:
             folder.reset(keep_checkpoint=self.resume.keeps_checkpoint(record))
         recipe = trial.recipe
@@ -265,7 +273,7 @@ class _Execution:
             request=self.request,
             conditions=self.conditions,
             began=self.began.get(trial.id),
-            measured=self.measured.get(trial.id, {}),
+            measured=self.measured.get(trial.id),
         )
         try:
             folder.write(record)

@@ -161,8 +161,8 @@ class ModelDef:
     Optional on the module, by duck type: `training_loss(images, labels)` in place of the recipe's loss;
     `predict_extras(images) -> dict[str, Tensor]`, rows aligned with the images (`boxes`, left, top, right, bottom
     in shares of the image's sides, are drawn in the report's gallery); `backbone` and `head`, modules
-    with `forward(x) == head(backbone(x))`: where no parameter of the backbone requires a gradient and no
-    transform is random, its output is computed once, in evaluation mode, and only the head is trained.
+    where nothing but the head is trained: the backbone then stays in evaluation mode, and where `forward(x)` is
+    `head(backbone(x))` and no transform is random, its output is computed once, and the trial's notes say so.
 
     An interrupted training continues from the module's parameters and buffers: whatever else training
     changes in a module must be kept in a buffer.

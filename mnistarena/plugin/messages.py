@@ -185,9 +185,10 @@ class RowAdded:
 
 @dataclass(frozen=True)
 class Measured:
-    """The trial's measurements, sent before it is scored: they are kept where scoring fails."""
+    """The predictions are stored. What was measured and noted so far is kept, should the trial's process be lost."""
 
     measurements: Measurements
+    notes: tuple[str, ...] = ()
 
 
 Event = Started | StageBegan | StepsDone | RowAdded | Measured

@@ -15,7 +15,7 @@ from mnistarena.engine.measure import latency, peak_memory_bytes
 from mnistarena.engine.prediction import Outcome, classifier_probabilities
 from mnistarena.engine.seeds import derive
 from mnistarena.errors import TrialError
-from mnistarena.plugin.messages import HistoryRow, RowAdded
+from mnistarena.plugin.messages import HistoryRow, Measurements, RowAdded
 from mnistarena.stats.calibration import log_loss
 from mnistarena.trial.context import TrialContext
 
@@ -74,9 +74,17 @@ def run_classifier(context: TrialContext, classifier: Any) -> Outcome:
     context.begin("testing")
     test = flat(context.array("test_images"), chain)
     on_test = probabilities(test)
-    context.begin("measuring")
     peak = peak_memory_bytes()
-    rows = {size: np.resize(test, (size, test.shape[1])) for size in (1, 256)}
+
+    def costs() -> Measurements:
+        rows = {size: np.resize(test, (size, test.shape[1])) for size in (1, 256)}
+        return {
+            "latency_ms": {
+                str(size): latency(lambda values=values: classifier.predict_proba(values), CPU)  # type: ignore[misc]
+                for size, values in rows.items()
+            }
+        }
+
     return Outcome(
         {
             "train_loss": row["train_loss"],
@@ -84,13 +92,10 @@ def run_classifier(context: TrialContext, classifier: Any) -> Outcome:
             "validation_accuracy": row["validation_accuracy"],
             "train_seconds": seconds,
             "images_per_second": len(labels) / seconds,
-            "latency_ms": {
-                str(size): latency(lambda values=values: classifier.predict_proba(values), CPU)  # type: ignore[misc]
-                for size, values in rows.items()
-            },
             "peak_memory_bytes": peak,
         },
         on_test,
         extras={},
         predict=lambda images: probabilities(flat(images, chain)),
+        costs=costs,
     )

@@ -20,13 +20,16 @@ from mnistarena.engine.checkpoint import Arrays, Checkpoints, State, Unusable
 from mnistarena.engine.prediction import Outcome, Scores
 from mnistarena.engine.step import autocast
 from mnistarena.engine.training import Watch, train
-from mnistarena.errors import StoreError
+from mnistarena.errors import StoreError, TrialError
 from mnistarena.plugin.messages import HistoryRow, Measurements, RowAdded, StepsDone
 from mnistarena.trial.context import TrialContext
 
+SAMPLE = 8
+"""Images on which a model is tried before its training."""
+
 
 def run_network(context: TrialContext, model: nn.Module) -> Outcome:
-    """Train a torch module, predict the test split, once, measure it, and store its weights."""
+    """Train a torch module and predict the test split, once."""
     model.to(context.device)
     to_channels_last(model)
     counts = measure.count_parameters(model)
@@ -40,16 +43,19 @@ def run_network(context: TrialContext, model: nn.Module) -> Outcome:
         "peak_memory_bytes": measure.peak_memory_bytes(),
         "peak_gpu_memory_bytes": measure.peak_gpu_memory_bytes(context.device),
     }
-    context.begin("measuring")
-    measurements |= _costs(context, model, amp)
-    if context.job.keep_model:
-        context.folder.write_model(weights_of(model))
 
     def predict(images: NDArray[np.uint8]) -> NDArray[np.float64]:
         found, _ = prediction.predict(model, _batches(context, images), n_classes, amp, extras_too=False)
         return prediction.probabilities(found)
 
-    return Outcome(measurements, probabilities, extras=extras, predict=predict)
+    return Outcome(
+        measurements,
+        probabilities,
+        extras=extras,
+        predict=predict,
+        costs=lambda: _costs(context, model, amp),
+        weights=lambda: weights_of(model),
+    )
 
 
 def _batches(context: TrialContext, images: NDArray[np.uint8]) -> Batches:
@@ -126,6 +132,8 @@ def prepare_data(
     whole = seen >= len(images)
     can_freeze = whole and not chain.random and not hasattr(model, "training_loss")
     parts = backbone.frozen_parts(model) if can_freeze else None
+    if parts is not None and not _may_cut(context, model, amp):
+        parts = None
     keep = whole and parts is None and fits(len(images), chain.task.image_shape)
     train_split = Batches(images[:first], labels[:first], chain=chain, device=device, keep=keep)
     validation, labels = (context.array(f"validation_{name}") for name in ("images", "labels"))
@@ -139,9 +147,22 @@ def prepare_data(
     seconds = time.perf_counter() - began
     held_features = backbone.features(parts[0], held, amp) if held.n else held
     if features is None or held_features is None:
-        print("the frozen backbone's features do not fit in memory: they are computed anew in each epoch")
+        context.note("the frozen backbone's outputs do not fit in memory: they are computed anew in each epoch")
         return Prepared(model, train_split, held=held)
+    context.note("the head alone was trained: the frozen backbone's outputs were computed once, in evaluation mode")
     return Prepared(parts[1], features, held=held_features, seconds=seconds)
+
+
+def _may_cut(context: TrialContext, model: nn.Module, amp: torch.autocast) -> bool:
+    """Whether the outputs of a frozen backbone may stand in for the images; said where they may not."""
+    images, _ = next(_batches(context, context.array("train_images")[:SAMPLE]).in_order())
+    if backbone.is_head_of_backbone(model, images, amp):
+        return True
+    context.note(
+        "the whole model was trained, with its frozen backbone in evaluation mode: its forward(x) is not "
+        "head(backbone(x)), so the backbone's outputs cannot be computed once"
+    )
+    return False
 
 
 def _checkpoints(context: TrialContext, stack: contextlib.ExitStack) -> Checkpoints:
@@ -198,10 +219,14 @@ def to_channels_last(model: nn.Module) -> None:
 
 
 def weights_of(model: nn.Module) -> bytes:
-    """The module's state dict in safetensors' format."""
+    """The module's state dict in safetensors' format; `TrialError` where it holds what is no tensor."""
     from safetensors.torch import save
 
-    return save(untied({name: value.cpu().contiguous() for name, value in model.state_dict().items()}))
+    state = model.state_dict()
+    for name, value in state.items():
+        if not isinstance(value, torch.Tensor):
+            raise TrialError(f"its state_dict holds a {type(value).__name__}, {name}; keep it in a buffer, as a tensor")
+    return save(untied({name: value.cpu().contiguous() for name, value in state.items()}))
 
 
 def untied(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -209,6 +234,7 @@ def untied(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     seen: set[int] = set()
     out = {}
     for name, value in state.items():
-        out[name] = value.clone() if value.data_ptr() in seen else value
-        seen.add(value.data_ptr())
+        memory = value.untyped_storage().data_ptr()
+        out[name] = value.clone() if memory in seen else value
+        seen.add(memory)
     return out

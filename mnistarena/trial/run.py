@@ -14,7 +14,7 @@ from mnistarena.engine.checkpoint import Unusable
 from mnistarena.engine.prediction import Outcome, Predict
 from mnistarena.engine.random_state import seed_everything
 from mnistarena.engine.seeds import derive
-from mnistarena.errors import TrialError
+from mnistarena.errors import TrialError, first_line
 from mnistarena.plugin.components import Predictions
 from mnistarena.plugin.executor import Job
 from mnistarena.plugin.messages import Event, Measured, Measurements, Result, Send, StageBegan
@@ -56,9 +56,13 @@ def run_trial(job: Job, send: Send, notes: list[str]) -> Result:
         cost = network_cost(context, model) if isinstance(model, nn.Module) else classifier_cost(context, model)
         return {"status": "done", "cost": cost}
     outcome = _train(context, model)
+    # The predictions first: whatever fails or is ended after them costs no training.
     _store_predictions(context, outcome)
-    measurements = _finish(outcome.measurements, stages)
-    context.send(Measured(measurements))
+    context.send(Measured(_finish(outcome.measurements, stages), tuple(context.notes)))
+    _store_weights(context, outcome)
+    context.begin("measuring")
+    measurements = _finish({**outcome.measurements, **_costs(context, outcome)}, stages)
+    context.send(Measured(measurements, tuple(context.notes)))
     context.begin("scoring")
     metrics = score(job, context.folder.predictions(), registry)
     predict_views(job, outcome.predict, registry, context.send)
@@ -123,8 +127,28 @@ def _store_predictions(context: TrialContext, outcome: Outcome) -> None:
     context.folder.write_predictions(predictions)
 
 
+def _store_weights(context: TrialContext, outcome: Outcome) -> None:
+    """Store the trained model, where the spec asks for it and it can be stored; else the trial says why not."""
+    if not context.job.keep_model or outcome.weights is None:
+        return
+    try:
+        context.folder.write_model(outcome.weights())
+    except Exception as problem:  # a state that no file can hold, a model's own function, a full disk
+        context.note(f"the trained model is not stored: {type(problem).__name__}: {first_line(problem)}")
+
+
+def _costs(context: TrialContext, outcome: Outcome) -> Measurements:
+    """What measuring the trained model found; where it raises, the trial says so and goes without."""
+    try:
+        return outcome.costs()
+    except Exception as problem:
+        context.note(f"not measured to its end: {type(problem).__name__}: {first_line(problem)}")
+        return {}
+
+
 def _finish(measurements: Measurements, stages: _Stages) -> Measurements:
     """The measurements with the trial's whole time, what an interrupted training had used before included."""
+    measurements = measurements.copy()
     earlier = measurements.pop("earlier_seconds", 0.0)
     return {
         **measurements,

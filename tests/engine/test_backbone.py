@@ -88,3 +88,93 @@ def test_a_model_with_a_frozen_backbone_trains_its_last_layer_only(tmp_path):
     for key in ("train_loss", "validation_loss"):
         assert once.measurements[key] == pytest.approx(anew.measurements[key], rel=1e-4)
     assert abs(once.predictions().probabilities - anew.predictions().probabilities).max() < 1e-4
+
+
+class Scaled(nn.Module):
+    """A forward that does more than head(backbone(x)); `between` has parameters that are trained, or none."""
+
+    def __init__(self, between: nn.Module) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.backbone = nn.Sequential(nn.Flatten(), nn.Linear(64, 32)).requires_grad_(False)
+        self.between, self.head = between, nn.Linear(32, 10)
+
+    def forward(self, images):
+        return self.head(self.between(self.backbone(images)))
+
+
+class Twice(nn.Module):
+    def forward(self, features):
+        return 10 * features
+
+
+def test_a_forward_that_does_more_than_head_of_backbone_is_not_cut():
+    images = torch.rand(8, 1, 8, 8)
+    amp = autocast(Training(epochs=1), CPU)
+    assert backbone.is_head_of_backbone(network(), images, amp)
+    assert backbone.is_head_of_backbone(Scaled(nn.Identity()), images, amp)
+    assert not backbone.is_head_of_backbone(Scaled(Twice()), images, amp)
+    assert backbone.frozen_parts(Scaled(nn.LayerNorm(32))) is None, "what is between is trained, too"
+    assert not backbone.is_head_of_backbone(Scaled(nn.LayerNorm(32)), images, amp)
+
+
+PLUGIN = """
+import torch
+from torch import nn
+import mnistarena
+from mnistarena import ModelDef, Params, hookimpl
+
+class NoParams(Params):
+    pass
+
+class Net(nn.Module):
+    def __init__(self, task):
+        super().__init__()
+        self.backbone = nn.Sequential(nn.Flatten(), nn.Linear(64, 128), nn.ReLU()).requires_grad_(False)
+        self.norm = nn.LayerNorm(128)
+        self.head = nn.Linear(128, task.n_classes)
+
+    def forward(self, images):
+        return self.head(self.norm(20 * self.backbone(images)))
+
+@hookimpl
+def arena_models():
+    return [ModelDef("net", "frozen, then normalised", params=NoParams, build=lambda params, task: Net(task))]
+"""
+
+
+def test_trainable_parameters_between_backbone_and_head_are_trained_as_in_a_plain_loop(tmp_path):
+    plugin = tmp_path / "between.py"
+    plugin.write_text(PLUGIN)
+    spec = {
+        "plugins": [str(plugin)],
+        "benchmark": {"name": "between", "metrics": ["accuracy"]},
+        "dataset": [{"name": "digits", "validation": 200}],
+        "training": {"epochs": 5, "batch_size": 64},
+        "model": [{"name": "net"}],
+    }
+    (trial,) = mnistarena.run(spec, out=tmp_path / "run", options=mnistarena.Options(jobs=1, threads=1)).trials
+    assert trial.done, trial.error
+    assert not any("the head alone was trained" in note for note in trial.notes)
+    model = trial.restore(plugins=[plugin])
+    assert not torch.equal(model.model.norm.weight, torch.ones(128)), "the layer between was not trained"
+    assert trial.metrics["accuracy"] == pytest.approx(plain_loop(), abs=0.03)
+
+
+def plain_loop() -> float:
+    """The same network, trained as its author would train it; its accuracy on the test split."""
+    namespace: dict = {}
+    exec(PLUGIN, namespace)
+    torch.manual_seed(0)
+    model = namespace["Net"](task_of(DIGITS, PARTS))
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.001)
+    images = torch.from_numpy(DIGITS.train_images[PARTS.train]).float() / 255
+    labels = torch.from_numpy(DIGITS.train_labels[PARTS.train])
+    for _ in range(5):
+        for rows in torch.randperm(len(images)).split(64):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(images[rows]), labels[rows]).backward()
+            optimizer.step()
+    with torch.no_grad():
+        predicted = model(torch.from_numpy(DIGITS.test_images).float() / 255).argmax(1)
+    return (predicted == torch.from_numpy(DIGITS.test_labels)).double().mean().item()

@@ -34,7 +34,7 @@ def test_the_notes_of_plan_and_worker_are_kept_together_and_once(
     assert capsys.readouterr().out == "slow\nfrom the plan\n"
     request, trial = ScoringRequest({}, []), _Trial
     result: Result = {"status": status, "notes": context.notes}
-    record = trained_record(trial, result, request=request, conditions={}, began=None, measured={})  # type: ignore[arg-type]
+    record = trained_record(trial, result, request=request, conditions={}, began=None, measured=None)  # type: ignore[arg-type]
     assert record["notes"] == ["from the plan", "slow"]
     again = scored_record(record, {"status": "done", "metrics": {"accuracy": 1.0}, "notes": ["scored anew"]}, request)
     assert again["notes"] == ["from the plan", "slow", "scored anew"]
