@@ -28,6 +28,7 @@ _HOME = {
     "Predictions": "plugin.components",
     "DataContext": "plugin.components",
     "PrepareContext": "plugin.components",
+    "FitContext": "plugin.fit",
     "hookimpl": "plugin.hooks",
     "run": "api",
     "load_run": "api",
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
         TransformDef as TransformDef,
     )
     from mnistarena.plugin.executor import ExecutorDef as ExecutorDef
+    from mnistarena.plugin.fit import FitContext as FitContext
     from mnistarena.plugin.hooks import hookimpl as hookimpl
 
 

@@ -94,10 +94,11 @@ class Batches:
         for rows in order.split(batch_size)[done:]:
             yield self._batch(rows, training=True), self.labels.index_select(0, rows)
 
-    def in_order(self) -> Iterator[tuple[torch.Tensor, slice]]:
+    def in_order(self, batch_size: int | None = None) -> Iterator[tuple[torch.Tensor, slice]]:
         """Every image once, as it lies, untouched by random transforms, with the rows it covers."""
-        for start in range(0, self.n, self.evaluation_size):
-            rows = slice(start, min(start + self.evaluation_size, self.n))
+        size = batch_size or self.evaluation_size
+        for start in range(0, self.n, size):
+            rows = slice(start, min(start + size, self.n))
             yield self._batch(rows, training=False), rows
 
     def flat(self) -> NDArray[np.float32]:

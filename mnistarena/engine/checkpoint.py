@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, asdict, dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -19,10 +18,11 @@ from typing_extensions import TypedDict
 
 from mnistarena.engine import random_state
 from mnistarena.engine.batches import Batches
+from mnistarena.engine.model_state import all_of
+from mnistarena.engine.packing import Arrays, Unusable, to_array, to_tensor
 from mnistarena.errors import StoreError
 from mnistarena.plugin.messages import HistoryRow
 
-Arrays = Mapping[str, NDArray[Any]]
 State = Mapping[str, Any]
 """A checkpoint's JSON part: `Progress`, and how to read the arrays and random streams."""
 
@@ -39,10 +39,6 @@ class Interrupted(Exception):
     def __init__(self, step: int, total: int) -> None:
         super().__init__(f"stopped after step {step} of {total}")
         self.step, self.total = step, total
-
-
-class Unusable(Exception):
-    """A checkpoint that does not fit the training it was found with."""
 
 
 class Best(TypedDict):
@@ -102,11 +98,15 @@ class Checkpoints:
         self, progress: Progress, model: nn.Module, best: Mapping[str, Any] | None, optimizer: Any, batches: Batches
     ) -> None:
         """Write one. Where it cannot be written, the log says so, and the training continues."""
+        self.store(lambda: capture(progress, model, best, optimizer, batches))
+
+    def store(self, captured: Callable[[], tuple[State, Arrays]]) -> None:
+        """Write what `captured` gives. Where it cannot be written, the log says so, and the training continues."""
         if self.write is None:
             return
         began = time.perf_counter()
         try:
-            self.write(*capture(progress, model, best, optimizer, batches))
+            self.write(*captured())
         except Unusable as problem:
             print(f"no checkpoints: {problem}; interrupted, this trial starts again from its beginning")
             self.write = None
@@ -138,7 +138,7 @@ def capture(
     batches: Batches,
 ) -> tuple[State, dict[str, NDArray[Any]]]:
     """Everything that the rest of a training depends on; raises `Unusable` where some of it cannot be kept."""
-    tensors = {f"model/{name}": value for name, value in _all_of(model).items()}
+    tensors = {f"model/{name}": value for name, value in all_of(model).items()}
     tensors |= {f"best/{name}": value for name, value in (best or {}).items()}
     scalars: dict[str, Any] = {}
     strides: dict[str, list[int]] = {}
@@ -160,7 +160,7 @@ def capture(
         if not isinstance(value, torch.Tensor):
             raise Unusable(f"the model keeps a {type(value).__name__} in {key.partition('/')[2]}")
         dtypes[key] = str(value.dtype).removeprefix("torch.")
-        arrays[key] = _to_array(value)
+        arrays[key] = to_array(value)
     state = {**asdict(progress), "scalars": scalars, "strides": strides, "dtypes": dtypes, "streams": drawn}
     return state, arrays
 
@@ -171,12 +171,12 @@ def restore(
     """Put model, optimizer and random streams back; the progress, and the best state where there is one."""
 
     def tensor(key: str) -> torch.Tensor:
-        return _to_tensor(arrays[key], state["dtypes"][key])
+        return to_tensor(arrays[key], state["dtypes"][key])
 
     names: dict[str, list[str]] = {"model": [], "best": [], "streams": [], "optimizer": []}
     for key in state["dtypes"]:
         names[key.partition("/")[0]].append(key.partition("/")[2])
-    here = _all_of(model)
+    here = all_of(model)
     if set(here) != set(names["model"]):
         raise ValueError(f"it is of a model with other tensors: {sorted(set(here) ^ set(names['model']))[:3]}")
     with torch.no_grad():
@@ -198,22 +198,3 @@ def restore(
     batches.generator.set_state(generators.pop("augment"))
     random_state.restore_streams(state["streams"], generators, batches.device)
     return Progress(**{name: state[name] for name in Progress.__dataclass_fields__}), best
-
-
-def _all_of(model: nn.Module) -> dict[str, Any]:
-    """Parameters, buffers and extra state; also the buffers that a model leaves out of its state_dict."""
-    return {**dict(model.named_buffers()), **model.state_dict()}
-
-
-def _to_array(value: torch.Tensor) -> NDArray[Any]:
-    value = value.detach().cpu()
-    # NumPy has no bfloat16 and no 8-bit floats: their bits travel as integers.
-    if value.dtype.is_floating_point and value.dtype not in (torch.float16, torch.float32, torch.float64):
-        value = value.view({1: torch.uint8, 2: torch.int16}[value.element_size()])
-    return value.numpy()
-
-
-def _to_tensor(array: NDArray[Any], dtype: str) -> torch.Tensor:
-    value = torch.from_numpy(np.asarray(array))
-    wanted = getattr(torch, dtype)
-    return value if value.dtype == wanted else value.view(wanted)

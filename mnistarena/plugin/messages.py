@@ -103,7 +103,10 @@ class Latency(TypedDict, total=False):
 
 
 class HistoryRow(TypedDict, total=False):
-    """A line of a trial's history, as a rule an epoch. Times are in seconds from the training's start."""
+    """A line of a trial's history, as a rule an epoch. Times are in seconds from the training's start.
+
+    `logged` are means of what a model that trains itself reports beside its loss.
+    """
 
     epoch: Required[Number]
     step: Required[Count]
@@ -111,6 +114,7 @@ class HistoryRow(TypedDict, total=False):
     train_loss: Number | None
     validation_loss: Number | None
     validation_accuracy: Number | None
+    logged: dict[Label, Number]
     train_seconds: Number
     wall_seconds: Number
 
@@ -118,7 +122,8 @@ class HistoryRow(TypedDict, total=False):
 class Measurements(TypedDict, total=False):
     """What was measured of a trial: times in seconds, memory in bytes, counts, the last epoch's figures.
 
-    `earlier_seconds` is what an interrupted training had used before; it ends up in `wall_seconds`.
+    `earlier_seconds` is what an interrupted training had used before; it ends up in `wall_seconds`. `unread_settings`
+    are keys of [training] that the training did not use.
     """
 
     train_seconds: Number
@@ -139,6 +144,7 @@ class Measurements(TypedDict, total=False):
     peak_memory_bytes: Count
     peak_gpu_memory_bytes: Count | None
     resumed_at_step: Count
+    unread_settings: list[Label]
 
 
 class CostEstimate(TypedDict):

@@ -215,6 +215,10 @@ class TrialFolder:
         """Store a trained model's weights, in safetensors' format."""
         write_atomically(self.path / MODEL, data)
 
+    def remove_model(self) -> None:
+        """Remove the stored weights, if there are any."""
+        (self.path / MODEL).unlink(missing_ok=True)
+
     def model(self, digests: Mapping[str, str]) -> bytes:
         """The stored weights, in safetensors' format; `StoreError` where they are not what the record says."""
         with open_plain(self.model_file(digests)) as stream:

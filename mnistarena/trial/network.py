@@ -16,13 +16,16 @@ from torch import nn
 
 from mnistarena.engine import backbone, measure, prediction
 from mnistarena.engine.batches import Batches, fits
-from mnistarena.engine.checkpoint import Arrays, Checkpoints, State, Unusable
+from mnistarena.engine.checkpoint import Checkpoints, State
+from mnistarena.engine.packing import Arrays, Unusable
 from mnistarena.engine.prediction import Outcome, Scores
 from mnistarena.engine.step import autocast
 from mnistarena.engine.training import Watch, train
 from mnistarena.errors import StoreError, TrialError
 from mnistarena.plugin.messages import HistoryRow, Measurements, RowAdded, StepsDone
 from mnistarena.trial.context import TrialContext
+from mnistarena.trial.model import trains_itself
+from mnistarena.trial.own_training import train_itself
 
 SAMPLE = 8
 """Images on which a model is tried before its training."""
@@ -87,15 +90,19 @@ def _train(context: TrialContext, model: nn.Module) -> Measurements:
     context.begin("training")
     with contextlib.ExitStack() as stack:
         checkpoints = _checkpoints(context, stack)
-        measurements = train(
-            ready.trained,
-            ready.train_split,
-            context.recipe,
-            seed=context.seed,
-            watch=Watch(validate, on_row, on_step=on_step),
-            checkpoints=checkpoints,
-            spent=ready.seconds,
-        )
+        if trains_itself(model):
+            split, held = ready.train_split, ready.held
+            measurements = train_itself(context, model, split=split, held=held, checkpoints=checkpoints)
+        else:
+            measurements = train(
+                ready.trained,
+                ready.train_split,
+                context.recipe,
+                seed=context.seed,
+                watch=Watch(validate, on_row, on_step=on_step),
+                checkpoints=checkpoints,
+                spent=ready.seconds,
+            )
     if checkpoints.found is not None:
         state = checkpoints.found[0]
         measurements |= {"resumed_at_step": state["step"], "earlier_seconds": state["wall_seconds"]}
@@ -130,7 +137,8 @@ def prepare_data(
     # A short training does not see enough images to pay for computing something of all of them beforehand.
     seen = recipe.steps * recipe.batch_size if recipe.steps else len(images) * (recipe.epochs or 1)
     whole = seen >= len(images)
-    can_freeze = whole and not chain.random and not hasattr(model, "training_loss")
+    own = trains_itself(model) or hasattr(model, "training_loss")
+    can_freeze = whole and not chain.random and not own
     parts = backbone.frozen_parts(model) if can_freeze else None
     if parts is not None and not _may_cut(context, model, amp):
         parts = None

@@ -6,15 +6,16 @@ import json
 import time
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from mnistarena.engine.chain import build_chain
-from mnistarena.engine.checkpoint import Unusable
+from mnistarena.engine.packing import Unusable
 from mnistarena.engine.prediction import Outcome, Predict
 from mnistarena.engine.random_state import seed_everything
 from mnistarena.engine.seeds import derive
-from mnistarena.errors import TrialError, first_line
+from mnistarena.errors import ArenaError, TrialError, first_line
 from mnistarena.plugin.components import Predictions
 from mnistarena.plugin.executor import Job
 from mnistarena.plugin.messages import Event, Measured, Measurements, Result, Send, StageBegan
@@ -25,9 +26,13 @@ from mnistarena.store.trial_folder import TrialFolder
 from mnistarena.trial.classifier import run_classifier
 from mnistarena.trial.context import TrialContext
 from mnistarena.trial.estimate import classifier_cost, network_cost
+from mnistarena.trial.model import build_model
 from mnistarena.trial.network import run_network
 from mnistarena.trial.scoring import CHANGED, predict_views, score
-from mnistarena.trial.trained import Trained, fit, load_weights, untrained
+from mnistarena.trial.trained import Trained, fit, load_bytes, load_weights, untrained
+
+ALIKE, ALIKE_IMAGES = 1e-3, 8
+"""How far the probabilities of a stored model may be from those of the trained one, and on how many images."""
 
 
 def run_trial(job: Job, send: Send, notes: list[str]) -> Result:
@@ -95,13 +100,7 @@ def _build(context: TrialContext) -> Any:
     definition = context.registry.get("model", context.job.identity["model"]["name"]).definition
     params = definition.params.model_validate_json(context.job.params)
     seed_everything(derive(context.seed, "initialisation"))
-    model = definition.build(params, context.chain.task)
-    if not isinstance(model, nn.Module) and not (hasattr(model, "fit") and hasattr(model, "predict_proba")):
-        raise TrialError(
-            f"build of {definition.name} returned {type(model).__name__}: neither a torch.nn.Module "
-            "nor a scikit-learn classifier with fit and predict_proba"
-        )
-    return model
+    return build_model(definition, params, context.chain.task)
 
 
 def _train(context: TrialContext, model: Any) -> Outcome:
@@ -132,9 +131,30 @@ def _store_weights(context: TrialContext, outcome: Outcome) -> None:
     if not context.job.keep_model or outcome.weights is None:
         return
     try:
-        context.folder.write_model(outcome.weights())
+        weights = outcome.weights()
+        context.folder.write_model(weights)
+        _check_restored(context, weights, outcome.predict)
     except Exception as problem:  # a state that no file can hold, a model's own function, a full disk
-        context.note(f"the trained model is not stored: {type(problem).__name__}: {first_line(problem)}")
+        context.folder.remove_model()
+        kind = "" if isinstance(problem, ArenaError) else f"{type(problem).__name__}: "
+        context.note(f"the trained model is not stored: {kind}{first_line(problem)}")
+
+
+def _check_restored(context: TrialContext, weights: bytes, predict: Predict) -> None:
+    """Raise `TrialError` unless the model, built anew with its weights, predicts what the trained one does."""
+    job = context.job
+    assert job.task is not None
+    images = context.array("test_images")[:ALIKE_IMAGES]
+    wanted = predict(images)
+    if not np.array_equal(wanted, predict(images)):  # its predictions are random
+        return
+    built = untrained(job.identity, params=job.params, task=job.task, device=context.device, registry=context.registry)
+    load_bytes(built, weights)
+    if not np.allclose(built.probabilities(images), wanted, atol=ALIKE):
+        raise TrialError(
+            "built anew with the stored weights it answers otherwise, so it keeps something that it learned outside "
+            "its parameters and buffers; use register_buffer"
+        )
 
 
 def _costs(context: TrialContext, outcome: Outcome) -> Measurements:

@@ -18,6 +18,7 @@ from mnistarena.data.arrays import read_array
 from mnistarena.engine import prediction
 from mnistarena.engine.batches import Batches
 from mnistarena.engine.chain import Chain, build_chain
+from mnistarena.engine.model_state import make_room
 from mnistarena.engine.random_state import seed_everything
 from mnistarena.engine.seeds import derive
 from mnistarena.engine.step import autocast
@@ -29,6 +30,7 @@ from mnistarena.pretrained.weights import without_weights
 from mnistarena.spec.schema import Training
 from mnistarena.store.trial_folder import TrialFolder
 from mnistarena.trial.classifier import flat, seed_classifier
+from mnistarena.trial.model import build_model, trains_itself
 from mnistarena.trial.network import to_channels_last
 
 
@@ -72,14 +74,13 @@ def untrained(identity: Identity, *, params: str, task: Task, device: torch.devi
     recipe = Training.model_validate_json(json.dumps(identity["training"]))
     definition = registry.get("model", identity["model"]["name"]).definition
     seed_everything(derive(identity["seed"], "initialisation"))
-    model = definition.build(without_weights(definition.params.model_validate_json(params)), chain.task)
+    model = build_model(definition, without_weights(definition.params.model_validate_json(params)), chain.task)
     return Trained(task, chain, recipe=recipe, model=model, device=device)
 
 
 def load_weights(trained: Trained, folder: TrialFolder, *, digests: Mapping[str, str], name: str) -> None:
     """A trial's stored weights into its torch module; `StoreError` where there are none, or they do not fit."""
     from safetensors import SafetensorError
-    from safetensors.torch import load
 
     if folder.digest_of_model() is None:
         raise StoreError(
@@ -87,10 +88,20 @@ def load_weights(trained: Trained, folder: TrialFolder, *, digests: Mapping[str,
             "keep_models = true, arena run SPEC --only LABEL --force trains it again"
         )
     try:
-        trained.model.load_state_dict(load(folder.model(digests)))
+        load_bytes(trained, folder.model(digests))
     except (SafetensorError, RuntimeError) as problem:
         first = " ".join(str(problem).split("\n", 2)[:2])
         raise StoreError(f"the stored weights of {name} do not fit the model as installed: {first}") from problem
+
+
+def load_bytes(trained: Trained, weights: bytes) -> None:
+    """A state dict in safetensors' format into a torch module, which is in evaluation mode and on its device then."""
+    from safetensors.torch import load
+
+    state = load(weights)
+    if trains_itself(trained.model):
+        make_room(trained.model, state)
+    trained.model.load_state_dict(state)
     trained.model.to(trained.device).eval()
     to_channels_last(trained.model)
 

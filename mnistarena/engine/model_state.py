@@ -1,0 +1,38 @@
+"""Everything that a module keeps as tensors, and how it is put back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+
+def all_of(model: nn.Module) -> dict[str, Any]:
+    """Parameters, buffers and extra state; also the buffers that a model leaves out of its state_dict."""
+    return {**dict(model.named_buffers()), **model.state_dict()}
+
+
+def make_room(model: nn.Module, state: Mapping[str, Any]) -> None:
+    """Give each buffer the shape that it has in `state`: a model that trains itself may keep as much as it finds.
+
+    A buffer that was registered as None, and has got a value since, is made too.
+    """
+    for path, module in model.named_modules():
+        for name, buffer in module._buffers.items():
+            value = state.get(f"{path}.{name}" if path else name)
+            if isinstance(value, torch.Tensor) and (buffer is None or buffer.shape != value.shape):
+                device = next((p.device for p in model.parameters()), value.device) if buffer is None else buffer.device
+                module._buffers[name] = torch.empty_like(value, device=device)
+
+
+def put_back(model: nn.Module, state: Mapping[str, Any]) -> None:
+    """Set every tensor of a model to what `all_of` found; raises `ValueError` where it is of another model."""
+    make_room(model, state)
+    here = all_of(model)
+    if set(here) != set(state):
+        raise ValueError(f"it is of a model with other tensors: {sorted(set(here) ^ set(state))[:3]}")
+    with torch.no_grad():
+        for name, value in here.items():
+            value.copy_(state[name])

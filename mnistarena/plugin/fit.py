@@ -1,0 +1,97 @@
+"""What a model that trains itself is given. Torch is never imported here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mnistarena.plugin.components import Task
+
+if TYPE_CHECKING:
+    import torch
+
+Scores = Mapping[str, float]
+
+
+class FitContext(Protocol):
+    """A training under way, as a model's own `fit(training)` and its optional methods see it.
+
+    Never a test image, and validation images by their score only. Values of the spec's [training] are attributes:
+    `training.epochs`, `training.batch_size`, `training.precision` …; the report shows those that were read.
+    """
+
+    @property
+    def task(self) -> Task:
+        """The task after all transforms: `image_shape`, `n_classes`, `n_train`, `class_counts` …"""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model and every batch are."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """The trial's seed. torch's, NumPy's and Python's streams are seeded from it already."""
+        ...
+
+    @property
+    def steps_done(self) -> int:
+        """How many times `step` was called, before an interruption as well."""
+        ...
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether the trial was asked to stop: the next `checkpoint` writes one and ends the trial."""
+        ...
+
+    def __getattr__(self, name: str) -> Any:
+        """A value of the spec's [training]; AttributeError where there is none of this name."""
+        ...
+
+    def batches(
+        self, epoch: int, *, batch_size: int | None = None, drop_last: bool = False
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Every training image once: float `(N, C, H, W)` and labels int64 `(N,)`, transformed, the random ones too.
+
+        Order and random transforms depend on the seed and `epoch` alone. `batch_size` is the recipe's where it is not
+        given; with `drop_last`, a smaller last batch is left out.
+        """
+        ...
+
+    def in_order(self, *, batch_size: int | None = None) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Every training image once, as it lies, without random transforms: for features, prototypes, neighbours."""
+        ...
+
+    def step(self, loss: torch.Tensor | float | None = None, **logged: float) -> None:
+        """Count a step: its loss, a scalar, goes into the history; `logged` values are averaged beside it.
+
+        Raises `TrialError` where the loss is not finite. It does not call `backward`.
+        """
+        ...
+
+    def validate(self) -> Scores:
+        """Add a row to the history, and score the model as it is now: `validation_accuracy`, `validation_loss`.
+
+        Empty where the spec sets no validation images aside. The model is in training mode again afterwards.
+        """
+        ...
+
+    def checkpoint(self, state: Mapping[str, Any]) -> None:
+        """Where to go on from after an interruption: nested dicts, lists, tensors, arrays, numbers, texts.
+
+        The module's own parameters and buffers and the random streams are kept beside it. Written where it is time to,
+        or where the trial was asked to stop, which ends the trial here.
+        """
+        ...
+
+    def resume(self) -> dict[str, Any] | None:
+        """The state of the last `checkpoint`; None at a fresh start. To be called once, when everything is built.
+
+        The module's parameters, buffers and the random streams are put back by this call.
+        """
+        ...
+
+    def note(self, sentence: str) -> None:
+        """A fact that a reader of the results must know."""
+        ...

@@ -1,0 +1,246 @@
+"""A model that trains itself: what its `fit(training)` gets, and its place in a trial."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from mnistarena.engine import measure, prediction
+from mnistarena.engine.batches import Batches
+from mnistarena.engine.checkpoint import Checkpoints, Interrupted
+from mnistarena.engine.model_state import all_of, put_back
+from mnistarena.engine.packing import Unusable, pack, to_array, to_tensor, unpack
+from mnistarena.engine.prediction import Scores
+from mnistarena.engine.random_state import capture_streams, restore_streams, seed_everything
+from mnistarena.engine.seeds import derive
+from mnistarena.engine.step import autocast
+from mnistarena.errors import TrialError
+from mnistarena.plugin.components import Task
+from mnistarena.plugin.messages import HistoryRow, Measurements, RowAdded, StepsDone
+from mnistarena.trial.context import TrialContext
+
+NEWS_SECONDS = 1.0
+"""How often steps are reported, at most."""
+
+
+def train_itself(
+    context: TrialContext, model: nn.Module, *, split: Batches, held: Batches, checkpoints: Checkpoints
+) -> Measurements:
+    """Let the model train itself in place; `held` is the validation split."""
+    seed_everything(derive(context.seed, "fit"))
+    context.folder.write_history([])
+    training = OwnTraining(context, model, split=split, held=held, checkpoints=checkpoints)
+    model.train()
+    fit: Any = model.fit
+    fit(training)
+    if not training.resumed:
+        checkpoints.found = None
+    return training.outcome()
+
+
+class OwnTraining:
+    """`mnistarena.FitContext`, for the process of a trial."""
+
+    def __init__(
+        self, context: TrialContext, model: nn.Module, *, split: Batches, held: Batches, checkpoints: Checkpoints
+    ) -> None:
+        self.task: Task = context.chain.task
+        self.device, self.seed = context.device, context.seed
+        self.steps_done, self.note = 0, context.note
+        self.resumed = False
+        self.read: set[str] = set()
+        """Keys of [training] that the model has read."""
+        self._context, self._model, self._split, self._held = context, model, split, held
+        self._checkpoints = checkpoints
+        self._rows: list[HistoryRow] = []
+        self._images, self._seconds, self._row_step = 0, 0.0, -1
+        self._sums: dict[str, list[float]] = {}
+        self._losses: list[torch.Tensor] = []
+        self._started = self._news = time.perf_counter()
+        self._began = self._started
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name not in type(self._context.recipe).model_fields:
+            known = ", ".join(type(self._context.recipe).model_fields) if not name.startswith("_") else ""
+            raise AttributeError(f'a training has no "{name}"; [training] has {known}')
+        self.read.add(name)
+        return getattr(self._context.recipe, name)
+
+    # ---- Data
+
+    def batches(
+        self, epoch: int, *, batch_size: int | None = None, drop_last: bool = False
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Every training image once, transformed, the random ones too; order and draws by the seed and `epoch`."""
+        size = self.batch_size if batch_size is None else batch_size
+        order, augment = (derive(self.seed, purpose, epoch) for purpose in ("order", "augment"))
+        for images, labels in self._split.epoch(size, order, augment):
+            if drop_last and len(labels) < size:
+                return
+            self._images += len(labels)
+            yield images, labels
+
+    def in_order(self, *, batch_size: int | None = None) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Every training image once, as it lies, without random transforms."""
+        assert self._split.labels is not None
+        for images, rows in self._split.in_order(batch_size):
+            yield images, self._split.labels[rows]
+
+    # ---- Progress
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether the trial was asked to stop."""
+        return self._checkpoints.asked()
+
+    def step(self, loss: torch.Tensor | float | None = None, **logged: float) -> None:
+        """Count a step, with its loss and what else the history is to show."""
+        self.steps_done += 1
+        if loss is not None:
+            self._losses.append(torch.as_tensor(loss).detach().reshape(()))
+        for name, value in logged.items():
+            self._sums.setdefault(name, []).append(float(value))
+        if (now := time.perf_counter()) - self._news > NEWS_SECONDS:
+            self._news = now
+            self._context.send(StepsDone(self.steps_done, self._total(), loss=self._mean_loss() or 0.0))
+
+    def validate(self) -> Scores:
+        """Add a row to the history and score the model on the validation split."""
+        self._stop_clock()
+        scores = self._scores()
+        loss = self._mean_loss()
+        row: HistoryRow = {
+            "epoch": round(self._images / max(1, self._split.n), 4),
+            "step": self.steps_done,
+            "learning_rate": None,
+            "train_loss": loss,
+            "validation_loss": scores.get("validation_loss"),
+            "validation_accuracy": scores.get("validation_accuracy"),
+            "train_seconds": self._seconds,
+            "wall_seconds": time.perf_counter() - self._began,
+        }
+        if self._sums:
+            row["logged"] = {name: sum(values) / len(values) for name, values in self._sums.items()}
+        self._rows.append(row)
+        self._losses, self._sums, self._row_step = [], {}, self.steps_done
+        self._context.folder.append_history(row)
+        self._context.send(RowAdded(row))
+        self._started = time.perf_counter()
+        return scores
+
+    def _scores(self) -> Scores:
+        if not self._held.n:
+            return {}
+        modes = {module: module.training for module in self._model.modules()}
+        amp = autocast(self._context.recipe, self.device)
+        found = prediction.scores(self._model, self._held, self.task.n_classes, amp)
+        for module, mode in modes.items():
+            module.training = mode
+        return found
+
+    def _mean_loss(self) -> float | None:
+        """The mean loss since the last row; raises `TrialError` where a loss is not finite."""
+        if not self._losses:
+            return None
+        losses = torch.stack([one.double().cpu() for one in self._losses])
+        for index, loss in enumerate(losses.tolist()):
+            if not math.isfinite(loss):
+                step = self.steps_done - len(losses) + 1 + index
+                raise TrialError(f"training diverged: the loss is {loss} at step {step}")
+        return float(losses.mean())
+
+    def _total(self) -> int:
+        """Steps in all, as far as they are known: as the recipe would take them, where the model follows it."""
+        recipe = self._context.recipe
+        planned = recipe.steps or math.ceil(self._split.n / recipe.batch_size) * (recipe.epochs or 1)
+        return max(planned, self.steps_done)
+
+    def _stop_clock(self) -> None:
+        measure.synchronize(self.device)
+        self._seconds += time.perf_counter() - self._started
+
+    # ---- Checkpoints
+
+    def checkpoint(self, state: Mapping[str, Any]) -> None:
+        """Write where the training is, where it is time to; ends the trial where it was asked to stop."""
+        if not self._checkpoints.due(end_of_epoch=True):
+            return
+        self._stop_clock()
+        self._checkpoints.store(lambda: self._captured(state))
+        if self.should_stop:
+            raise Interrupted(self.steps_done, self._total())
+        self._started = time.perf_counter()
+
+    def _captured(self, state: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        drawn, generators = capture_streams(self.device)
+        tensors: dict[str, torch.Tensor] = {}
+        kept = {
+            "model": pack(all_of(self._model), "model", tensors, "the model"),
+            "own": pack(dict(state), "own", tensors, "the state given to checkpoint"),
+            "generators": pack(generators, "streams", tensors, "the random streams"),
+            "losses": pack([float(one) for one in self._losses], "losses", tensors, "the losses"),
+            "sums": pack(self._sums, "sums", tensors, "the logged values"),
+        }
+        found = {
+            "step": self.steps_done,
+            "rows": self._rows,
+            "row_step": self._row_step,
+            "images_seen": self._images,
+            "train_seconds": self._seconds,
+            "wall_seconds": time.perf_counter() - self._began,
+            "kept": kept,
+            "dtypes": {key: str(value.dtype).removeprefix("torch.") for key, value in tensors.items()},
+            "strides": {key: list(value.stride()) for key, value in tensors.items()},
+            "streams": drawn,
+        }
+        return found, {key: to_array(value) for key, value in tensors.items()}
+
+    def resume(self) -> dict[str, Any] | None:
+        """The state of the last checkpoint; the model's tensors and the random streams are put back."""
+        if self._checkpoints.found is None:
+            return None
+        state, arrays = self._checkpoints.found
+
+        def tensor(key: str) -> torch.Tensor:
+            value = to_tensor(arrays[key], state["dtypes"][key])
+            return torch.empty_strided(value.shape, state["strides"][key], dtype=value.dtype).copy_(value)
+
+        try:
+            kept = {name: unpack(value, tensor) for name, value in state["kept"].items()}
+            put_back(self._model, kept["model"])
+            restore_streams(state["streams"], kept["generators"], self.device)
+            self.steps_done, self._rows, self._images = state["step"], list(state["rows"]), state["images_seen"]
+            self._seconds, self._row_step = state["train_seconds"], state["row_step"]
+            self._began = time.perf_counter() - state["wall_seconds"]
+            self._context.folder.write_history(self._rows)
+            self._losses, self._sums = [torch.tensor(loss) for loss in kept["losses"]], kept["sums"]
+        except (KeyError, TypeError, ValueError, RuntimeError) as problem:
+            raise Unusable(f"{type(problem).__name__}: {problem}") from problem
+        self.resumed, self._started = True, time.perf_counter()
+        own: dict[str, Any] = kept["own"]
+        return own
+
+    # ---- The end
+
+    def outcome(self) -> Measurements:
+        """How the training went; its last row is added where the model has not asked for it."""
+        self._stop_clock()
+        self._started = time.perf_counter()
+        if self._row_step != self.steps_done or not self._rows:
+            self.validate()
+        row = self._rows[-1]
+        return {
+            "train_seconds": self._seconds,
+            "images_per_second": self._images / self._seconds if self._images and self._seconds else None,
+            "epochs": row["epoch"],
+            "steps": self.steps_done,
+            "train_loss": row["train_loss"],
+            "validation_loss": row["validation_loss"],
+            "validation_accuracy": row["validation_accuracy"],
+            "unread_settings": sorted(set(type(self._context.recipe).model_fields) - self.read),
+        }

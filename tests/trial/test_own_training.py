@@ -1,0 +1,259 @@
+"""A model that trains itself: fit(training) has the engine's data, history, checkpoints and place in the report."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import mnistarena
+from mnistarena.store.results import read_run
+
+from ..helpers import bits, by_label, wait_for
+
+PLUGIN = '''
+import time
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from mnistarena import ModelDef, Params, hookimpl
+
+
+class NoParams(Params):
+    pass
+
+
+def network(task):
+    channels, height, width = task.image_shape
+    return nn.Sequential(nn.Flatten(), nn.Linear(channels * height * width, 32), nn.ReLU(), nn.Dropout(0.2),
+                         nn.Linear(32, task.n_classes))
+
+
+class Loop(nn.Module):
+    """An ordinary loop, as its author would write it."""
+
+    pause = 0.0
+
+    def __init__(self, task):
+        super().__init__()
+        self.net = network(task)
+
+    def forward(self, images):
+        return self.net(images)
+
+    def fit(self, training):
+        optimizer = torch.optim.Adam(self.parameters(), lr=0.01)
+        state = training.resume()
+        first = 0
+        if state is not None:
+            optimizer.load_state_dict(state["optimizer"])
+            first = state["epoch"]
+        for epoch in range(first, training.epochs):
+            for images, labels in training.batches(epoch):
+                loss = functional.cross_entropy(self(images), labels)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                training.step(loss, batch=len(labels))
+                time.sleep(self.pause)
+            training.validate()
+            training.checkpoint({"optimizer": optimizer.state_dict(), "epoch": epoch + 1})
+
+
+class Slow(Loop):
+    pause = 0.02
+
+
+class Neighbour(nn.Module):
+    """The label of the nearest training image; what it keeps has the shape of what it was given."""
+
+    def __init__(self, task):
+        super().__init__()
+        self.n_classes = task.n_classes
+        self.register_buffer("images", None)
+        self.register_buffer("labels", torch.zeros(0, dtype=torch.int64))
+
+    def fit(self, training):
+        batches = list(training.in_order())
+        self.images = torch.cat([images.flatten(1) for images, _ in batches])
+        self.labels = torch.cat([labels for _, labels in batches])
+
+    def forward(self, images):
+        nearest = torch.cdist(images.flatten(1), self.images).argmin(1)
+        return 10.0 * functional.one_hot(self.labels[nearest], self.n_classes).float()
+
+
+class Forgetful(Loop):
+    """It keeps what it learns outside its buffers."""
+
+    def fit(self, training):
+        super().fit(training)
+        self.shift = 5 * torch.eye(10)[3]
+
+    def forward(self, images):
+        return super().forward(images) + getattr(self, "shift", 0)
+
+
+class Lightning(Loop):
+    fit = None
+
+    def training_step(self, batch, index):
+        raise NotImplementedError
+
+    def configure_optimizers(self):
+        raise NotImplementedError
+
+
+class NoModule:
+    def fit(self, training):
+        pass
+
+    def predict(self, images):
+        pass
+
+
+class Diverges(Loop):
+    def fit(self, training):
+        for images, labels in training.batches(0):
+            training.step(float("nan"))
+        training.validate()
+
+
+class Lazy(nn.Module):
+    def __init__(self, task):
+        super().__init__()
+        self.net = nn.Sequential(nn.Flatten(), nn.LazyLinear(16), nn.ReLU(), nn.LazyLinear(task.n_classes))
+
+    def forward(self, images):
+        return self.net(images)
+
+
+class AsksForTooMuch(Loop):
+    def fit(self, training):
+        training.test_images
+
+
+@hookimpl
+def arena_models():
+    for kind in (Loop, Slow, Neighbour, Forgetful, Lightning, NoModule, Diverges, Lazy, AsksForTooMuch):
+        build = lambda params, task, kind=kind: kind(task) if kind is not NoModule else kind()
+        yield ModelDef(kind.__name__.lower(), kind.__name__, params=NoParams, build=build)
+'''
+
+SPEC = """
+plugins = ["own.py"]
+[benchmark]
+name = "own"
+metrics = ["accuracy"]
+seeds = [0]
+[[dataset]]
+name = "digits"
+validation = 200
+[training]
+epochs = {epochs}
+batch_size = 32
+"""
+
+
+def spec(folder, *models, epochs=6):
+    (folder / "own.py").write_text(PLUGIN)
+    text = SPEC.format(epochs=epochs) + "".join(f'[[model]]\nname = "{name}"\n' for name in models)
+    (folder / "own.toml").write_text(text)
+
+
+def test_models_that_train_themselves_are_trained_measured_stored_and_restored(arena, tmp_path):
+    spec(tmp_path, "loop", "neighbour", "forgetful", "lazy")
+    done = arena("run", "own.toml")
+    assert done.status == 0, done.out + done.err
+    run = tmp_path / "runs" / "own"
+    found = by_label(run)
+    for record in found.values():
+        assert record["status"] == "done", record
+    assert abs(found["loop"]["metrics"]["accuracy"] - plain_loop()) < 0.03
+    assert found["neighbour"]["metrics"]["accuracy"] == nearest_neighbour()
+    measured = found["loop"]["measurements"]
+    assert measured["steps"] == 6 * 39
+    assert measured["epochs"] == 6
+    assert {"optimizer", "schedule", "loss"} <= set(measured["unread_settings"])
+    assert not {"epochs", "batch_size"} & set(measured["unread_settings"])
+    (folder,) = run.glob("trials/loop*")
+    rows = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert rows[-1]["train_loss"] < rows[0]["train_loss"] / 3
+    assert rows[-1]["validation_accuracy"] > 0.9
+    assert rows[0]["logged"] == {"batch": pytest.approx(1237 / 39)}
+    trials = {trial.label: trial for trial in mnistarena.load_run(run).trials}
+    images = (255 * digits()[2]).round().to(torch.uint8).numpy()
+    for label in ("loop", "neighbour", "lazy"):
+        restored = trials[label].restore(plugins=[tmp_path / "own.py"])
+        np.testing.assert_allclose(
+            restored.probabilities(images), trials[label].predictions().probabilities, atol=1e-5, err_msg=label
+        )
+    assert "model.safetensors" not in found["forgetful"]["files"]
+    assert any("built anew with the stored weights it answers otherwise" in n for n in found["forgetful"]["notes"])
+
+
+def test_a_training_of_ones_own_goes_on_after_a_stop_with_the_same_bits(arena, start, tmp_path):
+    for name in ("whole", "stopped"):
+        (tmp_path / name).mkdir()
+        spec(tmp_path / name, "slow", epochs=8)
+    assert arena("run", "own.toml", cwd=tmp_path / "whole").status == 0
+    run = tmp_path / "stopped" / "runs" / "own"
+    running = start("run", "stopped/own.toml", "--out", run)
+    wait_for(lambda: [p for p in run.glob("trials/*/history.jsonl") if len(p.read_text().splitlines()) >= 2])
+    running.send_signal(signal.SIGTERM)
+    running.wait(60)
+    assert read_run(run).trials[0].status == "interrupted"
+    again = arena("run", "own.toml", cwd=tmp_path / "stopped")
+    assert "1 trial continues from a checkpoint" in again.out
+    assert by_label(run)["slow"]["measurements"]["resumed_at_step"] >= 39
+    assert bits(run) == bits(tmp_path / "whole" / "runs" / "own")
+
+
+def test_what_cannot_be_trained_is_refused_in_a_sentence(arena, tmp_path):
+    spec(tmp_path, "lightning", "nomodule", "diverges", "asksfortoomuch")
+    arena("run", "own.toml")
+    messages = {label: record["error"]["message"] for label, record in by_label(tmp_path / "runs" / "own").items()}
+    assert "lightning is a Lightning module: its training_step" in messages["lightning"]
+    assert "nomodule has fit(training), but is no torch.nn.Module" in messages["nomodule"]
+    assert "the loss is nan at step 1" in messages["diverges"]
+    assert 'a training has no "test_images"; [training] has epochs' in messages["asksfortoomuch"]
+
+
+def digits():
+    from mnistarena import DataContext
+    from mnistarena.builtin.datasets import digits
+    from mnistarena.data.splits import SplitRule, split_dataset
+
+    data = digits.load_digits(digits.NoParams(), DataContext(None))
+    rows = split_dataset(data, SplitRule(200)).train
+    images, test = (torch.from_numpy(np.array(a)).float() / 255 for a in (data.train_images[rows], data.test_images))
+    return images, torch.from_numpy(data.train_labels[rows]), test, torch.from_numpy(data.test_labels)
+
+
+def plain_loop() -> float:
+    """The same network in a loop without this package; its accuracy on the test split."""
+    images, labels, test, wanted = digits()
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Dropout(0.2), nn.Linear(32, 10))
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
+    for _ in range(6):
+        for rows in torch.randperm(len(images)).split(32):
+            loss = nn.functional.cross_entropy(net(images[rows]), labels[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    with torch.no_grad():
+        return (net.eval()(test).argmax(1) == wanted).double().mean().item()
+
+
+def nearest_neighbour() -> float:
+    images, labels, test, wanted = digits()
+    nearest = torch.cdist(test.flatten(1), images.flatten(1)).argmin(1)
+    return (labels[nearest] == wanted).double().mean().item()
