@@ -11,6 +11,7 @@ from pathlib import Path
 from mnistarena import environment
 from mnistarena.data.arrays import write_arrays
 from mnistarena.environment import Conditions
+from mnistarena.execution.cores import Cores
 from mnistarena.execution.supervisor import Supervisor
 from mnistarena.execution.workers import Workers
 from mnistarena.plan.contents import Plan
@@ -78,6 +79,7 @@ def estimate_plan(
     for trial in plan.trials():
         by_recipe.setdefault(_key(trial.recipe), []).append(trial)
     found: dict[str, Estimate] = {}
+    cores = Cores()
     with tempfile.TemporaryDirectory(prefix="arena-plan-") as name:
         folder = Path(name)
         for data in plan.datasets:
@@ -89,7 +91,7 @@ def estimate_plan(
                 if time.monotonic() < until:
                     yield _submission(trials[0], folder, number, conditions, plan)
 
-        supervisor = Supervisor(workers, conditions["jobs"])
+        supervisor = Supervisor(workers, conditions["jobs"], cores=cores)
         for submission, result in supervisor.results(submissions()):
             one, first = _estimate(result), submission.key
             tried(first.recipe, one)

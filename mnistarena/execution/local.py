@@ -22,10 +22,11 @@ class LocalExecutor:
     """`mnistarena.executors.Executor` on this machine."""
 
     def __init__(self, context: ExecutorContext) -> None:
+        from mnistarena.execution.cores import Cores
         from mnistarena.execution.workers import Workers
 
         self.context, self.jobs = context, 1
-        self.workers = Workers()
+        self.workers, self.cores = Workers(), Cores()
         if context.ahead:
             self.workers.get_ready()
 
@@ -41,8 +42,10 @@ class LocalExecutor:
         """Each submission with its result, in the order in which they end."""
         from mnistarena.execution.supervisor import Supervisor
 
-        limit = self.context.memory_limit
-        return Supervisor(self.workers, self.jobs, reports=reports, memory_limit=limit).results(submissions)
+        supervisor = Supervisor(
+            self.workers, self.jobs, reports=reports, memory_limit=self.context.memory_limit, cores=self.cores
+        )
+        return supervisor.results(submissions)
 
     def close(self) -> None:
         """End the workers' helper processes."""

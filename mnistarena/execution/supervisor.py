@@ -12,6 +12,8 @@ from dataclasses import KW_ONLY, dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
+from mnistarena.environment import Conditions
+from mnistarena.execution.cores import Cores, Share
 from mnistarena.execution.interrupts import Interrupts
 from mnistarena.execution.workers import Workers
 from mnistarena.plugin.executor import Reports, Submission
@@ -26,6 +28,12 @@ POLL_SECONDS = 0.5
 GRACE_SECONDS = 60.0
 """How long a trial that was asked to stop may take to write its checkpoint."""
 
+STOPPED_SECONDS = 2.0
+"""How much longer than asked a supervisor must have slept to have been stopped itself (Ctrl-Z, a paused container)."""
+
+MESSAGES = 5000
+"""More than fit into a pipe: so many are read of a worker at a time, at most."""
+
 
 @dataclass
 class _Running:
@@ -34,6 +42,7 @@ class _Running:
     _: KW_ONLY
     connection: Connection
     deadline: float | None
+    share: Share | None = None
     result: Result | None = None
 
     @property
@@ -42,7 +51,11 @@ class _Running:
 
 
 class Supervisor:
-    """Runs submissions in workers of this machine, `jobs` at a time. `interrupts` may ask it to stop, too."""
+    """Runs submissions in workers of this machine, `jobs` at a time. `interrupts` may ask it to stop, too.
+
+    With `cores`, each trial that computes on the processor has its threads' cores for itself, where there are enough
+    for all; without, several supervisors share a machine.
+    """
 
     def __init__(
         self,
@@ -52,8 +65,9 @@ class Supervisor:
         reports: Reports | None = None,
         memory_limit: int | None = None,
         interrupts: Interrupts | None = None,
+        cores: Cores | None = None,
     ) -> None:
-        self.workers, self.jobs, self.memory_limit = workers, jobs, memory_limit
+        self.workers, self.jobs, self.memory_limit, self.cores = workers, jobs, memory_limit, cores
         self.reports = reports or Reports()
         self.interrupts = interrupts or Interrupts()
         self.running: list[_Running] = []
@@ -83,7 +97,7 @@ class Supervisor:
                     self._listen()
                     self._obey()
                     for one in [one for one in self.running if one.result is not None]:
-                        self.workers.end(one.process)
+                        self._end(one)
                         one.connection.close()
                         one.folder.log.trim()
                         self.running.remove(one)
@@ -91,35 +105,64 @@ class Supervisor:
                         yield one.submission, one.result
             finally:
                 for one in self.running:
-                    self.workers.end(one.process)
+                    self._end(one)
         if self.interrupts.count:
             raise KeyboardInterrupt
 
     def _start(self, submission: Submission) -> None:
         self.reports.tell(submission.key, Started())
-        process, connection = self.workers.start(submission.job)
+        share = self._share(submission.job.conditions)
+        process, connection = self.workers.start(submission.job, share.cores if share else frozenset())
         seconds = seconds_left(submission)
         deadline = None if seconds is None else time.monotonic() + seconds
-        self.running.append(_Running(submission, process, connection=connection, deadline=deadline))
+        self.running.append(_Running(submission, process, connection=connection, deadline=deadline, share=share))
+
+    def _share(self, conditions: Conditions) -> Share | None:
+        """Cores for a trial that computes on the processor, where there are enough for all that run side by side."""
+        threads = conditions["threads"]
+        if self.cores is None or conditions["device"] != "cpu" or self.jobs * threads > len(self.cores.allowed):
+            return None
+        return self.cores.take(threads)
+
+    def _end(self, one: _Running) -> None:
+        self.workers.end(one.process)
+        if one.share is not None:
+            one.share.release()
 
     def _listen(self) -> None:
         """Wait for news, a limit or a signal; sets `result` where a trial has ended or must end."""
         poll = POLL_SECONDS / 5 if self.memory_limit else POLL_SECONDS
         limits = [one.deadline - time.monotonic() for one in self.running if one.deadline is not None]
         wake = self.interrupts.wake
-        ready = wait([wake, *(one.connection for one in self.running)], timeout=max(0.0, min([poll, *limits])))
+        timeout, began = max(0.0, min([poll, *limits])), time.monotonic()
+        ready = wait([wake, *(one.connection for one in self.running)], timeout=timeout)
         if wake in ready:
             self.interrupts.heard()
         now = time.monotonic()
+        self._allow_for(now - began - timeout)
         check_logs = now - self.checked >= POLL_SECONDS
         self.checked = now if check_logs else self.checked
         for one in self.running:
             if one.connection in ready:
-                self._receive(one)
+                self._drain(one)
             if one.result is None:
                 self._enforce_limits(one, now)
             if one.result is None and check_logs:
                 one.folder.log.trim()
+
+    def _allow_for(self, late: float) -> None:
+        """Put off every deadline by the seconds that this process was stopped: as a rule its trials were, too."""
+        if late > STOPPED_SECONDS:
+            self.patience += late
+            for one in self.running:
+                one.deadline = None if one.deadline is None else one.deadline + late
+
+    def _drain(self, one: _Running) -> None:
+        """Take every message of a worker that has arrived: what it did in time counts, however late it is read."""
+        for _ in range(MESSAGES):
+            if one.result is not None or not one.connection.poll():
+                break
+            self._receive(one)
 
     def _receive(self, one: _Running) -> None:
         """Take one message of a worker."""
@@ -134,17 +177,26 @@ class Supervisor:
             self.reports.tell(one.submission.key, message)
 
     def _enforce_limits(self, one: _Running, now: float) -> None:
-        if one.deadline is not None and now >= one.deadline:
-            text = f"the time limit of {one.submission.limit} was reached; raise time_limit, or train less"
-            one.result = self._limit(one, "timeout", "TimeLimit", text)
-        elif self.interrupts.count and now >= self.patience:
-            one.result = {"status": "interrupted"}
-        elif self.memory_limit is not None:
+        """Give a trial over one of its limits a result that says so, unless its own has arrived meanwhile."""
+        late = one.deadline is not None and now >= one.deadline
+        impatient = bool(self.interrupts.count) and now >= self.patience
+        used = 0
+        if self.memory_limit is not None and not late and not impatient:
             assert one.process.pid is not None
             used = memory(one.process.pid)
-            if used > self.memory_limit:
-                text = f"it used {byte_size(used)} of memory; --memory-limit is {byte_size(self.memory_limit)}"
-                one.result = self._limit(one, "failed", "MemoryLimit", text)
+        limit = self.memory_limit if self.memory_limit is not None and used > self.memory_limit else None
+        if late or impatient or limit is not None:
+            self._drain(one)
+        if one.result is not None:
+            return
+        if late:
+            text = f"the time limit of {one.submission.limit} was reached; raise time_limit, or train less"
+            one.result = self._limit(one, "timeout", "TimeLimit", text)
+        elif impatient:
+            one.result = {"status": "interrupted"}
+        elif limit is not None:
+            text = f"it used {byte_size(used)} of memory; --memory-limit is {byte_size(limit)}"
+            one.result = self._limit(one, "failed", "MemoryLimit", text)
 
     def _limit(self, one: _Running, status: Status, kind: str, message: str) -> Result:
         # The worker's fault handler writes where each thread is, even where Python itself hangs.
@@ -178,6 +230,7 @@ class Supervisor:
                 one.process.terminate()
         if count > max(before, 1):
             for one in self.running:
+                self._drain(one)
                 one.result = one.result or {"status": "interrupted"}
 
 

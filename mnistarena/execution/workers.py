@@ -9,6 +9,7 @@ import signal
 import sys
 import types
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -16,6 +17,7 @@ from typing import Any
 
 import psutil
 
+from mnistarena.execution.surroundings import fixed_environment, neutral_folder, short_temporary_folder
 from mnistarena.plugin.executor import Job
 from mnistarena.plugin.messages import Device
 
@@ -43,16 +45,14 @@ class Workers:
     def get_ready(self) -> None:
         """Begin to load torch in the background; without this, the first start does it."""
         if self.context.get_start_method() == "forkserver":
-            from multiprocessing.forkserver import ensure_running
-
             with _isolated():
                 before = psutil.Process().children()
-                ensure_running()
+                self._ensure_forkserver()
                 self.preloading = [child for child in psutil.Process().children() if child not in before]
 
-    def start(self, job: Job) -> tuple[BaseProcess, Connection]:
-        """A worker on a job, and the end of the pipe its events arrive at."""
-        process, connection = self._start(_work, job)
+    def start(self, job: Job, cores: frozenset[int] = frozenset()) -> tuple[BaseProcess, Connection]:
+        """A worker on a job, and the end of the pipe its events arrive at; it stays on processor `cores`, if any."""
+        process, connection = self._start(_work, absolute(job), cores)
         assert process.pid is not None
         self.running.add(process.pid)
         self._tell_guard(process.pid)
@@ -95,14 +95,23 @@ class Workers:
             process.join()
             connection.close()
 
-    def _start(self, target: Callable[[Any, Connection], None], argument: Any) -> tuple[BaseProcess, Connection]:
+    def _start(self, target: Callable[..., None], *arguments: Any) -> tuple[BaseProcess, Connection]:
         self.preloading = []  # now it is needed
         ours, theirs = self.context.Pipe(duplex=False)
-        process = self.context.Process(target=target, args=(argument, theirs))
+        process = self.context.Process(target=target, args=(*arguments, theirs))
         with _isolated():
+            self._ensure_forkserver()
             process.start()
         theirs.close()
         return process, ours
+
+    def _ensure_forkserver(self) -> None:
+        """Start the process that workers are forked from, where it does not run and there is to be one."""
+        if self.context.get_start_method() == "forkserver":
+            from multiprocessing.forkserver import ensure_running
+
+            with neutral_folder(), short_temporary_folder():
+                ensure_running()
 
     def _tell_guard(self, pid: int) -> None:
         try:
@@ -118,6 +127,7 @@ class Workers:
             # A daemon, so that an exit of this process that skips close() does not wait for it.
             process = self.context.Process(target=_stand_guard, args=(theirs,), daemon=True)
             with _isolated():
+                self._ensure_forkserver()
                 process.start()
             theirs.close()
             self.guard = process, ours
@@ -131,7 +141,7 @@ def _isolated() -> Iterator[None]:
     main = sys.modules["__main__"]
     sys.modules["__main__"] = types.ModuleType("__main__")
     try:
-        with _interrupts_blocked():
+        with fixed_environment(), _interrupts_blocked():
             yield
     finally:
         sys.modules["__main__"] = main
@@ -152,10 +162,22 @@ def _interrupts_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _work(job: Job, connection: Connection) -> None:
+def absolute(job: Job) -> Job:
+    """The job with absolute paths: a worker is in a folder of its own."""
+    return replace(
+        job,
+        folder=job.folder.absolute(),
+        data=job.data.absolute(),
+        temporary=job.temporary.absolute(),
+        files={digest: path.absolute() for digest, path in job.files.items()},
+        plugins=tuple(replace(plugin, path=plugin.path.absolute()) for plugin in job.plugins),
+    )
+
+
+def _work(job: Job, cores: frozenset[int], connection: Connection) -> None:
     from mnistarena.trial import process
 
-    process.work(job, connection)
+    process.work(job, cores, connection)
 
 
 def _probe(device: str, connection: Connection) -> None:

@@ -8,21 +8,20 @@ import io
 import os
 import signal
 import sys
-import tempfile
 import threading
 import traceback
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from mnistarena.engine.checkpoint import Interrupted
-from mnistarena.errors import StoreError, cannot_write, first_line
+from mnistarena.errors import StoreError, first_line
 from mnistarena.plugin.executor import Job
 from mnistarena.plugin.messages import Device, Ended, ErrorDetails, Result, Status
 from mnistarena.store.trial_folder import TrialFolder
+from mnistarena.trial.isolation import OTHER_HASH_SEED, has_own_hash_seed, keep_to, limit_threads, move_into
 from mnistarena.trial.processes import end_all, lead
 from mnistarena.trial.run import run_trial
 from mnistarena.trial.scoring import MetricError
@@ -32,18 +31,20 @@ TRACEBACK_CHARACTERS = 100_000
 """What a record keeps of an error; a plugin may raise one of any size."""
 
 
-def work(job: Job, connection: Connection) -> None:
-    """The worker's main function: do the job, send events, then `Ended` with its result."""
+def work(job: Job, cores: frozenset[int], connection: Connection) -> None:
+    """The worker's main function: do the job on `cores` (none: on all), send events, then `Ended` with its result."""
+    keep_to(cores)
     lead(os.getpid())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     log = TrialFolder(job.folder).log.open()
     os.dup2(log, 1)
     os.dup2(log, 2)
     sys.stdout, sys.stderr = log_stream(1), log_stream(2)
+    limit_threads(job.conditions["threads"])
     os.environ.update(job.environment)
     faulthandler.enable(file=2)
     faulthandler.register(signal.SIGUSR1, file=2, all_threads=True)
-    notes: list[str] = []
+    notes = [OTHER_HASH_SEED] if has_own_hash_seed() else []
     result = _result(job, connection, notes)
     if notes:
         result["notes"] = notes
@@ -56,7 +57,7 @@ def work(job: Job, connection: Connection) -> None:
 
 def _result(job: Job, connection: Connection, notes: list[str]) -> Result:
     try:
-        keep_temporary_files_in(job.temporary)
+        move_into(job.temporary)
         return run_trial(job, connection.send, notes)
     except Interrupted as problem:
         return {"status": "interrupted", "progress": {"step": problem.step, "total": problem.total}}
@@ -97,15 +98,6 @@ def log_stream(descriptor: int) -> io.TextIOWrapper:
     """Text into an open file, line by line, that never fails."""
     raw = _Log(descriptor, "w", closefd=False)
     return io.TextIOWrapper(io.BufferedWriter(raw), errors="replace", line_buffering=True)
-
-
-def keep_temporary_files_in(folder: Path) -> None:
-    """Where `tempfile` and every program that the trial starts put their files, so that they end with the trial."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise cannot_write(f"in {folder.parent}", problem) from problem
-    os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
 
 
 def describe(problem: BaseException, job: Job) -> ErrorDetails:
