@@ -30,15 +30,16 @@ def optimizers() -> dict[str, tuple[str, Path]]:
     return found
 
 
-def arguments(name: str) -> list[str]:
+@lru_cache
+def arguments(name: str) -> tuple[str, ...]:
     """The arguments of an optimizer's constructor, beside `self` and `params`."""
     class_name, file = optimizers()[name.lower()]
     for node in ast.parse(file.read_text("utf-8")).body:
         if isinstance(node, ast.ClassDef) and node.name == class_name:
             for item in node.body:
                 if isinstance(item, ast.FunctionDef) and item.name == "__init__":
-                    return [a.arg for a in (*item.args.args, *item.args.kwonlyargs)][2:]
-    return []
+                    return tuple(a.arg for a in (*item.args.args, *item.args.kwonlyargs))[2:]
+    return ()
 
 
 def problems(name: str, given: dict[str, Any]) -> list[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """Killed at any moment and started again, a run ends with the bits of one that was never disturbed.
 
-`make chaos` kills twenty times (ARENA_CHAOS_KILLS); the suite, five.
+`make chaos` kills twenty times (ARENA_CHAOS_KILLS); the suite, three.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,8 +21,11 @@ import pytest
 from ..helpers import bits, records
 
 SPEC = Path(__file__).with_name("chaos.toml")
-KILLS = int(os.environ.get("ARENA_CHAOS_KILLS", "5"))
-EVERY = "0.3s"
+KILLS = int(os.environ.get("ARENA_CHAOS_KILLS", "3"))
+COMMAND = ("run", SPEC, "--jobs", 2, "--threads", 1, "--checkpoint-every", "0.2s")
+PLANNING = 3.0
+"""Seconds in which a new process has hardly begun a trial."""
+MOMENTS = random.Random(20261123)
 
 
 def everything(run: Path) -> tuple[object, ...]:
@@ -36,9 +40,9 @@ def resumed(run: Path) -> int:
     return sum("resumed_at_step" in record["measurements"] for record in records(run))
 
 
-def start(run: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "mnistarena", "run", SPEC, "--out", run, "--jobs", "2", "--threads", "1"]
-    return subprocess.Popen([*command, "--checkpoint-every", EVERY], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+def started(run: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "mnistarena", *map(str, COMMAND), "--out", run]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def kill_tree(process: subprocess.Popen[bytes]) -> None:
@@ -53,30 +57,55 @@ def kill_tree(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def finish(run: Path) -> None:
-    process = start(run)
-    _, errors = process.communicate(timeout=240)
-    assert process.returncode == 0, errors.decode()
+def wait(process: subprocess.Popen[bytes], seconds: float = 240, until: Callable[[], object] = lambda: False) -> None:
+    """Wait for so many seconds, for something to happen, or for the process to end."""
+    deadline = time.monotonic() + seconds
+    while process.poll() is None and time.monotonic() < deadline and not until():
+        time.sleep(0.02)
+
+
+def wait_for_its_moment(process: subprocess.Popen[bytes], run: Path, kill: int, seconds: float) -> None:
+    """Every third kill comes at any moment of the trials, as soon as there is a new checkpoint, and before any trial.
+
+    `seconds` is how long the trials take.
+    """
+    if kill % 3 == 2:
+        wait(process, MOMENTS.uniform(0, PLANNING))
+        return
+    began = time.time()
+    wanted, later = ("trials/*/checkpoint*", 0.1) if kill % 3 else ("trials/*/log.txt", seconds)
+
+    def happened() -> bool:
+        with suppress(FileNotFoundError):
+            return any(path.stat().st_mtime > began for path in run.glob(wanted))
+        return False
+
+    wait(process, until=happened)
+    wait(process, MOMENTS.uniform(0, later))
 
 
 @pytest.mark.timeout(1800)
-def test_killed_at_random_moments_and_resumed_a_run_ends_bit_identical(tmp_path):
-    began = time.monotonic()
-    finish(tmp_path / "undisturbed")
-    seconds = time.monotonic() - began
-    expected = everything(tmp_path / "undisturbed")
-    assert len(records(tmp_path / "undisturbed")) == 5
-    assert resumed(tmp_path / "undisturbed") == 0
+def test_killed_at_random_moments_and_resumed_a_run_ends_bit_identical(arena, tmp_path):
+    def finish(run: Path) -> None:
+        done = arena(*COMMAND, "--out", run)
+        assert done.status == 0, done.out + done.err
 
-    moments, kills, rounds, went_on = random.Random(20261123), 0, 0, 0
+    finish(tmp_path / "undisturbed")
+    expected = everything(tmp_path / "undisturbed")
+    undisturbed = records(tmp_path / "undisturbed")
+    assert len(undisturbed) == 5
+    assert resumed(tmp_path / "undisturbed") == 0
+    seconds = sum(record["measurements"]["wall_seconds"] for record in undisturbed) / 2
+
+    kills, rounds, went_on = 0, 0, 0
     while kills < KILLS:
         rounds += 1
         run = tmp_path / f"run{rounds}"
-        for _ in range(moments.choice([1, 1, 2, 3])):
-            process = start(run)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(moments.uniform(0.0, seconds))
+        for _ in range(MOMENTS.choice([1, 1, 2, 3])):
+            process = started(run)
+            wait_for_its_moment(process, run, kills, seconds)
             if process.poll() is not None:
+                assert process.returncode == 0
                 break
             kill_tree(process)
             kills += 1
