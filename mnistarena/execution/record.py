@@ -8,7 +8,7 @@ from typing import cast
 from mnistarena.environment import Conditions
 from mnistarena.execution.resume import ScoringRequest, has_predictions
 from mnistarena.plan.recipe import Trial
-from mnistarena.plugin.messages import Measurements, Result
+from mnistarena.plugin.messages import REASON_CHARACTERS, Measurements, Result, error_message, view_title
 from mnistarena.store.records import TrialRecord
 
 
@@ -34,7 +34,7 @@ def trained_record(
         "started": began,
         "finished": now(),
     }
-    record = cast(TrialRecord, {**record, **_without_conditions(result)})
+    record = cast(TrialRecord, {**record, **_answer(result)})
     if has_predictions(record):
         request.note(record)
         record.setdefault("measurements", measured)
@@ -43,7 +43,7 @@ def trained_record(
 
 def scored_record(before: TrialRecord | None, result: Result, request: ScoringRequest) -> TrialRecord:
     """The record of a trial of which only metrics and views were computed: `before`, with the new figures."""
-    merged = cast(TrialRecord, {**(before or {}), **_without_conditions(result)})
+    merged = cast(TrialRecord, {**(before or {}), **_answer(result)})
     if result["status"] == "interrupted":
         return merged
     if "error" not in result:
@@ -52,10 +52,24 @@ def scored_record(before: TrialRecord | None, result: Result, request: ScoringRe
     return merged
 
 
+def unscored(result: Result, request: ScoringRequest, *, views_too: bool) -> Result:
+    """The result of a trial whose process ended while its stored predictions were scored: done, without figures."""
+    reason = error_message(result, "it was interrupted").partition("\n")[0][:REASON_CHARACTERS]
+    found: Result = {
+        "status": "done",
+        "metrics": dict.fromkeys(request.metrics),
+        "metric_problems": dict.fromkeys(request.metrics, reason),
+        "no_values": {},
+    }
+    if views_too:
+        found["view_problems"] = dict.fromkeys(map(view_title, request.views), reason)
+    return found
+
+
 def now() -> str:
     """The present time in UTC, in ISO 8601 to the second."""
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
-def _without_conditions(result: Result) -> Result:
+def _answer(result: Result) -> Result:
     return cast(Result, {key: value for key, value in result.items() if key != "conditions"})

@@ -17,7 +17,7 @@ from mnistarena.environment import Conditions
 from mnistarena.errors import ArenaError, StoreError
 from mnistarena.execution.observer import Observer
 from mnistarena.execution.options import Options
-from mnistarena.execution.record import now, scored_record, trained_record
+from mnistarena.execution.record import now, scored_record, trained_record, unscored
 from mnistarena.execution.resume import Resume, ScoringRequest, carry_over
 from mnistarena.plan.contents import Plan
 from mnistarena.plan.lookup import registry_for
@@ -37,6 +37,7 @@ from mnistarena.plugin.messages import Event, Measured, Measurements, Result, St
 from mnistarena.plugin.registry import Registry
 from mnistarena.spec.load import load_spec
 from mnistarena.spec.problems import describe
+from mnistarena.store.findings import idle_seeds, missing_figures
 from mnistarena.store.records import PlanRecord, TrialRecord
 from mnistarena.store.results import StoredRun, read_run
 from mnistarena.store.run_folder import RunFolder
@@ -73,7 +74,10 @@ def execute(
             execution.run()
     finally:
         executor.close()
-    return read_run(folder.path, execution.resume.finished)
+    found = read_run(folder.path, execution.resume.finished)
+    for sentence in (*missing_figures(t for t in found.trials if t.id in execution.ran), *idle_seeds(found)):
+        execution.observer.notice(sentence)
+    return found
 
 
 def start_executor(registry: Registry, options: Options, *, ahead: bool) -> Executor:
@@ -107,6 +111,7 @@ class _Execution:
         )
         self.conditions = Conditions()
         self.plugins: tuple[PluginFile, ...] = ()
+        self.ran: set[str] = set()
         self.began: dict[str, str] = {}
         self.measured: dict[str, Measurements] = {}
 
@@ -114,6 +119,7 @@ class _Execution:
         before = self.plan_before()
         trials = self.plan.trials()
         waiting = self.resume.waiting(trials)
+        self.ran = {trial.id for trial in waiting}
         self.conditions = self.choose(before, len({trial.id for trial in trials}), idle=not waiting)
         self.write_start(before)
         self.observer.planned(self.plan, waiting, folder=self.folder.path, conditions=self.conditions)
@@ -228,6 +234,7 @@ class _Execution:
         folder = self.resume.trial_folder(trial)
         record = folder.read()
         train = self.resume.must_train(record)
+        self.measured.pop(trial.id, None)
         if train:
             folder.reset(keep_checkpoint=self.resume.keeps_checkpoint(record))
         recipe = trial.recipe
@@ -241,7 +248,7 @@ class _Execution:
             params=recipe.params.model_dump_json(),
             task=recipe.data.task,
             metrics=tuple(metric.request() for metric in self.plan.metrics),
-            views=tuple(self.request.views) if train or self.request.has_other_views(record) else (),
+            views=tuple(self.request.views) if train or self.request.must_predict_views(record) else (),
             keep_model=self.plan.benchmark.keep_models,
             checkpoint_every=self.options.checkpoint_every,
             files=recipe.files,
@@ -251,11 +258,22 @@ class _Execution:
             trial, job, seconds=recipe.time_limit, limit=recipe.training.time_limit, resources=recipe.resources
         )
 
+    def ended_in_scoring(self, trial: Trial, result: Result, *, trained: bool) -> bool:
+        """Whether a trial failed after its predictions were stored, other than by code that had changed."""
+        if result["status"] not in ("failed", "timeout") or result.get("error", {}).get("stage") == "scoring":
+            return False
+        stored = trial.id in self.measured and self.resume.trial_folder(trial).has_stored_predictions()
+        return stored if trained else True
+
     def store(self, trial: Trial, result: Result, *, trained: bool) -> TrialRecord:
         """Write a trial's record."""
         folder = self.resume.trial_folder(trial)
+        before = None if trained else folder.read()
+        if self.ended_in_scoring(trial, result, trained=trained):
+            views_too = trained or self.request.must_predict_views(before)
+            result = {**unscored(result, self.request, views_too=views_too), "conditions": result.get("conditions", {})}
         if not trained:
-            record = scored_record(folder.read(), result, self.request)
+            record = scored_record(before, result, self.request)
             if result["status"] != "interrupted":
                 folder.write(record)
             return record

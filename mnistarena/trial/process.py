@@ -25,7 +25,7 @@ from mnistarena.plugin.messages import Device, Ended, ErrorDetails, Result, Stat
 from mnistarena.store.trial_folder import TrialFolder
 from mnistarena.trial.processes import end_all, lead
 from mnistarena.trial.run import run_trial
-from mnistarena.trial.scoring import MetricError
+from mnistarena.trial.scoring import ChangedCodeError
 
 MESSAGE_CHARACTERS = 10_000
 TRACEBACK_CHARACTERS = 100_000
@@ -116,7 +116,7 @@ def describe(problem: BaseException, job: Job) -> ErrorDetails:
         "message": message[:MESSAGE_CHARACTERS],
         "traceback": "".join(traceback.format_exception(problem))[-TRACEBACK_CHARACTERS:],
     }
-    if isinstance(problem, MetricError):
+    if isinstance(problem, ChangedCodeError):
         found["stage"] = "scoring"
     return found
 

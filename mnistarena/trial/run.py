@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import traceback
 from typing import Any
 
 import torch
@@ -15,18 +16,18 @@ from mnistarena.engine.prediction import Outcome, Predict
 from mnistarena.engine.random_state import seed_everything
 from mnistarena.engine.seeds import derive
 from mnistarena.errors import TrialError
-from mnistarena.plugin.components import Predictions
 from mnistarena.plugin.executor import Job
 from mnistarena.plugin.messages import Event, Measured, Measurements, Result, Send, StageBegan
+from mnistarena.plugin.predictions import Predictions
 from mnistarena.plugin.registry import Registry, installed
 from mnistarena.pretrained.weights import brought
 from mnistarena.spec.schema import Training
 from mnistarena.store.trial_folder import TrialFolder
-from mnistarena.trial.classifier import run_classifier
+from mnistarena.trial.classifier import is_classifier, run_classifier
 from mnistarena.trial.context import TrialContext
 from mnistarena.trial.estimate import classifier_cost, network_cost
 from mnistarena.trial.network import run_network
-from mnistarena.trial.scoring import CHANGED, predict_views, score
+from mnistarena.trial.scoring import CHANGED, ChangedCodeError, no_views, predict_views, score
 from mnistarena.trial.trained import Trained, fit, load_weights, untrained
 
 
@@ -56,9 +57,9 @@ def run_trial(job: Job, send: Send) -> Result:
     measurements = _finish(outcome.measurements, stages)
     context.send(Measured(measurements))
     context.begin("scoring")
-    metrics = score(job, context.folder.predictions(), registry)
-    predict_views(job, outcome.predict, registry, context.send)
-    return {"status": "done", "metrics": metrics, "measurements": measurements}
+    scored = score(job, context.folder.predictions(), registry)
+    view_problems = predict_views(job, outcome.predict, registry, context.send)
+    return {**scored, "view_problems": view_problems, "measurements": measurements}
 
 
 def set_up(job: Job) -> torch.device:
@@ -88,10 +89,10 @@ def _build(context: TrialContext) -> Any:
     params = definition.params.model_validate_json(context.job.params)
     seed_everything(derive(context.seed, "initialisation"))
     model = definition.build(params, context.chain.task)
-    if not isinstance(model, nn.Module) and not (hasattr(model, "fit") and hasattr(model, "predict_proba")):
+    if not isinstance(model, nn.Module) and not is_classifier(model):
         raise TrialError(
             f"build of {definition.name} returned {type(model).__name__}: neither a torch.nn.Module "
-            "nor a scikit-learn classifier with fit and predict_proba"
+            "nor a scikit-learn classifier with fit and predict_proba, decision_function or predict"
         )
     return model
 
@@ -112,9 +113,11 @@ def _store_predictions(context: TrialContext, outcome: Outcome) -> None:
     # The labels of the test split are read only now, when there is nothing left to choose.
     predictions = Predictions(
         context.array("test_labels"),
-        outcome.probabilities,
+        outcome.outputs.values,
         index=context.array("test_index"),
         extras=outcome.extras,
+        output=outcome.outputs.output,
+        n_classes=outcome.outputs.n_classes,
     )
     context.folder.write_predictions(predictions)
 
@@ -132,23 +135,31 @@ def _finish(measurements: Measurements, stages: _Stages) -> Measurements:
 def _score_again(job: Job, registry: Registry, send: Send) -> Result:
     """Metrics of the stored predictions, and further views, predicted by the trained model."""
     folder = TrialFolder(job.folder)
-    metrics = score(job, folder.predictions(), registry)
+    scored = score(job, folder.predictions(), registry)
     if job.views:
-        predict_views(job, _trained(job, folder, registry), registry, send)
-    return {"status": "done", "metrics": metrics}
+        try:
+            predict = _trained(job, folder, registry)
+        except ChangedCodeError:
+            raise
+        except Exception as problem:
+            traceback.print_exc()
+            return {**scored, "view_problems": no_views(job, problem)}
+        scored["view_problems"] = predict_views(job, predict, registry, send)
+    return scored
 
 
 def _trained(job: Job, folder: TrialFolder, registry: Registry) -> Predict:
     """The finished trial's model, ready to predict: its stored weights, or fitted again."""
     assert job.task is not None
-    _refuse_changed_code(job, registry)
+    if changed := registry.changed_sources(job.identity):
+        raise ChangedCodeError(f"the code of {', '.join(changed)} {CHANGED}")
     found: Trained = untrained(job.identity, params=job.params, task=job.task, device=set_up(job), registry=registry)
     if isinstance(found.model, nn.Module):
         record = folder.read()
         load_weights(found, folder, digests=record["files"] if record else {}, name=folder.path.name)
     else:
         fit(found, job.data, job.identity["seed"])
-    return found.probabilities
+    return found.predict
 
 
 class _Stages:
