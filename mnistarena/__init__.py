@@ -25,7 +25,8 @@ _HOME = {
     "Params": "plugin.components",
     "Task": "plugin.components",
     "Dataset": "plugin.components",
-    "Predictions": "plugin.components",
+    "Predictions": "plugin.predictions",
+    "Outputs": "plugin.predictions",
     "DataContext": "plugin.components",
     "PrepareContext": "plugin.components",
     "FitContext": "plugin.fit",
@@ -43,6 +44,7 @@ _HOME = {
     "MissingDataError": "errors",
     "StoreError": "errors",
     "TrialError": "errors",
+    "NoValue": "errors",
 }
 
 __all__ = [*_HOME, "__version__"]
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
         ArenaError as ArenaError,
         DataError as DataError,
         MissingDataError as MissingDataError,
+        NoValue as NoValue,
         PluginError as PluginError,
         SpecError as SpecError,
         StoreError as StoreError,
@@ -67,7 +70,6 @@ if TYPE_CHECKING:
         MetricDef as MetricDef,
         ModelDef as ModelDef,
         Params as Params,
-        Predictions as Predictions,
         PrepareContext as PrepareContext,
         Task as Task,
         TransformDef as TransformDef,
@@ -75,6 +77,7 @@ if TYPE_CHECKING:
     from mnistarena.plugin.executor import ExecutorDef as ExecutorDef
     from mnistarena.plugin.fit import FitContext as FitContext
     from mnistarena.plugin.hooks import hookimpl as hookimpl
+    from mnistarena.plugin.predictions import Outputs as Outputs, Predictions as Predictions
 
 
 def __getattr__(name: str) -> Any:

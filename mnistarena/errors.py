@@ -44,6 +44,10 @@ class TrialError(ArenaError):
     exit_status = 1
 
 
+class NoValue(ArenaError):
+    """A figure that has no meaning for these predictions, with the reason; a metric may raise it."""
+
+
 def first_line(problem: BaseException) -> str:
     """The first line of an exception's text, or its type where it has no text."""
     if isinstance(problem, OSError) and problem.strerror:

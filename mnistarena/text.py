@@ -54,6 +54,14 @@ def few(items: Sequence[Any], most: int = 3) -> str:
     return ", ".join(map(str, items[:most])) + (f" and {more} more" if more > 0 else "")
 
 
+def series(names: Iterable[str], limit: int = 6) -> str:
+    """A list such as "a, b and c"; with more than `limit` names "a, b, c and 9 others"."""
+    names = list(names)
+    if len(names) > limit:
+        names = [*names[: limit - 1], f"{len(names) - limit + 1} others"]
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1] if names else ""
+
+
 def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """`; did you mean "…"?` where something similar is known, else nothing."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)

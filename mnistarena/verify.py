@@ -248,12 +248,14 @@ def _other_conditions(trial: StoredTrial) -> list[str]:
 def _unlike(trial: StoredTrial, folder: TrialFolder) -> list[str]:
     """What differs in a second run, with the largest deviation."""
     stored, found, unlike = trial.predictions(), folder.predictions(), []
-    if stored.probabilities.shape != found.probabilities.shape or not np.array_equal(stored.index, found.index):
+    alike = stored.output == found.output and stored.values.shape == found.values.shape
+    if not alike or not np.array_equal(stored.index, found.index):
         return ["it predicted other images"]
-    if not np.array_equal(stored.probabilities, found.probabilities):
-        deviation = float(np.abs(stored.probabilities - found.probabilities).max())
-        flipped = int((stored.predicted != found.predicted).sum())
-        unlike.append(f"largest deviation of a probability {deviation:.3g}, {flipped} images in another class")
+    if not np.array_equal(stored.values, found.values):
+        flipped = f"{int((stored.predicted != found.predicted).sum())} images in another class"
+        what = {"probabilities": "probability", "scores": "score"}.get(stored.output)
+        deviation = float(np.abs(stored.values - found.values).max())
+        unlike.append(f"largest deviation of a {what} {deviation:.3g}, {flipped}" if what else flipped)
     if not np.array_equal(stored.labels, found.labels):
         unlike.append("other labels")
     names = stored.extras.keys() | found.extras.keys()

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from mnistarena.plugin.components import MetricDef, Params, Predictions
+from mnistarena.errors import NoValue
+from mnistarena.plugin.components import MetricDef, Params
 from mnistarena.plugin.hooks import hookimpl
+from mnistarena.plugin.predictions import Predictions
 from mnistarena.stats import calibration
+from mnistarena.text import series
 
 
 class NoParams(Params):
     """No parameters."""
+
+
+class TopKParams(Params):
+    """Parameters of `top_k_accuracy`."""
+
+    k: int = Field(3, ge=1, description="how many classes may be named")
+
+
+class ClassParams(Params):
+    """Parameters of `class_recall` and `class_precision`."""
+
+    of: int = Field(0, ge=0, description="index of the class, from 0")
 
 
 class EceParams(Params):
@@ -62,55 +77,137 @@ def ece(predictions: Predictions, params: EceParams) -> float:
 
 def top_2_accuracy(predictions: Predictions, params: NoParams) -> float:
     """Share of images whose true class is among the two most probable."""
-    best = np.argsort(-predictions.probabilities, axis=1, kind="stable")[:, :2]
+    best = np.argsort(-predictions.scores, axis=1, kind="stable")[:, :2]
     return float((best == predictions.labels[:, None]).any(axis=1).mean())
+
+
+def top_k_accuracy(predictions: Predictions, params: TopKParams) -> float:
+    """Share of images whose true class is among the `k` most likely."""
+    from sklearn.metrics import top_k_accuracy_score
+
+    scores, n_classes = predictions.scores, predictions.n_classes
+    if params.k >= n_classes:
+        raise NoValue(f"k = {params.k} of {n_classes} classes is always right")
+    if n_classes == 2:  # scikit-learn wants one score an image then
+        return accuracy(predictions, NoParams())
+    return float(top_k_accuracy_score(predictions.labels, scores, k=params.k, labels=np.arange(n_classes)))
+
+
+def error_rate(predictions: Predictions, params: NoParams) -> float:
+    """Share of images that are classified wrongly."""
+    from sklearn.metrics import zero_one_loss
+
+    return float(zero_one_loss(predictions.labels, predictions.predicted))
+
+
+def balanced_accuracy(predictions: Predictions, params: NoParams) -> float:
+    """Recall of each class that the test split holds, averaged over these classes."""
+    from sklearn.metrics import recall_score
+
+    present = np.unique(predictions.labels)
+    return float(recall_score(predictions.labels, predictions.predicted, labels=present, average="macro"))
+
+
+def matthews(predictions: Predictions, params: NoParams) -> float:
+    """Matthews' correlation of predicted and true classes, from -1 to 1 (Gorodkin 2004 for several classes)."""
+    from sklearn.metrics import matthews_corrcoef
+
+    _need_two_classes(predictions)
+    return float(matthews_corrcoef(predictions.labels, predictions.predicted))
+
+
+def cohen_kappa(predictions: Predictions, params: NoParams) -> float:
+    """Agreement of predicted and true classes beyond chance, at most 1 (Cohen 1960)."""
+    from sklearn.metrics import cohen_kappa_score
+
+    _need_two_classes(predictions)
+    return float(cohen_kappa_score(predictions.labels, predictions.predicted))
+
+
+def roc_auc(predictions: Predictions, params: NoParams) -> float:
+    """Area under the ROC curve of each class against the rest, averaged over classes."""
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(*_one_against_rest(predictions), average="macro"))
+
+
+def average_precision(predictions: Predictions, params: NoParams) -> float:
+    """Average precision of each class against the rest, averaged over classes."""
+    from sklearn.metrics import average_precision_score
+
+    return float(average_precision_score(*_one_against_rest(predictions), average="macro"))
+
+
+def class_recall(predictions: Predictions, params: ClassParams) -> float:
+    """Share of the images of class `of` that are classified rightly."""
+    from sklearn.metrics import recall_score
+
+    _need_class(params.of, predictions)
+    if not (predictions.labels == params.of).any():
+        raise NoValue(f"the test split has no image of class {params.of}")
+    found = recall_score(predictions.labels, predictions.predicted, labels=[params.of], average=None)
+    return float(found[0])
+
+
+def class_precision(predictions: Predictions, params: ClassParams) -> float:
+    """Share of the images classified as class `of` that are of this class."""
+    from sklearn.metrics import precision_score
+
+    _need_class(params.of, predictions)
+    if not (predictions.predicted == params.of).any():
+        raise NoValue(f"no image is classified as class {params.of}")
+    found = precision_score(predictions.labels, predictions.predicted, labels=[params.of], average=None)
+    return float(found[0])
+
+
+def _need_class(of: int, predictions: Predictions) -> None:
+    if of >= predictions.n_classes:
+        raise NoValue(f"there is no class {of}: the {predictions.n_classes} classes are counted from 0")
+
+
+def _need_two_classes(predictions: Predictions) -> None:
+    if len(np.unique(predictions.labels)) < 2:
+        raise NoValue(f"the test split has images of class {predictions.labels[0]} only")
+
+
+def _one_against_rest(predictions: Predictions) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Whether each image is of each class, and its scores, both `(n, n_classes)`; all classes must be there.
+
+    As indicators scikit-learn takes scores that are no probabilities too; of probabilities the figures are the same.
+    """
+    scores, n_classes = predictions.scores, predictions.n_classes
+    _need_two_classes(predictions)
+    absent = sorted(set(range(n_classes)) - set(predictions.labels.tolist()))
+    if absent:
+        raise NoValue(f"the test split has no image of class {series(map(str, absent))}")
+    return np.eye(n_classes, dtype=np.int64)[predictions.labels], scores
 
 
 @hookimpl
 def arena_metrics() -> Iterable[MetricDef]:
     """The builtin metrics."""
-    return [
-        MetricDef(
-            "accuracy",
-            "share of test images classified rightly",
-            params=NoParams,
-            compute=accuracy,
-            higher_is_better=True,
-        ),
-        MetricDef(
-            "f1_weighted",
-            "F1 averaged by the classes' sizes",
-            params=NoParams,
-            compute=f1_weighted,
-            higher_is_better=True,
-        ),
-        MetricDef("f1_macro", "F1 averaged over classes", params=NoParams, compute=f1_macro, higher_is_better=True),
-        MetricDef(
-            "log_loss",
-            "mean negative log-probability of the true class (nats)",
-            params=NoParams,
-            compute=log_loss,
-            higher_is_better=False,
-        ),
-        MetricDef(
-            "brier",
-            "mean squared error of the probabilities, 0 to 2",
-            params=NoParams,
-            compute=brier,
-            higher_is_better=False,
-        ),
-        MetricDef(
-            "ece",
-            "expected calibration error, bins of equal mass",
-            params=EceParams,
-            compute=ece,
-            higher_is_better=False,
-        ),
-        MetricDef(
-            "top_2_accuracy",
-            "true class among the two most probable",
-            params=NoParams,
-            compute=top_2_accuracy,
-            higher_is_better=True,
-        ),
-    ]
+    return [_metric(*described) for described in _METRICS]
+
+
+_METRICS: tuple[tuple[Callable[..., float], str, type[Params], bool], ...] = (
+    (accuracy, "share of test images classified rightly", NoParams, True),
+    (error_rate, "share of test images classified wrongly", NoParams, False),
+    (balanced_accuracy, "recall averaged over classes", NoParams, True),
+    (f1_weighted, "F1 averaged by the classes' sizes", NoParams, True),
+    (f1_macro, "F1 averaged over classes", NoParams, True),
+    (class_recall, "share of a class's test images classified rightly", ClassParams, True),
+    (class_precision, "share of the images classified as a class that are of it", ClassParams, True),
+    (matthews, "correlation of predicted and true classes, -1 to 1", NoParams, True),
+    (cohen_kappa, "agreement of predicted and true classes beyond chance, at most 1", NoParams, True),
+    (top_2_accuracy, "true class among the two most probable", NoParams, True),
+    (top_k_accuracy, "true class among the k most likely", TopKParams, True),
+    (roc_auc, "area under the ROC curve, one class against the rest, averaged over classes", NoParams, True),
+    (average_precision, "average precision, one class against the rest, averaged over classes", NoParams, True),
+    (log_loss, "mean negative log-probability of the true class (nats)", NoParams, False),
+    (brier, "mean squared error of the probabilities, 0 to 2", NoParams, False),
+    (ece, "expected calibration error, bins of equal mass", EceParams, False),
+)
+
+
+def _metric(compute: Callable[..., float], summary: str, params: type[Params], higher_is_better: bool) -> MetricDef:
+    return MetricDef(compute.__name__, summary, params=params, compute=compute, higher_is_better=higher_is_better)

@@ -13,6 +13,7 @@ from mnistarena.engine.loss import Loss, loss_function
 from mnistarena.engine.measure import synchronize
 from mnistarena.engine.unchanged import unchanged
 from mnistarena.errors import first_line
+from mnistarena.plugin.predictions import Output
 from mnistarena.spec.schema import Training
 
 WARM_UPS = 3
@@ -163,11 +164,16 @@ def autocast(recipe: Training, device: torch.device) -> torch.autocast:
 
 
 def make_step(
-    model: nn.Module, batches: Batches, recipe: Training, optimizer: torch.optim.Optimizer, amp: torch.autocast
+    model: nn.Module,
+    batches: Batches,
+    recipe: Training,
+    optimizer: torch.optim.Optimizer,
+    amp: torch.autocast,
+    output: Output = "logits",
 ) -> Step:
     """The step of this training; on a GPU recorded as a graph where that is possible."""
     kind = GraphStep if recordable(optimizer, batches.device) else Step
-    step = kind(model, loss_function(model, recipe), optimizer, amp=amp, gradient_clip=recipe.gradient_clip)
+    step = kind(model, loss_function(model, recipe, output), optimizer, amp=amp, gradient_clip=recipe.gradient_clip)
     if isinstance(step, GraphStep) and batches.n >= recipe.batch_size:
         to_training(model)
         generator = batches.generator.get_state()
@@ -177,9 +183,11 @@ def make_step(
     return step
 
 
-def warm_up(model: nn.Module, batches: Batches, recipe: Training, amp: torch.autocast) -> None:
+def warm_up(
+    model: nn.Module, batches: Batches, recipe: Training, amp: torch.autocast, output: Output = "logits"
+) -> None:
     """One step without a trace, so that kernels that are built at their first use are not timed as training."""
-    loss_of = loss_function(model, recipe)
+    loss_of = loss_function(model, recipe, output)
     with unchanged(model, batches.device):
         to_training(model)
         images, labels = next(iter(batches.epoch(recipe.batch_size, 0, 0)))

@@ -24,6 +24,7 @@ from mnistarena.engine.seeds import derive
 from mnistarena.engine.step import autocast, make_step, warm_up
 from mnistarena.errors import TrialError
 from mnistarena.plugin.messages import HistoryRow, Measurements
+from mnistarena.plugin.predictions import Output
 from mnistarena.spec.schema import Training
 
 NEWS_SECONDS = 1.0
@@ -57,14 +58,15 @@ def train(
     watch: Watch | None = None,
     checkpoints: Checkpoints | None = None,
     spent: float = 0.0,
+    output: Output = "logits",
 ) -> Measurements:
-    """Train `model` in place and return how it went.
+    """Train `model`, which returns `output`, in place and return how it went.
 
     `train_seconds` is synchronised and excludes warm-up, loading, validation and checkpoints; it starts from
     the seconds `spent` on this training before.
     Raises `TrialError` where the loss is no longer finite, `Interrupted` where `checkpoints` says to stop.
     """
-    loop = _Loop(model, batches, recipe, seed, watch or Watch(), checkpoints or Checkpoints(), spent)
+    loop = _Loop(model, batches, recipe, seed, watch or Watch(), checkpoints or Checkpoints(), spent, output)
     while loop.progress.step < loop.total:
         loop.epoch()
     return loop.outcome()
@@ -80,18 +82,19 @@ class _Loop:
         watch: Watch,
         checkpoints: Checkpoints,
         spent: float,
+        output: Output,
     ) -> None:
         self.model, self.batches, self.recipe, self.seed = model, batches, recipe, seed
         self.watch, self.checkpoints = watch, checkpoints
         amp = autocast(recipe, batches.device)
-        warm_up(model, batches, recipe, amp)
+        warm_up(model, batches, recipe, amp, output)
         self.optimizer = make_optimizer(model, recipe, batches.device)
         self.per_epoch = math.ceil(batches.n / recipe.batch_size)
         self.total = recipe.steps or self.per_epoch * (recipe.epochs or 1)
         self.row_ends = row_ends(recipe, self.per_epoch, self.total)
         self.progress, self.best = checkpoints.resume(model, self.optimizer, batches)
         self.progress.train_seconds = self.progress.train_seconds or spent
-        self.take_step = make_step(model, batches, recipe, self.optimizer, amp)
+        self.take_step = make_step(model, batches, recipe, self.optimizer, amp, output)
         self.scale = 1.0
         self.loss_sum = torch.full((), self.progress.loss_sum, device=batches.device)
         self.losses: list[torch.Tensor] = []
@@ -174,7 +177,8 @@ class _Loop:
     def keep_best(self) -> None:
         """Keep the model's state if its last epoch scored best on the validation split."""
         row = self.progress.rows[-1]
-        score = [cast(float, row["validation_accuracy"]), -cast(float, row["validation_loss"])]
+        loss = row["validation_loss"]  # a model without probabilities has none
+        score = [cast(float, row["validation_accuracy"]), 0.0 if loss is None else -loss]
         if self.progress.best is None or score > self.progress.best["score"]:
             self.progress.best = Best(score=score, row=row)
             self.best = copy.deepcopy(self.model.state_dict())

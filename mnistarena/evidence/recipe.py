@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistarena.errors import StoreError
-from mnistarena.plugin.components import Predictions
+from mnistarena.plugin.predictions import Predictions
 from mnistarena.stats import calibration
 from mnistarena.stats.consistency import confusion, weighted_f1_gap
 from mnistarena.stats.crossed import Correct, Interval, seed_mean, wilson
+from mnistarena.store.findings import repeated_seeds
 from mnistarena.store.records import DatasetRecord, RecipeRecord
 from mnistarena.store.results import StoredRun, StoredTrial
 
@@ -36,10 +37,12 @@ class ProbabilityScores:
 class RecipeEvidence:
     """A recipe on one dataset: its plan entry, its trials, and what its finished trials got right.
 
+    `trials` are those of the plan without `repeated`: seeds whose training gave the bits of an earlier seed count as
+    that one, unless the recipe is deterministic.
     `counted` are the finished trials that predicted the same test images. `correct` is bool `(k, n)` over these k
-    trials, as are `predicted` (class) and `confidence` (its probability); `boxes` are those of a detector's first
-    finished seed: left, top, right, bottom in shares of the image's sides, `(n, 4)`; `labels` and `index` are `(n,)`;
-    `confusion` `(classes, classes)` is summed over the seeds.
+    trials, as are `predicted` (class) and `confidence` (its probability; None of a model without); `boxes` are those
+    of a detector's first finished seed: left, top, right, bottom in shares of the image's sides, `(n, 4)`; `labels`
+    and `index` are `(n,)`; `confusion` `(classes, classes)` is summed over the seeds.
     `interval` is the seed mean's, or Wilson's for `interval_of` "one trained model"; None: nothing finished.
     """
 
@@ -47,10 +50,11 @@ class RecipeEvidence:
     entry: RecipeRecord
     _: KW_ONLY
     trials: tuple[StoredTrial, ...]
+    repeated: tuple[StoredTrial, ...]
     counted: tuple[StoredTrial, ...]
     correct: Correct
     predicted: NDArray[np.int32]
-    confidence: NDArray[np.float32]
+    confidence: NDArray[np.float32] | None
     boxes: NDArray[np.float64] | None
     labels: NDArray[np.int64]
     index: NDArray[np.int64]
@@ -101,6 +105,10 @@ class RecipeEvidence:
         values = [value for value in found if value is not None]
         return float(np.mean(values)) if values else None
 
+    def reason(self, label: str) -> str:
+        """Why a metric is missing in some seeds; empty where it is not, or where no reason is known."""
+        return "; ".join(dict.fromkeys(trial.missing[label] for trial in self.done if label in trial.missing))
+
 
 def gather(run: StoredRun, dataset: DatasetRecord) -> list[RecipeEvidence]:
     """The recipes of one dataset, in the order of the plan."""
@@ -110,7 +118,9 @@ def gather(run: StoredRun, dataset: DatasetRecord) -> list[RecipeEvidence]:
 
 
 def _evidence(run: StoredRun, entry: RecipeRecord, n_classes: int, names: dict[str, str]) -> RecipeEvidence:
-    trials = tuple(sorted(run.of(entry["label"], entry["dataset"]), key=lambda trial: trial.seed))
+    planned = sorted(run.of(entry["label"], entry["dataset"]), key=lambda trial: trial.seed)
+    repeated = () if entry.get("deterministic") else repeated_seeds(planned)
+    trials = tuple(trial for trial in planned if trial not in repeated)
     counted: list[tuple[StoredTrial, Predictions]] = []
     contradictions: list[str] = []
     total = np.zeros((n_classes, n_classes), np.int64)
@@ -118,7 +128,7 @@ def _evidence(run: StoredRun, entry: RecipeRecord, n_classes: int, names: dict[s
         if not trial.done:
             continue
         found = trial.predictions()
-        if found.probabilities.shape[1] != n_classes:
+        if found.n_classes != n_classes:
             raise StoreError(f"{trial.label}, seed {trial.seed}: its predictions are not on {n_classes} classes")
         if counted and not np.array_equal(counted[0][1].index, found.index):
             contradictions.append(f"{trial.label}, seed {trial.seed}, predicted other test images; left out")
@@ -131,18 +141,20 @@ def _evidence(run: StoredRun, entry: RecipeRecord, n_classes: int, names: dict[s
     correct = _stacked([found.labels == found.predicted for found in predictions], np.bool_)
     interval, interval_of = _interval(correct, deterministic=bool(entry.get("deterministic")))
     none = np.zeros(0, np.int64)
+    sure = all(found.output == "probabilities" for found in predictions)
     return RecipeEvidence(
         entry["label"],
         entry,
         trials=trials,
+        repeated=repeated,
         counted=tuple(trial for trial, _ in counted),
         correct=correct,
         predicted=_stacked([found.predicted for found in predictions], np.int32),
-        confidence=_stacked([found.probabilities.max(axis=1) for found in predictions], np.float32),
+        confidence=_stacked([found.probabilities.max(axis=1) for found in predictions], np.float32) if sure else None,
         boxes=_boxes(predictions[0]) if predictions else None,
         labels=predictions[-1].labels if predictions else none,
         index=predictions[-1].index if predictions else none,
-        scores=tuple(map(_scores, predictions)),
+        scores=tuple(map(_scores, predictions)) if sure else (),
         confusion=total,
         interval=interval,
         interval_of=interval_of,

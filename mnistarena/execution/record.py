@@ -9,7 +9,7 @@ from typing import cast
 from mnistarena.environment import Conditions
 from mnistarena.execution.resume import ScoringRequest, has_predictions
 from mnistarena.plan.recipe import Trial
-from mnistarena.plugin.messages import Measured, Result, error_message
+from mnistarena.plugin.messages import REASON_CHARACTERS, Measured, Result, error_message, view_title
 from mnistarena.store.records import TrialRecord
 
 
@@ -38,7 +38,7 @@ def trained_record(
         "started": began,
         "finished": now(),
     }
-    record = cast(TrialRecord, {**record, **_without_conditions(result)})
+    record = cast(TrialRecord, {**record, **_answer(result)})
     record["notes"] = _merged(trial.recipe.notes, result.get("notes", ()))
     if measured is not None:
         record.setdefault("measurements", measured.measurements)
@@ -59,7 +59,7 @@ def lost_after_training(record: TrialRecord) -> bool:
 
 def scored_record(before: TrialRecord | None, result: Result, request: ScoringRequest) -> TrialRecord:
     """The record of a trial of which only metrics and views were computed: `before`, with the new figures."""
-    merged = cast(TrialRecord, {**(before or {}), **_without_conditions(result)})
+    merged = cast(TrialRecord, {**(before or {}), **_answer(result)})
     merged["notes"] = _merged(before.get("notes", ()) if before else (), result.get("notes", ()))
     if result["status"] == "interrupted":
         return merged
@@ -71,12 +71,26 @@ def scored_record(before: TrialRecord | None, result: Result, request: ScoringRe
     return merged
 
 
+def unscored(result: Result, request: ScoringRequest, *, views_too: bool) -> Result:
+    """The result of a trial whose process ended while its stored predictions were scored: done, without figures."""
+    reason = error_message(result, "it was interrupted").partition("\n")[0][:REASON_CHARACTERS]
+    found: Result = {
+        "status": "done",
+        "metrics": dict.fromkeys(request.metrics),
+        "metric_problems": dict.fromkeys(request.metrics, reason),
+        "no_values": {},
+    }
+    if views_too:
+        found["view_problems"] = dict.fromkeys(map(view_title, request.views), reason)
+    return found
+
+
 def now() -> str:
     """The present time in UTC, in ISO 8601 to the second."""
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
-def _without_conditions(result: Result) -> Result:
+def _answer(result: Result) -> Result:
     return cast(Result, {key: value for key, value in result.items() if key != "conditions"})
 
 

@@ -41,17 +41,36 @@ class ScoringRequest:
         """Whether the views that a trial predicted, or failed to predict, are others."""
         return record is None or record.get("view_definitions", []) != self.views
 
+    def is_missing_in(self, record: TrialRecord) -> bool:
+        """Whether a metric of a trial failed, or a view that can be predicted without training, to be tried again."""
+        return not self.metrics.keys().isdisjoint(record.get("metric_problems", {})) or self.views_missing_in(record)
+
+    def must_predict_views(self, record: TrialRecord | None) -> bool:
+        """Whether a trial that is scored again predicts its views again: they are others, or some are missing."""
+        return self.has_other_views(record) or self.views_missing_in(record)
+
+    def views_missing_in(self, record: TrialRecord | None) -> bool:
+        """Whether a view failed that the trained model can predict: it is stored, or it is fitted again."""
+        if record is None or not record.get("view_problems"):
+            return False
+        return not _is_network(record) or MODEL in record["files"]
+
     def must_train(self, record: TrialRecord) -> bool:
         """Whether views are missing and the model that should predict them was not stored.
 
         A scikit-learn model is never stored: it is fitted again.
         """
-        is_network = "parameters" in record.get("measurements", {})
-        return bool(self.views) and self.has_other_views(record) and is_network and MODEL not in record["files"]
+        stored = not _is_network(record) or MODEL in record["files"]
+        return bool(self.views) and self.has_other_views(record) and not stored
+
+
+def _is_network(record: TrialRecord) -> bool:
+    """Whether a trial trained a torch module, whose parameters are counted."""
+    return "parameters" in record.get("measurements", {})
 
 
 def has_predictions(record: TrialRecord) -> bool:
-    """Whether a trial got as far as its predictions: done, or failed while they were scored."""
+    """Whether a trial got as far as its predictions: done, or scoring was refused, since code had changed."""
     return record["status"] == "done" or record.get("error", {}).get("stage") == "scoring"
 
 
@@ -81,11 +100,16 @@ class Resume:
         return [trial for trial in first.values() if self.must_run(trial)]
 
     def must_run(self, trial: Trial) -> bool:
-        """Whether a trial has no usable result: none at all, an old question, an interruption, a failure to retry."""
+        """Whether a trial has no usable result: none at all, an old question, an interruption, a failure to retry.
+
+        A metric or a view that failed is tried again without being asked: the predictions are stored.
+        """
         record = self.sound_record(trial)
         if record is None or self.force:
             return True
         if has_predictions(record) and not self.request.was_asked_of(record):
+            return True
+        if record["status"] == "done" and self.request.is_missing_in(record):
             return True
         if record["status"] == "interrupted" or (record["status"] != "done" and self.retry_failed):
             return True

@@ -17,7 +17,7 @@ from mnistarena.environment import Conditions
 from mnistarena.errors import ArenaError, StoreError
 from mnistarena.execution.observer import Observer
 from mnistarena.execution.options import Options
-from mnistarena.execution.record import lost_after_training, now, scored_record, trained_record
+from mnistarena.execution.record import lost_after_training, now, scored_record, trained_record, unscored
 from mnistarena.execution.resume import Resume, ScoringRequest, carry_over
 from mnistarena.plan.contents import Plan
 from mnistarena.plan.lookup import registry_for
@@ -37,6 +37,7 @@ from mnistarena.plugin.messages import Event, Measured, Result, Started, error_m
 from mnistarena.plugin.registry import Registry
 from mnistarena.spec.load import load_spec
 from mnistarena.spec.problems import describe
+from mnistarena.store.findings import idle_seeds, missing_figures
 from mnistarena.store.records import PlanRecord, TrialRecord
 from mnistarena.store.results import StoredRun, read_run
 from mnistarena.store.run_folder import RunFolder
@@ -73,7 +74,10 @@ def execute(
             execution.run()
     finally:
         executor.close()
-    return read_run(folder.path, execution.resume.finished)
+    found = read_run(folder.path, execution.resume.finished)
+    for sentence in (*missing_figures(t for t in found.trials if t.id in execution.ran), *idle_seeds(found)):
+        execution.observer.notice(sentence)
+    return found
 
 
 def start_executor(registry: Registry, options: Options, *, ahead: bool) -> Executor:
@@ -107,15 +111,17 @@ class _Execution:
         )
         self.conditions = Conditions()
         self.plugins: tuple[PluginFile, ...] = ()
+        self.ran: set[str] = set()
         self.began: dict[str, str] = {}
         self.measured: dict[str, Measured] = {}
-        self.unscored: list[Trial] = []
+        self.to_score: list[Trial] = []
         """Those whose process was lost after their training."""
 
     def run(self) -> None:
         before = self.plan_before()
         trials = self.plan.trials()
         waiting = self.resume.waiting(trials)
+        self.ran = {trial.id for trial in waiting}
         self.conditions = self.choose(before, len({trial.id for trial in trials}), idle=not waiting)
         self.write_start(before)
         self.observer.planned(self.plan, waiting, folder=self.folder.path, conditions=self.conditions)
@@ -185,7 +191,7 @@ class _Execution:
         """Run every trial; those that something kept from their end run once more when all others have ended."""
         unwritten = self.run_round(waiting, scratch, then=" will be tried once more at the end")
         # Another trial may have filled the disk, and its files are removed when it ends.
-        again = [*(trial for trial, _ in unwritten), *self.unscored]
+        again = [*(trial for trial, _ in unwritten), *self.to_score]
         if again and (still := self.run_round(again, scratch, then=" cannot be stored")):
             raise StoreError(f"{still[0][1]}; {KEPT}")
 
@@ -209,7 +215,7 @@ class _Execution:
                 problem = str(failure)
             else:
                 if trained and record["status"] != "interrupted" and lost_after_training(record):
-                    self.unscored.append(trial)
+                    self.to_score.append(trial)
                     cause = error_message(result, "it ended")
                     self.observer.notice(f"{trial.name} is trained, and is scored at the end: {cause}")
                 else:
@@ -235,7 +241,8 @@ class _Execution:
         """What the executor is asked to do for a trial."""
         folder = self.resume.trial_folder(trial)
         record = folder.read()
-        train = self.resume.must_train(record, forced=self.options.force and trial not in self.unscored)
+        train = self.resume.must_train(record, forced=self.options.force and trial not in self.to_score)
+        self.measured.pop(trial.id, None)
         if train:
             folder.reset(keep_checkpoint=self.resume.keeps_checkpoint(record))
         recipe = trial.recipe
@@ -249,7 +256,7 @@ class _Execution:
             params=recipe.params.model_dump_json(),
             task=recipe.data.task,
             metrics=tuple(metric.request() for metric in self.plan.metrics),
-            views=tuple(self.request.views) if train or self.request.has_other_views(record) else (),
+            views=tuple(self.request.views) if train or self.request.must_predict_views(record) else (),
             keep_model=self.plan.benchmark.keep_models,
             checkpoint_every=self.options.checkpoint_every,
             files=recipe.files,
@@ -262,8 +269,13 @@ class _Execution:
     def store(self, trial: Trial, result: Result, *, trained: bool) -> TrialRecord:
         """Write a trial's record."""
         folder = self.resume.trial_folder(trial)
+        before = None if trained else folder.read()
+        refused = result.get("error", {}).get("stage") == "scoring"
+        if not trained and result["status"] in ("failed", "timeout") and not refused:
+            views_too = self.request.must_predict_views(before)
+            result = {**unscored(result, self.request, views_too=views_too), "conditions": result.get("conditions", {})}
         if not trained:
-            record = scored_record(folder.read(), result, self.request)
+            record = scored_record(before, result, self.request)
             if result["status"] != "interrupted":
                 folder.write(record)
             return record

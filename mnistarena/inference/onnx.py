@@ -1,4 +1,4 @@
-"""A trained torch model as an ONNX file: from images in [0, 1] to probabilities, compared with the original."""
+"""A trained torch model as an ONNX file: from images in [0, 1] to what it says of them, compared with the original."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ import logging
 import warnings
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from mnistarena.engine import prediction
 from mnistarena.errors import TrialError, first_line
 from mnistarena.inference.restore import Restored
 
-INPUT, OUTPUT = "images", "probabilities"
+INPUT = "images"
 
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
 
 TOLERANCE = 1e-4
-"""The largest difference of a probability between the file and the model that still counts as rounding."""
+"""The largest difference of a probability or score between the file and the model that still counts as rounding."""
 
 CHECKED = 256
 """Test images that the two are compared on, at most."""
@@ -36,19 +37,33 @@ def missing_packages() -> list[str]:
 
 
 class WholeModel(nn.Module):
-    """Float images `(N, C, H, W)` in [0, 1] through the transforms that are not random, the model, and softmax."""
+    """Float images `(N, C, H, W)` in [0, 1] through the transforms that are not random, the model, and softmax.
+
+    Softmax of logits only: log-probabilities become probabilities, scores and labels stay what they are.
+    """
 
     def __init__(self, restored: Restored) -> None:
         super().__init__()
         self.model = restored.model
         self.steps = [apply for apply, is_random in restored.chain.steps if not is_random]
         self.generator = torch.Generator(restored.device)
+        self.output = restored.output or "logits"
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Probabilities float32 `(N, n_classes)`."""
+        """Probabilities or scores, float32 `(N, n_classes)`, or classes int64 `(N,)`."""
         for apply in self.steps:
             images = apply(images, self.generator)
-        return self.model(images).float().softmax(1)
+        found = cast(torch.Tensor, prediction.main_output(self.model(images)))
+        if self.output == "labels":
+            return found.long()
+        if self.output == "logits":
+            return found.float().softmax(1)
+        return found.float().exp() if self.output == "log_probabilities" else found.float()
+
+
+def output_name(restored: Restored) -> str:
+    """The name of the file's output: "probabilities", "scores" or "labels"."""
+    return restored.output if restored.output in ("scores", "labels") else "probabilities"
 
 
 def export(restored: Restored) -> bytes:
@@ -60,7 +75,7 @@ def export(restored: Restored) -> bytes:
 
     example = torch.zeros(2, *restored.task.image_shape)
     try:
-        model = _exported(WholeModel(restored).eval(), example)
+        model = _exported(WholeModel(restored).eval(), example, output_name(restored))
         trial = restored.trial
         about = {
             "class_names": json.dumps(restored.task.class_names, ensure_ascii=False),
@@ -77,7 +92,7 @@ def export(restored: Restored) -> bytes:
         ) from problem
 
 
-def _exported(whole: WholeModel, example: torch.Tensor) -> Any:
+def _exported(whole: WholeModel, example: torch.Tensor, name: str) -> Any:
     """An onnx.ModelProto; the exporter's own messages are suppressed."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
@@ -86,7 +101,7 @@ def _exported(whole: WholeModel, example: torch.Tensor) -> Any:
             warnings.simplefilter("ignore")
             traced = _traced(whole, example)
             program = torch.onnx.export(
-                traced, (example,), dynamo=True, input_names=[INPUT], output_names=[OUTPUT], verbose=False
+                traced, (example,), dynamo=True, input_names=[INPUT], output_names=[name], verbose=False
             )
     finally:
         logging.disable(before)
@@ -107,7 +122,7 @@ def _traced(whole: WholeModel, example: torch.Tensor) -> torch.export.ExportedPr
 
 
 def difference(data: bytes, restored: Restored, images: NDArray[np.uint8]) -> float:
-    """The largest difference of a probability between the file and the model, on images uint8 `(n, C, H, W)`.
+    """The largest difference of a probability or score between the file and the model, on images uint8 `(n, C, H, W)`.
 
     One image is predicted alone as well. Raises `TrialError` where the file cannot be run on them.
     """
@@ -115,13 +130,13 @@ def difference(data: bytes, restored: Restored, images: NDArray[np.uint8]) -> fl
 
     # In float32, like the file: a model trained in bfloat16 rounds more coarsely.
     exact = replace(restored, recipe=restored.recipe.model_copy(update={"precision": "float32"}))
-    wanted, pixels = exact.probabilities(images), images.astype(np.float32) / 255
+    wanted, pixels = exact.predict(images).values, images.astype(np.float32) / 255
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong is raised, too
     try:
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-        found = session.run([OUTPUT], {INPUT: pixels})[0]
-        alone = session.run([OUTPUT], {INPUT: pixels[:1]})[0]
+        found = session.run([output_name(restored)], {INPUT: pixels})[0]
+        alone = session.run([output_name(restored)], {INPUT: pixels[:1]})[0]
     except Exception as problem:
         raise TrialError(f"onnxruntime cannot run {restored.trial.name} as exported: {_cause(problem)}") from problem
     if found.shape != wanted.shape:

@@ -76,7 +76,15 @@ def restore(
         raise ArenaError(
             f"{trial.name} cannot be restored by what is installed: {type(problem).__name__}: {problem}"
         ) from problem
-    return Restored(found.task, found.chain, recipe=found.recipe, model=found.model, device=device, trial=trial)
+    return Restored(
+        found.task,
+        found.chain,
+        recipe=found.recipe,
+        model=found.model,
+        device=device,
+        output=found.output,
+        trial=trial,
+    )
 
 
 def _fit_again(found: Trained, run: StoredRun, trial: StoredTrial, identity: Identity, registry: Registry) -> None:

@@ -130,6 +130,7 @@ class Recipe:
             "notes": list(self.notes),
             "distribution": self.model.origin,
             "deterministic": self.model.definition.deterministic,
+            "output": self.model.definition.output,
             "seeds": list(self.seeds),
         }
 

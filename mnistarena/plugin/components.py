@@ -5,12 +5,14 @@ Torch is never imported here: descriptors are cheap, the heavy imports belong in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
+
+from mnistarena.plugin.predictions import Output, Predictions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,27 +94,6 @@ class Dataset:
 
 
 @dataclass(frozen=True)
-class Predictions:
-    """What one trained model predicts on the test split.
-
-    `labels` int64 `(n,)`, the true classes; `probabilities` float64 `(n, n_classes)`, rows sum to 1;
-    `index` int64 `(n,)`, the row of each image in the dataset's test split; `extras`, named arrays of
-    n rows that the model's `predict_extras` returned.
-    """
-
-    labels: NDArray[np.int64]
-    probabilities: NDArray[np.float64]
-    _: KW_ONLY
-    index: NDArray[np.int64]
-    extras: Mapping[str, NDArray[Any]] = field(default_factory=dict)
-
-    @property
-    def predicted(self) -> NDArray[np.int64]:
-        """The most probable class of each image, int64 `(n,)`; the lowest class wins a tie."""
-        return self.probabilities.argmax(axis=1).astype("int64", copy=False)
-
-
-@dataclass(frozen=True)
 class DataContext:
     """Where a dataset plugin may keep files, whether it may download them, and where relative paths start.
 
@@ -156,7 +137,8 @@ class ModelDef:
     Optional: `check(params, task)`, free of torch, returns a sentence when the input does not fit and
     names the transform that fixes it, else None. `prepare(params, context)` turns preferences into
     facts (which weights are available, their digest) before the plan is fixed, and returns params.
-    `deterministic=True`: training does not depend on the seed, so one seed is enough.
+    `deterministic=True`: training does not depend on the seed, so one seed is enough. `output` says what the model
+    returns; None: logits of a module, of a classifier `predict_proba` where it has one, else `predict`.
 
     Optional on the module, by duck type: `training_loss(images, labels)` in place of the recipe's loss;
     `predict_extras(images) -> dict[str, Tensor]`, rows aligned with the images (`boxes`, left, top, right, bottom
@@ -176,6 +158,7 @@ class ModelDef:
     check: Callable[[Any, Task], str | None] | None = None
     prepare: Callable[[Any, PrepareContext], Any] | None = None
     deterministic: bool = False
+    output: Output | None = None
 
 
 @dataclass(frozen=True)
@@ -212,8 +195,10 @@ class TransformDef:
 class MetricDef:
     """A figure computed from one trial's predictions: `compute(predictions, params) -> float`.
 
-    None instead says that the figure has no meaning for this model, such as the quality of boxes where none
-    are predicted; the trial then goes without it.
+    It returns None, or raises `NoValue` with the reason, where the figure has no meaning for this model, such as the
+    quality of boxes where none are predicted, and log loss where there are no probabilities, which raises `NoValue`
+    by itself. Where it raises anything else, or is not finite, the figure is missing with that reason; the trial is
+    done either way.
     """
 
     name: str

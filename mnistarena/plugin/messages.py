@@ -17,6 +17,9 @@ Text = Annotated[str, Field(max_length=1 << 20)]
 Label = Annotated[str, Field(max_length=200)]
 """Bounds that hold where such data is read from a file; see store/records.py."""
 
+REASON_CHARACTERS = 1000
+"""What a record keeps of the reason why a figure is missing."""
+
 Status = Literal["done", "failed", "timeout", "interrupted"]
 """How a trial ended."""
 
@@ -67,6 +70,12 @@ class ViewDefinition(TypedDict, total=False):
     severity: Any
     transforms: list[ComponentIdentity]
     sources: list[Label]
+
+
+def view_title(view: ViewDefinition) -> str:
+    """The name of a view among those of a plan, such as "blur" or "blur, sigma = 2"."""
+    parameter = view.get("parameter")
+    return view["name"] if parameter is None else f"{view['name']}, {parameter} = {view.get('severity')}"
 
 
 class MetricDefinition(TypedDict):
@@ -208,7 +217,7 @@ Send = Callable[[Event], None]
 
 
 class ErrorDetails(TypedDict, total=False):
-    """An exception as plain data. `stage` is "scoring" where the predictions are stored and only scoring failed."""
+    """An exception as plain data. `stage` is "scoring" where predictions are stored and only scoring was refused."""
 
     type: Text
     message: Text
@@ -226,12 +235,18 @@ class StepsSaved(TypedDict):
 class Result(TypedDict, total=False):
     """What became of a trial: its status, then metrics and measurements, or the error.
 
+    `metric_problems` are the metrics that failed, by label, and `view_problems` the further views, by `view_title`,
+    each with the reason: they are missing, and tried again by the next run. `no_values` are the metrics that have no
+    meaning for the trial's predictions, with the reason.
     `conditions` are what was otherwise than planned: the host, the device. `progress` says where a checkpoint was
     saved. `cost` answers a job whose mode is "estimate". `notes` are sentences for the trial's record and the report.
     """
 
     status: Required[Status]
     metrics: dict[str, float | None]
+    metric_problems: dict[str, str]
+    no_values: dict[str, str]
+    view_problems: dict[str, str]
     measurements: Measurements
     error: ErrorDetails
     conditions: Conditions

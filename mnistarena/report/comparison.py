@@ -24,6 +24,7 @@ class Comparison:
     """All recipes on one dataset. `answers` maps a section to the sentence it begins with.
 
     `reached` is in the order of the rows; empty where the spec has no target. `robustness` is empty without views.
+    `missing` says which metrics and views are missing, and why.
     `rows` are judged against the reference within `family`; `pairs` are all pairs, a Holm family of their own.
     """
 
@@ -33,6 +34,7 @@ class Comparison:
     headline: str
     findings: tuple[VerdictLine, ...]
     rows: tuple[Row, ...]
+    missing: tuple[str, ...]
     reference: str | None
     family: str
     pairs: tuple[Pair, ...]

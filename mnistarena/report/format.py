@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from mnistarena.text import byte_size
+from mnistarena.text import byte_size, series as series
 
 NONE = "–"
 _THIN = "\u202f"  # narrow no-break space: between a figure and its unit
@@ -87,14 +87,6 @@ def p_value(value: float) -> str:
     """A p value such as "p = 0.031" or "p < 0.001", never broken over two lines."""
     relation = "< 0.001" if value < 0.001 else f"= {value:.3f}" if value < 0.1 else f"= {value:.2f}"
     return "p\u00a0" + relation.replace(" ", "\u00a0")
-
-
-def series(names: Iterable[str], limit: int = 6) -> str:
-    """A list such as "a, b and c"; with more than `limit` names "a, b, c and 9 others"."""
-    names = list(names)
-    if len(names) > limit:
-        names = [*names[: limit - 1], f"{len(names) - limit + 1} others"]
-    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1] if names else ""
 
 
 def plain(value: object) -> str:

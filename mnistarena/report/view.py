@@ -33,6 +33,7 @@ from mnistarena.report.sections.across import Across
 from mnistarena.report.sections.failures import Failure
 from mnistarena.report.sections.growth import Growth
 from mnistarena.stats.verdicts import MARGIN
+from mnistarena.store.findings import missing_figures
 from mnistarena.store.records import DatasetRecord, MetricRecord, PlanRecord
 from mnistarena.store.results import Row, StoredRun
 
@@ -180,6 +181,7 @@ def _comparison(
         headline=verdict.headline(ranked, judged.against if ranked[0].label == reference else judged.every),
         findings=verdict.findings(ranked, judged.against, reference, margin),
         rows=tuple(ranking.row(recipe, judged.against, reference, metrics, ranks) for recipe in ranked),
+        missing=tuple(missing_figures(trial for recipe in ranked for trial in recipe.done)),
         reference=reference,
         family=judged.family,
         pairs=tuple(judged.every),
@@ -190,7 +192,7 @@ def _comparison(
         matrices=tuple(confusion.matrix(recipe, dataset["class_names"]) for recipe in ready),
         tiles=gallery.tiles(ready, run.test_split(dataset["label"]), dataset) if ready else (),
         label_errors=gallery.label_errors(ready, dataset),
-        reliabilities=tuple(map(calibration.reliability, ready)),
+        reliabilities=tuple(found for recipe in ready if (found := calibration.reliability(recipe)) is not None),
         costs=tuple(map(cost.cost, ranked)),
         reached=tuple(targets.reached(recipe, target) for recipe in ranked) if target else (),
         robustness=robustness.over_views(ranked, run.plan.get("views", []), reference, margin),
@@ -207,6 +209,7 @@ def _answers(
     target: float | None,
 ) -> dict[str, str]:
     """The sentence that each section of a dataset begins with."""
+    ready = [recipe for recipe in judged.ranked if len(recipe.correct)]
     return {
         "certainty": verdict.certainty(judged.ranked, judged.against, judged.reference, judged.family),
         "ranking": ranking.answer(judged.ranked),
@@ -217,6 +220,6 @@ def _answers(
         "confusion": confusion.answer(recipes, found.dataset["class_names"]),
         "gallery": gallery.answer(found.tiles, len(found.matrices)),
         "label_errors": gallery.label_error_answer(found.label_errors),
-        "calibration": calibration.answer(found.reliabilities),
+        "calibration": calibration.answer(found.reliabilities, ready),
         "cost": cost.answer(found.costs, mixed),
     }

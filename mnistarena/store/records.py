@@ -29,6 +29,7 @@ from mnistarena.plugin.messages import (
     Text,
     ViewDefinition,
 )
+from mnistarena.plugin.predictions import Output
 
 Id = Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
 """Hex digits, since it is part of a folder's name."""
@@ -75,7 +76,10 @@ class TrainingRecord(TypedDict, total=False):
 
 
 class RecipeRecord(TypedDict, total=False):
-    """A recipe of the plan, on one dataset."""
+    """A recipe of the plan, on one dataset.
+
+    `output` is what the model's plugin says that it returns; None or absent: logits, of a classifier what it has.
+    """
 
     label: Required[Label]
     dataset: Required[Label]
@@ -87,6 +91,7 @@ class RecipeRecord(TypedDict, total=False):
     notes: list[Text]
     distribution: Label
     deterministic: bool
+    output: Output | None
     seeds: list[Count]
 
 
@@ -139,7 +144,10 @@ class PlanRecord(TypedDict, total=False):
 
 
 class TrialRecord(TypedDict, total=False):
-    """trial.json: what became of a trial. `stamps` are the size and time of each file in `files`, by name."""
+    """trial.json: what became of a trial. `stamps` are the size and time of each file in `files`, by name.
+
+    `metric_problems`, `no_values` and `view_problems` say why figures are missing, as in `Result`.
+    """
 
     id: Required[Id]
     label: Required[Label]
@@ -152,6 +160,9 @@ class TrialRecord(TypedDict, total=False):
     started: Label | None
     finished: Label
     metrics: dict[Label, Number | None]
+    metric_problems: dict[Label, Text]
+    no_values: dict[Label, Text]
+    view_problems: dict[Text, Text]
     measurements: Measurements
     metric_definitions: dict[Label, MetricDefinition]
     view_definitions: list[ViewDefinition]

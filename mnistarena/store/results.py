@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mnistarena.environment import Conditions
 from mnistarena.errors import StoreError
-from mnistarena.plugin.components import Predictions
-from mnistarena.plugin.messages import ErrorDetails, HistoryRow, Measurements, ViewDefinition
+from mnistarena.plugin.messages import ErrorDetails, HistoryRow, Measurements, ViewDefinition, view_title
+from mnistarena.plugin.predictions import Predictions
 from mnistarena.store.records import PlannedTrial, PlanRecord, TrialRecord
 from mnistarena.store.run_folder import RunFolder
 from mnistarena.store.trial_folder import MODEL, TrialFolder
@@ -31,7 +31,7 @@ class StoredTrial:
     `status` is `done`, `failed`, `timeout`, `interrupted`, or `pending` where it has not run.
     `metrics` are figures of the test split, None where one has no meaning for the model; `measurements` times (s),
     memory (bytes), counts. `views` are the further views of the test images that it predicted. `files` are the
-    digests of its files.
+    digests of its files. `missing` says why figures are missing: the reason by the metric's label or the view's title.
     """
 
     id: str
@@ -47,6 +47,7 @@ class StoredTrial:
     notes: tuple[str, ...] = ()
     error: ErrorDetails | None = None
     views: tuple[ViewDefinition, ...] = ()
+    missing: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
@@ -74,7 +75,10 @@ class StoredTrial:
         return self.folder.read()
 
     def row(self) -> Row:
-        """The trial as one flat row: id, label, dataset, seed, status, then metrics and scalar measurements."""
+        """The trial as one flat row: id, label, dataset, seed, status, then metrics and scalar measurements.
+
+        `missing` says which figures are missing and why, where any is.
+        """
         return {
             "id": self.id,
             "label": self.label,
@@ -83,6 +87,7 @@ class StoredTrial:
             "status": self.status,
             **self.metrics,
             **{k: v for k, v in self.measurements.items() if isinstance(v, (int, float))},
+            **({"missing": "; ".join(f"{k}: {v}" for k, v in self.missing.items())} if self.missing else {}),
         }
 
     def history(self) -> list[HistoryRow]:
@@ -155,8 +160,9 @@ class StoredRun:
         trials: a row a trial: id, label, dataset, seed, status, then every metric and scalar measurement;
         `time_to_target` (s) where the spec has a target and the training reached it.
         history: a row a trial and epoch. predictions: a row a trial and test image: index into the test split,
-        true class, predicted class, its probability, and whether it is right. views: a row a trial and further view
-        of the test images: its name, parameter and severity, and the accuracy on it.
+        true class, predicted class, its probability (None where the model gives none), and whether it is right.
+        views: a row a trial and further view of the test images: its name, parameter and severity, and the accuracy
+        on it.
         """
         target = self.plan.get("target")
         for trial in self.trials:
@@ -188,14 +194,15 @@ def _view_rows(trial: StoredTrial) -> Iterator[Row]:
 
 
 def _prediction_rows(found: Predictions) -> Iterator[Row]:
-    columns = {
-        "index": found.index,
-        "true": found.labels,
-        "predicted": found.predicted,
-        "probability": found.probabilities.max(axis=1),
-        "correct": found.predicted == found.labels,
+    has_probabilities = found.output == "probabilities"
+    columns: dict[str, list[Any]] = {
+        "index": found.index.tolist(),
+        "true": found.labels.tolist(),
+        "predicted": found.predicted.tolist(),
+        "probability": found.probabilities.max(axis=1).tolist() if has_probabilities else [None] * len(found.labels),
+        "correct": (found.predicted == found.labels).tolist(),
     }
-    for values in zip(*(column.tolist() for column in columns.values()), strict=True):
+    for values in zip(*columns.values(), strict=True):
         yield dict(zip(columns, values, strict=True))
 
 
@@ -223,6 +230,9 @@ def _read_trial(planned: PlannedTrial, folder: RunFolder, known: Mapping[str, Tr
             status="pending",
             folder=files,
         )
+    done = record["status"] == "done"
+    lost = record.get("view_problems", {})
+    views = tuple(view for view in record.get("view_definitions", ()) if view_title(view) not in lost)
     return StoredTrial(
         planned["id"],
         planned["label"],
@@ -235,6 +245,7 @@ def _read_trial(planned: PlannedTrial, folder: RunFolder, known: Mapping[str, Tr
         conditions=record.get("conditions", {}),
         notes=tuple(record.get("notes", ())),
         error=record.get("error"),
-        views=tuple(record.get("view_definitions", ())) if record["status"] == "done" else (),
+        views=views if done else (),
+        missing={**record.get("no_values", {}), **record.get("metric_problems", {}), **lost} if done else {},
         files=record.get("files", {}),
     )

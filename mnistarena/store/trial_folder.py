@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistarena.errors import StoreError, cannot_write
-from mnistarena.plugin.components import Predictions
 from mnistarena.plugin.messages import HistoryRow
+from mnistarena.plugin.predictions import Answers, Predictions
 from mnistarena.store import records
 from mnistarena.store.checkpoint_files import CheckpointFiles
 from mnistarena.store.files import (
@@ -161,17 +161,18 @@ class TrialFolder:
     # ---- Predictions
 
     def write_predictions(self, predictions: Predictions) -> None:
-        """Store predictions; probabilities become float32, and every metric is computed from these."""
+        """Store predictions; probabilities and scores become float32, and every metric is computed from these."""
         extras = {f"extra_{name}": array for name, array in predictions.extras.items()}
-        arrays: dict[str, NDArray[Any]] = {
-            "labels": predictions.labels,
-            "probabilities": predictions.probabilities.astype(np.float32),
-            "index": predictions.index,
-        }
+        arrays: dict[str, NDArray[Any]] = {"labels": predictions.labels}
+        if predictions.output == "labels":
+            arrays |= {"predicted": predictions.values, "n_classes": np.array([predictions.n_classes])}
+        else:
+            arrays[predictions.output] = predictions.values.astype(np.float32)
+        arrays["index"] = predictions.index
         write_atomically(self.path / PREDICTIONS, pack({**arrays, **extras}))
 
     def predictions(self, digests: Mapping[str, str] | None = None) -> Predictions:
-        """The stored predictions; rows of the probabilities sum to 1 in float64.
+        """The stored predictions: probabilities, whose rows sum to 1 in float64, or scores, or classes.
 
         With `digests`, the file is checked first.
         """
@@ -182,10 +183,21 @@ class TrialFolder:
         wrong = _prediction_problem(arrays)
         if wrong:
             raise StoreError(f"{path} holds no predictions: {wrong}{ADVICE}")
-        probabilities = arrays["probabilities"].astype(np.float64)
-        probabilities /= probabilities.sum(axis=1, keepdims=True)
+        output = _answers_in(arrays)
+        n_classes = int(arrays["n_classes"][0]) if output == "labels" else 0
+        values = arrays["predicted" if output == "labels" else output]
+        if output != "labels":
+            values = values.astype(np.float64)
+        if output == "probabilities":
+            values /= values.sum(axis=1, keepdims=True)
         extras = {name[6:]: array for name, array in arrays.items() if name.startswith("extra_")}
-        return Predictions(arrays["labels"], probabilities, index=arrays["index"], extras=extras)
+        return Predictions(
+            arrays["labels"], values, index=arrays["index"], extras=extras, output=output, n_classes=n_classes
+        )
+
+    def has_stored_predictions(self) -> bool:
+        """Whether there is a file of predictions, sound or not."""
+        return (self.path / PREDICTIONS).is_file()
 
     def copy_predictions(self, to: TrialFolder) -> None:
         """Copy the file of predictions into another trial's folder, which is emptied first."""
@@ -235,17 +247,29 @@ class TrialFolder:
         return digest(path) if path.is_file() else None
 
 
+def _answers_in(arrays: Mapping[str, NDArray[Any]]) -> Answers:
+    """What stored predictions are; a file that says nothing else holds probabilities."""
+    return "labels" if "predicted" in arrays else "scores" if "scores" in arrays else "probabilities"
+
+
 def _prediction_problem(arrays: Mapping[str, NDArray[Any]]) -> str | None:
-    for name, ndim, kinds in (("labels", 1, "iu"), ("probabilities", 2, "f"), ("index", 1, "iu")):
+    output = _answers_in(arrays)
+    wanted = [("labels", 1, "iu"), ("index", 1, "iu")]
+    wanted += [("predicted", 1, "iu"), ("n_classes", 1, "iu")] if output == "labels" else [(output, 2, "f")]
+    for name, ndim, kinds in wanted:
         array = arrays.get(name)
-        if array is None or array.ndim != ndim or array.dtype.kind not in kinds:
+        if array is None or array.ndim != ndim or array.dtype.kind not in kinds or not array.size:
             return f'there is no array "{name}" of {ndim} dimension{"s" if ndim > 1 else ""}'
-    labels, probabilities, index = (arrays[name] for name in ("labels", "probabilities", "index"))
-    n, n_classes = probabilities.shape
-    if n == 0 or len(labels) != n or len(index) != n:
-        return f"{len(labels)} labels and {len(index)} indices for {n} rows of probabilities"
-    if labels.min() < 0 or labels.max() >= n_classes:
-        return f"labels from {labels.min()} to {labels.max()} for {n_classes} classes"
-    if not np.isfinite(probabilities).all() or probabilities.min() < 0 or probabilities.sum(1).min() <= 0:
-        return "probabilities that are not finite, negative, or all 0"
+    labels, index, values = arrays["labels"], arrays["index"], arrays["predicted" if output == "labels" else output]
+    n, n_classes = len(values), int(arrays["n_classes"][0]) if output == "labels" else values.shape[1]
+    if len(labels) != n or len(index) != n:
+        return f"{len(labels)} labels and {len(index)} indices for {n} rows of {output}"
+    for name in ("labels", "predicted") if output == "labels" else ("labels",):
+        least, most = arrays[name].min(), arrays[name].max()
+        if least < 0 or most >= n_classes:
+            return f"{name} from {least} to {most} for {n_classes} classes"
+    if output != "labels" and not np.isfinite(values).all():
+        return f"{output} that are not finite"
+    if output == "probabilities" and (values.min() < 0 or values.sum(1).min() <= 0):
+        return "probabilities that are negative, or all 0"
     return None

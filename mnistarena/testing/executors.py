@@ -12,9 +12,9 @@ import numpy as np
 
 from mnistarena import environment
 from mnistarena.environment import Conditions
-from mnistarena.plugin.components import Predictions
 from mnistarena.plugin.executor import Executor, ExecutorContext, ExecutorDef, Job, Reports, Submission, Workload
 from mnistarena.plugin.messages import Event, MetricRequest, Result, Started, error_message
+from mnistarena.plugin.predictions import Predictions
 from mnistarena.store.trial_folder import TrialFolder
 from mnistarena.testing.check import Check, Nonconformity, NotApplicable
 from mnistarena.testing.component import ComponentUnderTest

@@ -16,6 +16,7 @@ from mnistarena.engine.seeds import derive
 from mnistarena.errors import PluginError
 from mnistarena.paths import data_dir
 from mnistarena.plugin.components import DataContext, ModelDef, PrepareContext, Shape, Task, TransformDef
+from mnistarena.plugin.predictions import Output
 from mnistarena.plugin.registry import Registry, installed
 from mnistarena.testing.check import Nonconformity, NotApplicable, shape_text
 from mnistarena.testing.component import ComponentUnderTest, as_shape
@@ -57,6 +58,11 @@ class ModelUnderTest(ComponentUnderTest):
         self.wanted_shape = as_shape(image_shape)
         self.steps, self.learning_rate, self.n_images = steps, learning_rate, images
         self.transforms = _transforms(transforms, registry or installed()) if transforms else []
+
+    @property
+    def output(self) -> Output:
+        """What a network returns."""
+        return self.definition.output or "logits"
 
     @cached_property
     def prepared(self) -> Any:
@@ -103,9 +109,14 @@ class ModelUnderTest(ComponentUnderTest):
     @cached_property
     def digits(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Images uint8 `(n, C, H, W)` enlarged to the shape before the transforms, and labels."""
+        return self.digits_of(tuple(range(10)))
+
+    def digits_of(self, classes: tuple[int, ...]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """The same, as many images where there are so many, of some classes only."""
         (definition,) = builtin_digits.arena_datasets()
         loaded = definition.load(definition.params(), DataContext(data_dir(), download=False))
-        rows = splits.stratified(loaded.train_labels, self.n_images, 0)
+        those = np.flatnonzero(np.isin(loaded.train_labels, classes))
+        rows = those[splits.stratified(loaded.train_labels[those], min(self.n_images, len(those)), 0)]
         channels, height, width = self.shape_before
         down, across = np.arange(height) * 8 // height, np.arange(width) * 8 // width
         images = loaded.train_images[rows][:, :, down][:, :, :, across].repeat(channels, axis=1)
@@ -177,10 +188,12 @@ def is_network(built: Any) -> bool:
 
 def require_model(built: Any) -> None:
     """Raises `Nonconformity` where what `build` returned belongs to neither family."""
-    if not is_network(built) and not (hasattr(built, "fit") and hasattr(built, "predict_proba")):
+    from mnistarena.trial.model import is_classifier
+
+    if not is_network(built) and not is_classifier(built):
         raise Nonconformity(
             f"build returned {type(built).__name__}; return a torch.nn.Module, or a scikit-learn classifier with fit "
-            "and predict_proba"
+            "and predict_proba, decision_function or predict"
         )
 
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from mnistarena.paths import data_dir
-from mnistarena.plugin.components import PrepareContext, Shape
+from mnistarena.plugin.components import PrepareContext, Shape, Task
 from mnistarena.testing import classifiers, networks
 from mnistarena.testing.check import Check, Nonconformity, NotApplicable, describe, shape_text
 from mnistarena.testing.family import Family
@@ -17,18 +17,19 @@ ODD_SHAPES: tuple[Shape, ...] = ((1, 1, 1), (1, 2, 3), (1, 28, 28), (2, 5, 40), 
 """Image shapes that a model's `check` must refuse, or the model must take."""
 
 OF_FAMILY = {
-    "output": "finite logits (n, classes), or probabilities of a classifier, for any number of images",
+    "output": "finite outputs of the shape and kind that the engine takes, for any number of images",
     "logits": "outputs are not probabilities: the loss takes the softmax",
     "learns": "a short training lowers the loss",
     "gradients": "every trainable parameter gets a gradient",
     "same-seed": "the same seed gives the same numbers",
     "deterministic-as-said": "deterministic=True only where the seed changes nothing",
+    "seed-matters": "another seed gives other numbers, unless it says deterministic=True",
     "evaluation-repeats": "an image gets the same answer twice",
     "evaluation-alone": "an answer does not depend on the other images of the batch",
     "state": "what was learnt is in the state dict",
     "input-untouched": "the model does not change the images",
     "backbone-and-head": "head(backbone(x)) gives what forward(x) gives, where the backbone is frozen",
-    "classes": "classes_ says which class each column of predict_proba is",
+    "classes": "classes_ says which class each column of probabilities or scores is",
 }
 """The checks that differ between the families, by name, each with its meaning."""
 
@@ -83,6 +84,8 @@ class ModelChecks(ModelUnderTest):
 
     def check_check(self) -> None:
         """The model works on small, oblong and coloured images of few classes, or its `check` refuses them."""
+        if (usual := self._trouble(self.chain.task)) is not None:
+            raise NotApplicable(f"it does not work on usual images either: {usual}")
         asked = (self.wanted_shape,) if self.wanted_shape and not self.transforms else ()
         for shape in dict.fromkeys((*ODD_SHAPES, *asked)):
             n_classes = 3 if shape[0] > 1 else 2
@@ -99,16 +102,20 @@ class ModelChecks(ModelUnderTest):
     def _works(self, shape: Shape, n_classes: int, images: str) -> None:
         """Raises `Nonconformity` where the model cannot be built for images of a shape, or its answers are wrong."""
         accepts = "which check accepts" if self.definition.check else "and the model has no check"
-        task = task_of(shape, n_classes)
-        try:
-            built = self.build(task=task)
-            problem = family_of(built).answer_problem(built, task)
-        except Exception as trouble:
-            problem = describe(trouble)
+        problem = self._trouble(task_of(shape, n_classes))
         if problem is not None:
             raise Nonconformity(
-                f"{images}, {accepts}: {problem}. Let check return a sentence for images that do not fit"
+                f"{images}, {accepts}: {problem}. Where the cause is that these images do not fit, let check return a "
+                "sentence that says so"
             )
+
+    def _trouble(self, task: Task) -> str | None:
+        """What goes wrong where the model is built for a task and asked of two images; None: nothing."""
+        try:
+            built = self.build(task=task)
+            return family_of(built).answer_problem(built, task, self.definition.output or "logits")
+        except Exception as trouble:
+            return describe(trouble)
 
     def check_builds(self) -> None:
         """`build` returns a model of one of the two families."""

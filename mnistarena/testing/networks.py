@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mnistarena.errors import TrialError
 from mnistarena.plugin.components import Task
+from mnistarena.plugin.predictions import Output
 from mnistarena.testing.check import Nonconformity, NotApplicable
 from mnistarena.testing.family import Family
 from mnistarena.testing.short_training import (
@@ -26,41 +27,45 @@ from mnistarena.testing.short_training import (
 from mnistarena.text import few
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
     from mnistarena.testing.model_under_test import ModelUnderTest
 
 
-def answer_problem(network: nn.Module, task: Task) -> str | None:
-    """What is wrong with the logits of two random images of a task, or None."""
+def answer_problem(network: nn.Module, task: Task, output: Output) -> str | None:
+    """What is wrong with the outputs of two random images of a task, or None."""
     import torch
 
     found = answers(network, torch.rand(2, *task.image_shape, generator=torch.Generator().manual_seed(0)))
-    if found.shape != (2, task.n_classes):
-        return f"the output for 2 of them is {tuple(found.shape)}, not {(2, task.n_classes)}"
+    wanted = (2,) if output == "labels" else (2, task.n_classes)
+    if found.shape != wanted:
+        return f"the output for 2 of them is {tuple(found.shape)}, not {wanted}"
     return None if bool(found.isfinite().all()) else "the output is not finite"
 
 
 def output(model: ModelUnderTest) -> None:
-    """Logits have the right shape and are finite, for one image and for several."""
+    """Outputs have the right shape, are finite, and are what they are called, for one image and for several."""
     import torch
 
     from mnistarena.engine import prediction
 
-    amp = torch.autocast("cpu", enabled=False)
+    amp, n_classes, kind = torch.autocast("cpu", enabled=False), model.chain.task.n_classes, model.output
     for n in (1, 2, 7):
-        prediction.predict(model.built, batches(model, n), model.chain.task.n_classes, amp)
+        found, _ = prediction.predict(model.built, batches(model, n), n_classes, amp, output=kind)
+        prediction.answers(found, kind, n_classes)
 
 
 def logits(model: ModelUnderTest) -> None:
-    """Outputs are not probabilities: the model must not take a softmax."""
-    import torch
+    """Outputs that are called logits are not probabilities."""
+    from mnistarena.engine.prediction import looks_like_probabilities
 
-    found = answers(model.built, images_of(model, 7))
-    if float(found.min()) >= 0 and torch.allclose(found.sum(1), torch.ones(len(found)), atol=1e-5):
+    if model.output != "logits":
+        raise NotApplicable(f'it says output = "{model.output}"')
+    if looks_like_probabilities(answers(model.built, images_of(model, 7))):
         raise Nonconformity(
             "the outputs are probabilities: none is negative and each row sums to 1; return logits, the loss and the "
-            "evaluation take a softmax themselves"
+            'evaluation take a softmax themselves, or say output="probabilities"'
         )
 
 
@@ -86,9 +91,15 @@ def _answers_improve(model: ModelUnderTest) -> None:
     import torch
     from torch.nn import functional
 
+    from mnistarena.engine.prediction import as_logits
+
     images, labels = images_of(model, 64), torch.from_numpy(model.digits[1][:64])
+    if model.output in ("scores", "labels"):
+        return
     both = model.built, model.trained_or_raise
-    before, after = (functional.cross_entropy(answers(network, images), labels).item() for network in both)
+    before, after = (
+        functional.cross_entropy(as_logits(answers(network, images), model.output), labels).item() for network in both
+    )
     if after > 1.2 * before:
         raise Nonconformity(
             f"training_loss falls, but the cross-entropy of the answers rises from {before:.4f} to {after:.4f}; has "
@@ -104,7 +115,7 @@ def gradients(model: ModelUnderTest) -> None:
 
     network, split = copy.deepcopy(model.built), batches(model)
     optimizer = make_optimizer(network, recipe(model, FEW_STEPS), split.device)
-    loss_of = loss_function(network, recipe(model, FEW_STEPS))
+    loss_of = loss_function(network, recipe(model, FEW_STEPS), model.output)
     missing = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
     to_training(network)
     for _, (images, labels) in zip(range(FEW_STEPS), split.epoch(BATCH, 0, 0), strict=False):
@@ -133,15 +144,35 @@ def same_seed(model: ModelUnderTest) -> None:
         )
 
 
+def _with_two_seeds(model: ModelUnderTest) -> tuple[torch.Tensor, torch.Tensor]:
+    """The outputs of two networks, built and trained with two seeds."""
+    images = images_of(model, 8)
+    one, two = (answers(train(model, model.build(seed), FEW_STEPS, seed), images) for seed in (0, 1))
+    return one, two
+
+
 def deterministic_as_said(model: ModelUnderTest) -> None:
     """A network with `deterministic=True` gives the same outputs with another seed."""
     if not model.definition.deterministic:
         raise NotApplicable("it does not say deterministic=True")
-    images = images_of(model, 8)
-    one, two = (answers(train(model, model.build(seed), FEW_STEPS, seed), images) for seed in (0, 1))
+    one, two = _with_two_seeds(model)
     if not one.equal(two):
         raise Nonconformity(
             f"deterministic=True, but another seed changes outputs by up to {difference(one, two):.3g}; leave it out"
+        )
+
+
+def seed_matters(model: ModelUnderTest) -> None:
+    """A network without `deterministic=True` gives other outputs with another seed."""
+    if model.definition.deterministic:
+        raise NotApplicable("it says deterministic=True")
+    if model.output == "labels":
+        raise NotApplicable("labels of two different networks may be equal")
+    one, two = _with_two_seeds(model)
+    if one.equal(two):
+        raise Nonconformity(
+            "built and trained with two seeds, the outputs are the same bits, and a run counts such seeds as one; set "
+            "no seed of your own, the engine seeds torch, numpy and random, or say deterministic=True"
         )
 
 
@@ -210,7 +241,7 @@ def input_untouched(model: ModelUnderTest) -> None:
     before = images.clone()
     to_training(network)
     assert split.labels is not None
-    loss_function(network, recipe(model, 1))(images, split.labels)
+    loss_function(network, recipe(model, 1), model.output)(images, split.labels)
     where = "training" if not images.equal(before) else ""
     network.eval()
     with torch.inference_mode():
@@ -251,6 +282,7 @@ FAMILY = Family(
         "gradients": gradients,
         "same-seed": same_seed,
         "deterministic-as-said": deterministic_as_said,
+        "seed-matters": seed_matters,
         "evaluation-repeats": evaluation_repeats,
         "evaluation-alone": evaluation_alone,
         "state": state,

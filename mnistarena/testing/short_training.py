@@ -6,6 +6,7 @@ import copy
 from typing import TYPE_CHECKING
 
 from mnistarena.spec.schema import Optimizer, Training
+from mnistarena.testing.check import Nonconformity
 
 if TYPE_CHECKING:
     import torch
@@ -46,7 +47,7 @@ def train(model: ModelUnderTest, network: nn.Module, steps: int, seed: int = 0) 
     from mnistarena.engine import training
 
     part, split = to_train(model, network)
-    training.train(part, split, recipe(model, steps), seed=seed)
+    training.train(part, split, recipe(model, steps), seed=seed, output=model.output)
     return network
 
 
@@ -69,13 +70,17 @@ def briefly_trained(model: ModelUnderTest) -> nn.Module:
 
 
 def answers(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    """Logits in evaluation mode."""
+    """The main output in evaluation mode, as float."""
     import torch
+
+    from mnistarena.engine.prediction import main_output
 
     network.eval()
     with torch.inference_mode():
-        found: torch.Tensor = network(images.clone()).float()  # another check finds out whether it changes them
-    return found
+        found = main_output(network(images.clone()))  # another check finds out whether it changes them
+    if not isinstance(found, torch.Tensor):
+        raise Nonconformity(f"forward returned {type(found).__name__}; return a tensor")
+    return found.float()
 
 
 def loss(model: ModelUnderTest, network: nn.Module) -> float:
@@ -89,7 +94,7 @@ def loss(model: ModelUnderTest, network: nn.Module) -> float:
     twin, split = to_train(model, copy.deepcopy(network))
     to_training(twin)
     seed_everything(0)
-    of_batch = loss_function(twin, recipe(model, 1))
+    of_batch = loss_function(twin, recipe(model, 1), model.output)
     with torch.no_grad():
         sums = (of_batch(images, labels).item() * len(labels) for images, labels in split.epoch(BATCH, 0, 0))
         return sum(sums) / split.n

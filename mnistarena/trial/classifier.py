@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from mnistarena.engine.batches import Batches
 from mnistarena.engine.chain import Chain
 from mnistarena.engine.measure import latency, peak_memory_bytes
-from mnistarena.engine.prediction import Outcome, classifier_probabilities
+from mnistarena.engine.prediction import Outcome, answering_method, classifier_outputs
 from mnistarena.engine.seeds import derive
 from mnistarena.errors import TrialError
 from mnistarena.plugin.messages import HistoryRow, Measurements, RowAdded
+from mnistarena.plugin.predictions import Outputs
 from mnistarena.stats.calibration import log_loss
 from mnistarena.trial.context import TrialContext
 
@@ -25,13 +26,18 @@ FITTED = 5000
 """Training images, at most, whose loss the history shows."""
 
 
+SEEDS = ("random_state", "random_seed", "seed")
+"""The names of a classifier's parameters, or of those of a part of it, that are set from the trial's seed."""
+
+
 def seed_classifier(classifier: Any, chain: Chain, seed: int) -> None:
     """Set every random state of a classifier from the trial's seed; `TrialError` where the chain is random."""
     if any(is_random for _, is_random in chain.steps):
         raise TrialError("a scikit-learn model sees each image once: a random transform has no meaning for it")
+    if not hasattr(classifier, "get_params"):  # one of no library: it may draw from numpy's generator, which is seeded
+        return
     state = derive(seed, "fit") % 2**32
-    seeded = {k: state for k in classifier.get_params() if k == "random_state" or k.endswith("__random_state")}
-    classifier.set_params(**seeded)
+    classifier.set_params(**{k: state for k in classifier.get_params() if k.rpartition("__")[2] in SEEDS})
 
 
 def flat(images: NDArray[np.uint8], chain: Chain) -> NDArray[np.float32]:
@@ -50,22 +56,22 @@ def run_classifier(context: TrialContext, classifier: Any) -> Outcome:
     classifier.fit(features, labels)
     seconds = time.perf_counter() - began
 
-    def probabilities(values: NDArray[np.float32]) -> NDArray[np.float64]:
-        return classifier_probabilities(classifier, values, chain.task.n_classes)
+    def answers(values: NDArray[np.float32]) -> Outputs:
+        return classifier_outputs(classifier, values, chain.task.n_classes, context.output)
 
     row: HistoryRow = {
         "epoch": 1,
         "step": 1,
         "learning_rate": None,
-        "train_loss": log_loss(probabilities(features[:FITTED]), labels[:FITTED]),
+        "train_loss": _log_loss(answers(features[:FITTED]), labels[:FITTED]),
         "validation_loss": None,
         "validation_accuracy": None,
     }
     held = np.array(context.array("validation_labels"))
     if len(held):
-        found = probabilities(flat(context.array("validation_images"), chain))
-        row["validation_loss"] = log_loss(found, held)
-        row["validation_accuracy"] = float((found.argmax(1) == held).mean())
+        found = answers(flat(context.array("validation_images"), chain))
+        row["validation_loss"] = _log_loss(found, held)
+        row["validation_accuracy"] = float((found.predicted == held).mean())
     row["train_seconds"] = seconds
     row["wall_seconds"] = time.perf_counter() - began
     context.folder.append_history(row)
@@ -73,14 +79,15 @@ def run_classifier(context: TrialContext, classifier: Any) -> Outcome:
 
     context.begin("testing")
     test = flat(context.array("test_images"), chain)
-    on_test = probabilities(test)
+    on_test = answers(test)
     peak = peak_memory_bytes()
 
     def costs() -> Measurements:
+        ask = getattr(classifier, answering_method(classifier, context.output))
         rows = {size: np.resize(test, (size, test.shape[1])) for size in (1, 256)}
         return {
             "latency_ms": {
-                str(size): latency(lambda values=values: classifier.predict_proba(values), CPU)  # type: ignore[misc]
+                str(size): latency(lambda values=values: ask(values), CPU)  # type: ignore[misc]
                 for size, values in rows.items()
             }
         }
@@ -96,6 +103,11 @@ def run_classifier(context: TrialContext, classifier: Any) -> Outcome:
         },
         on_test,
         extras={},
-        predict=lambda images: probabilities(flat(images, chain)),
+        predict=lambda images: answers(flat(images, chain)),
         costs=costs,
     )
+
+
+def _log_loss(found: Outputs, labels: NDArray[np.int64]) -> float | None:
+    """The log loss; None of a classifier without probabilities."""
+    return log_loss(found.probabilities, labels) if found.output == "probabilities" else None

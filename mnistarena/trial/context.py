@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from mnistarena.data.arrays import read_array
 from mnistarena.engine.chain import Chain
+from mnistarena.plugin.components import ModelDef
 from mnistarena.plugin.executor import Job
 from mnistarena.plugin.messages import Send, StageBegan
+from mnistarena.plugin.predictions import Output
 from mnistarena.plugin.registry import Registry
 from mnistarena.spec.schema import Training
 from mnistarena.store.trial_folder import TrialFolder
@@ -42,6 +44,12 @@ class TrialContext:
     def seed(self) -> int:
         """The trial's seed."""
         return self.job.identity["seed"]
+
+    @property
+    def output(self) -> Output | None:
+        """What the model's plugin says that it returns."""
+        definition: ModelDef = self.registry.get("model", self.job.identity["model"]["name"]).definition
+        return definition.output
 
     def array(self, name: str) -> Any:
         """An array of the dataset: `train_images`, `validation_labels`, `test_index` …"""

@@ -12,7 +12,7 @@ from torch import nn
 
 from mnistarena.engine import measure
 from mnistarena.engine.batches import Batches
-from mnistarena.engine.prediction import predict
+from mnistarena.engine.prediction import classifier_outputs, predict
 from mnistarena.engine.step import autocast
 from mnistarena.engine.training import train
 from mnistarena.plugin.messages import CostEstimate
@@ -73,7 +73,8 @@ def _step_seconds(context: TrialContext, model: nn.Module, split: Batches, batch
 
     def seconds_of(steps: int) -> float:
         few = context.recipe.model_copy(update={"epochs": None, "steps": steps, "batch_size": batch_size})
-        return float(train(model, split, few, seed=context.seed)["train_seconds"]) / steps
+        found = train(model, split, few, seed=context.seed, output=context.output or "logits")
+        return float(found["train_seconds"]) / steps
 
     a_step = seconds_of(2)
     if a_step < SLOW_STEP / 2:
@@ -88,7 +89,7 @@ def _forward_seconds(context: TrialContext, model: nn.Module, amp: torch.autocas
         test = Batches(images[:size], None, chain=context.chain, device=context.device, keep=True)
         for _ in range(2):
             began = time.perf_counter()
-            predict(model, test, context.chain.task.n_classes, amp)
+            predict(model, test, context.chain.task.n_classes, amp, output=context.output or "logits")
             measure.synchronize(context.device)
             seconds = time.perf_counter() - began
         if seconds > SECONDS / 8 or size >= min(len(images), test.evaluation_size):
@@ -109,7 +110,7 @@ def classifier_cost(context: TrialContext, classifier: Any) -> CostEstimate:
         classifier.fit(features, np.array(labels[few]))
         times.append(max(1e-4, time.perf_counter() - began))
     began = time.perf_counter()
-    classifier.predict_proba(features)
+    classifier_outputs(classifier, features, context.chain.task.n_classes, context.output)
     an_image = (time.perf_counter() - began) / len(features)
     grown = math.log(times[1] / times[0]) / math.log(sizes[1] / sizes[0]) if sizes[1] > sizes[0] else 1.0
     n_validation, n_test = (len(context.array(f"{name}_labels")) for name in ("validation", "test"))

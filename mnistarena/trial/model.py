@@ -31,12 +31,18 @@ def build_model(definition: ModelDef, params: Any, task: Task) -> Any:
             f"{name} has fit(training), but is no torch.nn.Module: make its class one, with its predictions in "
             "forward(images), and register_buffer for what it learns, which is then stored and restored"
         )
-    if hasattr(built, "fit") and any(hasattr(built, method) for method in ("predict_proba", "predict")):
+    if is_classifier(built):
         return built
     raise TrialError(
         f"build of {name} returned {type(built).__name__}: neither a torch.nn.Module "
-        "nor a scikit-learn classifier with fit and predict_proba"
+        "nor a scikit-learn classifier with fit and predict_proba, decision_function or predict"
     )
+
+
+def is_classifier(model: Any) -> bool:
+    """Whether a model has `fit`, and one of the methods that answer; some have those only after `fit`."""
+    answering = ("predict_proba", "decision_function", "predict")
+    return hasattr(model, "fit") and any(hasattr(model, name) for name in answering)
 
 
 def trains_itself(model: object) -> bool:

@@ -23,6 +23,7 @@ from mnistarena.engine.step import autocast
 from mnistarena.engine.training import Watch, train
 from mnistarena.errors import StoreError, TrialError
 from mnistarena.plugin.messages import HistoryRow, Measurements, RowAdded, StepsDone
+from mnistarena.plugin.predictions import Outputs
 from mnistarena.trial.context import TrialContext
 from mnistarena.trial.model import trains_itself
 from mnistarena.trial.own_training import train_itself
@@ -39,21 +40,24 @@ def run_network(context: TrialContext, model: nn.Module) -> Outcome:
     measurements = _train(context, model)
     context.begin("testing")
     n_classes, amp = context.chain.task.n_classes, autocast(context.recipe, context.device)
-    logits, extras = prediction.predict(model, _batches(context, context.array("test_images")), n_classes, amp)
-    probabilities = prediction.probabilities(logits)
+    output = context.output or "logits"
+    test = _batches(context, context.array("test_images"))
+    found, extras = prediction.predict(model, test, n_classes, amp, output=output)
+    outputs = prediction.answers(found, output, n_classes)
     measurements |= {
         **counts,
         "peak_memory_bytes": measure.peak_memory_bytes(),
         "peak_gpu_memory_bytes": measure.peak_gpu_memory_bytes(context.device),
     }
 
-    def predict(images: NDArray[np.uint8]) -> NDArray[np.float64]:
-        found, _ = prediction.predict(model, _batches(context, images), n_classes, amp, extras_too=False)
-        return prediction.probabilities(found)
+    def predict(images: NDArray[np.uint8]) -> Outputs:
+        batches = _batches(context, images)
+        found, _ = prediction.predict(model, batches, n_classes, amp, output=output, extras_too=False)
+        return prediction.answers(found, output, n_classes)
 
     return Outcome(
         measurements,
-        probabilities,
+        outputs,
         extras=extras,
         predict=predict,
         costs=lambda: _costs(context, model, amp),
@@ -73,10 +77,10 @@ def _train(context: TrialContext, model: nn.Module) -> Measurements:
     """Train the model, or the head of a frozen backbone; from a checkpoint where there is one."""
     amp = autocast(context.recipe, context.device)
     ready = prepare_data(context, model, amp, computing_features=lambda: context.begin("features"))
-    n_classes = context.chain.task.n_classes
+    n_classes, output = context.chain.task.n_classes, context.output or "logits"
 
     def validate() -> Scores:
-        return prediction.scores(ready.trained, ready.held, n_classes, amp) if ready.held.n else {}
+        return prediction.scores(ready.trained, ready.held, n_classes, amp, output) if ready.held.n else {}
 
     def on_row(row: HistoryRow) -> None:
         context.folder.append_history(row)
@@ -102,6 +106,7 @@ def _train(context: TrialContext, model: nn.Module) -> Measurements:
                 watch=Watch(validate, on_row, on_step=on_step),
                 checkpoints=checkpoints,
                 spent=ready.seconds,
+                output=output,
             )
     if checkpoints.found is not None:
         state = checkpoints.found[0]

@@ -138,7 +138,7 @@ class OwnTraining:
             return {}
         modes = {module: module.training for module in self._model.modules()}
         amp = autocast(self._context.recipe, self.device)
-        found = prediction.scores(self._model, self._held, self.task.n_classes, amp)
+        found = prediction.scores(self._model, self._held, self.task.n_classes, amp, self._context.output or "logits")
         for module, mode in modes.items():
             module.training = mode
         return found

@@ -24,7 +24,7 @@ from mnistarena.store.trial_folder import TrialFolder
 from mnistarena.trial.isolation import OTHER_HASH_SEED, has_own_hash_seed, keep_to, limit_threads, move_into
 from mnistarena.trial.processes import end_all, lead
 from mnistarena.trial.run import run_trial
-from mnistarena.trial.scoring import MetricError
+from mnistarena.trial.scoring import ChangedCodeError
 
 MESSAGE_CHARACTERS = 10_000
 TRACEBACK_CHARACTERS = 100_000
@@ -111,7 +111,7 @@ def describe(problem: BaseException, job: Job) -> ErrorDetails:
         "message": message[:MESSAGE_CHARACTERS],
         "traceback": "".join(traceback.format_exception(problem))[-TRACEBACK_CHARACTERS:],
     }
-    if isinstance(problem, MetricError):
+    if isinstance(problem, ChangedCodeError):
         found["stage"] = "scoring"
     return found
 

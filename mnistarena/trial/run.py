@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import traceback
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,9 @@ from mnistarena.engine.prediction import Outcome, Predict
 from mnistarena.engine.random_state import seed_everything
 from mnistarena.engine.seeds import derive
 from mnistarena.errors import ArenaError, TrialError, first_line
-from mnistarena.plugin.components import Predictions
 from mnistarena.plugin.executor import Job
 from mnistarena.plugin.messages import Event, Measured, Measurements, Result, Send, StageBegan
+from mnistarena.plugin.predictions import Predictions
 from mnistarena.plugin.registry import Registry, installed
 from mnistarena.pretrained.weights import brought
 from mnistarena.spec.schema import Training
@@ -28,11 +29,11 @@ from mnistarena.trial.context import TrialContext
 from mnistarena.trial.estimate import classifier_cost, network_cost
 from mnistarena.trial.model import build_model
 from mnistarena.trial.network import run_network
-from mnistarena.trial.scoring import CHANGED, predict_views, score
+from mnistarena.trial.scoring import CHANGED, ChangedCodeError, no_views, predict_views, score
 from mnistarena.trial.trained import Trained, fit, load_bytes, load_weights, untrained
 
 ALIKE, ALIKE_IMAGES = 1e-3, 8
-"""How far the probabilities of a stored model may be from those of the trained one, and on how many images."""
+"""How far the outputs of a stored model may be from those of the trained one, and on how many images."""
 
 
 def run_trial(job: Job, send: Send, notes: list[str]) -> Result:
@@ -69,9 +70,9 @@ def run_trial(job: Job, send: Send, notes: list[str]) -> Result:
     measurements = _finish({**outcome.measurements, **_costs(context, outcome)}, stages)
     context.send(Measured(measurements, tuple(context.notes)))
     context.begin("scoring")
-    metrics = score(job, context.folder.predictions(), registry)
-    predict_views(job, outcome.predict, registry, context.send)
-    return {"status": "done", "metrics": metrics, "measurements": measurements}
+    scored = score(job, context.folder.predictions(), registry)
+    view_problems = predict_views(job, outcome.predict, registry, context.send)
+    return {**scored, "view_problems": view_problems, "measurements": measurements}
 
 
 def set_up(job: Job) -> torch.device:
@@ -119,9 +120,11 @@ def _store_predictions(context: TrialContext, outcome: Outcome) -> None:
     # The labels of the test split are read only now, when there is nothing left to choose.
     predictions = Predictions(
         context.array("test_labels"),
-        outcome.probabilities,
+        outcome.outputs.values,
         index=context.array("test_index"),
         extras=outcome.extras,
+        output=outcome.outputs.output,
+        n_classes=outcome.outputs.n_classes,
     )
     context.folder.write_predictions(predictions)
 
@@ -145,12 +148,12 @@ def _check_restored(context: TrialContext, weights: bytes, predict: Predict) -> 
     job = context.job
     assert job.task is not None
     images = context.array("test_images")[:ALIKE_IMAGES]
-    wanted = predict(images)
-    if not np.array_equal(wanted, predict(images)):  # its predictions are random
+    wanted = predict(images).values
+    if not np.array_equal(wanted, predict(images).values):  # its predictions are random
         return
     built = untrained(job.identity, params=job.params, task=job.task, device=context.device, registry=context.registry)
     load_bytes(built, weights)
-    if not np.allclose(built.probabilities(images), wanted, atol=ALIKE):
+    if not np.allclose(built.predict(images).values, wanted, rtol=ALIKE, atol=ALIKE):
         raise TrialError(
             "built anew with the stored weights it answers otherwise, so it keeps something that it learned outside "
             "its parameters and buffers; use register_buffer"
@@ -180,23 +183,31 @@ def _finish(measurements: Measurements, stages: _Stages) -> Measurements:
 def _score_again(job: Job, registry: Registry, send: Send) -> Result:
     """Metrics of the stored predictions, and further views, predicted by the trained model."""
     folder = TrialFolder(job.folder)
-    metrics = score(job, folder.predictions(), registry)
+    scored = score(job, folder.predictions(), registry)
     if job.views:
-        predict_views(job, _trained(job, folder, registry), registry, send)
-    return {"status": "done", "metrics": metrics}
+        try:
+            predict = _trained(job, folder, registry)
+        except ChangedCodeError:
+            raise
+        except Exception as problem:
+            traceback.print_exc()
+            return {**scored, "view_problems": no_views(job, problem)}
+        scored["view_problems"] = predict_views(job, predict, registry, send)
+    return scored
 
 
 def _trained(job: Job, folder: TrialFolder, registry: Registry) -> Predict:
     """The finished trial's model, ready to predict: its stored weights, or fitted again."""
     assert job.task is not None
-    _refuse_changed_code(job, registry)
+    if changed := registry.changed_sources(job.identity):
+        raise ChangedCodeError(f"the code of {', '.join(changed)} {CHANGED}")
     found: Trained = untrained(job.identity, params=job.params, task=job.task, device=set_up(job), registry=registry)
     if isinstance(found.model, nn.Module):
         record = folder.read()
         load_weights(found, folder, digests=record["files"] if record else {}, name=folder.path.name)
     else:
         fit(found, job.data, job.identity["seed"])
-    return found.probabilities
+    return found.predict
 
 
 class _Stages:

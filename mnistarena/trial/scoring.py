@@ -1,6 +1,11 @@
-"""Metrics of a trial's predictions, and its predictions on further views of the test images."""
+"""Metrics of a trial's predictions, and its predictions on further views of the test images.
+
+Nothing that fails here makes the trial fail: its predictions are stored, so only that figure or that view is missing.
+"""
 
 from __future__ import annotations
+
+import traceback
 
 import numpy as np
 
@@ -9,63 +14,92 @@ from mnistarena.engine.chain import build_chain
 from mnistarena.engine.prediction import Predict
 from mnistarena.engine.seeds import derive
 from mnistarena.engine.views import view_images
-from mnistarena.errors import TrialError
-from mnistarena.plugin.components import MetricDef, Params, Predictions
+from mnistarena.errors import NoValue, TrialError
+from mnistarena.plugin.components import MetricDef
 from mnistarena.plugin.executor import Job
-from mnistarena.plugin.messages import Send, StageBegan
+from mnistarena.plugin.messages import REASON_CHARACTERS, MetricRequest, Result, Send, StageBegan, view_title
+from mnistarena.plugin.predictions import Predictions
 from mnistarena.plugin.registry import Component, Registry
 from mnistarena.store.trial_folder import TrialFolder
 
 CHANGED = "has changed since this run was planned; start the run again, in a new Python process"
 
 
-class MetricError(TrialError):
-    """A metric or a view that failed: the predictions are stored, only scoring must be done again."""
+class ChangedCodeError(TrialError):
+    """Code that is not what the run was planned with: the predictions are stored, only scoring must be done again."""
 
 
-def score(job: Job, predictions: Predictions, registry: Registry) -> dict[str, float | None]:
-    """Every metric of the plan, from the stored predictions."""
-    values: dict[str, float | None] = {}
+def score(job: Job, predictions: Predictions, registry: Registry) -> Result:
+    """Every metric of the plan, from the stored predictions; why one is missing, where it is.
+
+    Raises `ChangedCodeError`.
+    """
+    found: Result = {"status": "done", "metrics": {}, "metric_problems": {}, "no_values": {}}
     for metric in job.metrics:
-        definition: MetricDef = _planned(registry.get("metric", metric.name), metric.source).definition
-        params = definition.params.model_validate_json(metric.params)
-        values[metric.label] = compute(metric.label, definition, predictions=predictions, params=params)
-    return values
+        value = None
+        try:
+            value = _value(metric, predictions, registry)
+        except ChangedCodeError:
+            raise
+        except NoValue as reason:
+            found["no_values"][metric.label] = str(reason)[:REASON_CHARACTERS]
+        except Exception as problem:
+            traceback.print_exc()
+            found["metric_problems"][metric.label] = _reason(problem)
+        found["metrics"][metric.label] = value
+    return found
 
 
-def _planned(component: Component, source: str | None) -> Component:
-    """The component, if its plugin's code is still what the run was planned with; else `MetricError`."""
-    if source is not None and component.plugin.digest != source:
-        raise MetricError(f'the code of the {component.kind} "{component.name}" {CHANGED}')
-    return component
-
-
-def compute(label: str, metric: MetricDef, *, predictions: Predictions, params: Params) -> float | None:
-    """A metric's value, None where it has no meaning for the model; raises `MetricError` that names the metric."""
-    try:
-        found = metric.compute(predictions, params)
-        if found is None:
-            return None
-        value = float(found)
-    except Exception as problem:
-        raise MetricError(f'the metric "{label}" failed: {type(problem).__name__}: {problem}') from problem
+def _value(metric: MetricRequest, predictions: Predictions, registry: Registry) -> float | None:
+    """A metric's value, None where it has no meaning for the model; raises what the metric raises."""
+    definition: MetricDef = _planned(registry.get("metric", metric.name), metric.source).definition
+    found = definition.compute(predictions, definition.params.model_validate_json(metric.params))
+    if found is None:
+        return None
+    value = float(found)
     if not np.isfinite(value):
-        raise MetricError(f'the metric "{label}" is {value}')
+        raise TrialError(f"it is {value}")
     return value
 
 
-def predict_views(job: Job, predict: Predict, registry: Registry, send: Send) -> None:
-    """Predict the further views of the test images, and store the predicted classes."""
-    predicted = []
+def _planned(component: Component, source: str | None) -> Component:
+    """The component, if its plugin's code is still what the run was planned with; else `ChangedCodeError`."""
+    if source is not None and component.plugin.digest != source:
+        raise ChangedCodeError(f'the code of the {component.kind} "{component.name}" {CHANGED}')
+    return component
+
+
+def predict_views(job: Job, predict: Predict, registry: Registry, send: Send) -> dict[str, str]:
+    """Predict the further views of the test images, and store the predicted classes; why some are missing, by title.
+
+    Raises `ChangedCodeError`.
+    """
+    predicted, problems = [], {}
     assert job.task is not None
     for view in job.views:
         send(StageBegan(view["name"]))
-        for transform, source in zip(view["transforms"], view["sources"], strict=True):
-            _planned(registry.get("transform", transform["name"]), source)
-        chain = build_chain(view["transforms"], job.task, registry)
         try:
+            for transform, source in zip(view["transforms"], view["sources"], strict=True):
+                _planned(registry.get("transform", transform["name"]), source)
+            chain = build_chain(view["transforms"], job.task, registry)
             images = view_images(read_array(job.data, "test_images"), chain, derive(0, "view", view["name"]))
-            predicted.append(predict(images).argmax(axis=1))
+            predicted.append(predict(images).predicted)
+        except ChangedCodeError:
+            raise
         except Exception as problem:
-            raise MetricError(f'the view "{view["name"]}" failed: {type(problem).__name__}: {problem}') from problem
+            traceback.print_exc()
+            problems[view_title(view)] = _reason(problem)
     TrialFolder(job.folder).write_views(predicted)
+    return problems
+
+
+def no_views(job: Job, problem: Exception) -> dict[str, str]:
+    """The reason why every view is missing: the trained model cannot be had."""
+    TrialFolder(job.folder).write_views(())
+    return dict.fromkeys(map(view_title, job.views), _reason(problem))
+
+
+def _reason(problem: Exception) -> str:
+    """An exception in a line."""
+    text = str(problem) if isinstance(problem, TrialError) else f"{type(problem).__name__}: {problem}"
+    return " ".join(text.split())[:REASON_CHARACTERS]

@@ -23,8 +23,9 @@ from mnistarena.engine.random_state import seed_everything
 from mnistarena.engine.seeds import derive
 from mnistarena.engine.step import autocast
 from mnistarena.errors import StoreError
-from mnistarena.plugin.components import Task
+from mnistarena.plugin.components import ModelDef, Task
 from mnistarena.plugin.messages import Identity
+from mnistarena.plugin.predictions import Output, Outputs
 from mnistarena.plugin.registry import Registry
 from mnistarena.pretrained.weights import without_weights
 from mnistarena.spec.schema import Training
@@ -38,7 +39,8 @@ from mnistarena.trial.network import to_channels_last
 class Trained:
     """A trained model. `task` is the dataset's, before `chain`, the trial's transforms; `recipe` its training.
 
-    `model` is a torch module in evaluation mode, or a fitted scikit-learn classifier.
+    `model` is a torch module in evaluation mode, or a fitted scikit-learn classifier; `output` is what its plugin says
+    that it returns.
     """
 
     task: Task
@@ -47,9 +49,17 @@ class Trained:
     recipe: Training
     model: Any
     device: torch.device
+    output: Output | None
 
     def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Probabilities `(n, n_classes)` of images uint8 `(n, C, H, W)`, before any transform: as of the test split.
+
+        Raises `ValueError` where the images have another type or shape, `NoValue` where the model gives none.
+        """
+        return self.predict(images).probabilities
+
+    def predict(self, images: NDArray[np.uint8]) -> Outputs:
+        """What the model says of images uint8 `(n, C, H, W)`, before any transform.
 
         Raises `ValueError` where the images have another type or shape.
         """
@@ -58,11 +68,12 @@ class Trained:
             raise ValueError(f"images of {images.dtype} {images.shape}; wanted uint8 (n, {wanted}), n at least 1")
         if not isinstance(self.model, nn.Module):
             features = flat(images, self.chain)
-            return prediction.classifier_probabilities(self.model, features, self.task.n_classes)
+            return prediction.classifier_outputs(self.model, features, self.task.n_classes, self.output)
         batches = Batches(images, None, chain=self.chain, device=self.device, keep=False)
         amp = autocast(self.recipe, self.device)
-        logits, _ = prediction.predict(self.model, batches, self.task.n_classes, amp, extras_too=False)
-        return prediction.probabilities(logits)
+        output, n_classes = self.output or "logits", self.task.n_classes
+        found, _ = prediction.predict(self.model, batches, n_classes, amp, output=output, extras_too=False)
+        return prediction.answers(found, output, n_classes)
 
 
 def untrained(identity: Identity, *, params: str, task: Task, device: torch.device, registry: Registry) -> Trained:
@@ -72,10 +83,10 @@ def untrained(identity: Identity, *, params: str, task: Task, device: torch.devi
     """
     chain = build_chain(identity["transforms"], task, registry)
     recipe = Training.model_validate_json(json.dumps(identity["training"]))
-    definition = registry.get("model", identity["model"]["name"]).definition
+    definition: ModelDef = registry.get("model", identity["model"]["name"]).definition
     seed_everything(derive(identity["seed"], "initialisation"))
     model = build_model(definition, without_weights(definition.params.model_validate_json(params)), chain.task)
-    return Trained(task, chain, recipe=recipe, model=model, device=device)
+    return Trained(task, chain, recipe=recipe, model=model, device=device, output=definition.output)
 
 
 def load_weights(trained: Trained, folder: TrialFolder, *, digests: Mapping[str, str], name: str) -> None:

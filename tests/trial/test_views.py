@@ -154,7 +154,12 @@ def test_a_seed_that_predicted_other_images_shifts_no_other(folder):
             return replace(found, index=found.index + 1)
 
     fields = {field.name: getattr(trial, field.name) for field in dataclasses.fields(trial)}
-    trials = (trial, Elsewhere(**{**fields, "seed": 1}), replace(trial, seed=2))
+    trials = (
+        trial,
+        Elsewhere(**{**fields, "seed": 1}),
+        replace(trial, seed=2, files={**trial.files, "predictions.npz": "0" * 64}),
+    )
+    trials[2].__dict__["predictions"] = trial.predictions
     dataset = run.plan["datasets"][0]
     recipe = next(one for one in gather(replace(run, trials=trials), dataset) if one.label == "cnn")
     assert [one.seed for one in recipe.counted] == [0, 2]

@@ -26,10 +26,10 @@ def command(
 ) -> None:
     """Write the trained model LABEL of RUN, a run folder, as an ONNX file that needs neither torch nor mnistarena.
 
-    From "images", float (n, C, H, W) in [0, 1] of the dataset's size, to "probabilities" (n, classes); the
-    model's own transforms are inside. Run by onnxruntime it must predict the test images as torch does, or
-    no file is written. Exit status: 0; 1 when it does not or cannot be exported; 2 when the model cannot
-    be had.
+    From "images", float (n, C, H, W) in [0, 1] of the dataset's size, to "probabilities" (n, classes), or "scores" or
+    "labels" where the model gives those; the model's own transforms are inside. Run by onnxruntime it must
+    predict the test images as torch does, or no file is written. Exit status: 0; 1 when it does not or cannot
+    be exported; 2 when the model cannot be had.
     """
     from mnistarena.errors import StoreError, TrialError
     from mnistarena.inference import onnx

@@ -12,17 +12,15 @@ from typing_extensions import TypedDict
 from mnistarena.cli.options import json_option, trial_options
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from mnistarena.data.images import Picture
     from mnistarena.inference.restore import Restored
+    from mnistarena.plugin.predictions import Outputs
 
-Guess = TypedDict("Guess", {"class": str, "probability": float})
-"""A class that a picture may belong to."""
+Guess = TypedDict("Guess", {"class": str, "probability": float | None})
+"""A class that a picture may belong to; without a probability where the model gives none."""
 
 Answer = TypedDict(
-    "Answer", {"file": str, "class": str, "probability": float, "runners_up": list[Guess], "notes": list[str]}
+    "Answer", {"file": str, "class": str, "probability": float | None, "runners_up": list[Guess], "notes": list[str]}
 )
 """What the model predicts of a picture; `notes` say what was done to it first."""
 
@@ -62,8 +60,8 @@ def command(
     if read:
         import numpy as np
 
-        probabilities = restored.probabilities(np.stack([picture.image for picture in read.values()]))
-        answers = _answers(read, probabilities, restored.task.class_names, top)
+        outputs = restored.predict(np.stack([picture.image for picture in read.values()]))
+        answers = _answers(read, outputs, restored.task.class_names, top)
     light = _light(read, restored)
     if light:
         _warn_of_light_borders(light, restored, invert=invert)
@@ -126,14 +124,18 @@ def _mean(values: tuple[float, ...]) -> float:
     return sum(values) / len(values)
 
 
-def _answers(
-    read: dict[Path, Picture], probabilities: NDArray[np.float64], names: tuple[str, ...], top: int
-) -> list[Answer]:
-    """The most probable class of each file and the runners-up, `top` in all; the lower class wins a tie."""
+def _answers(read: dict[Path, Picture], outputs: Outputs, names: tuple[str, ...], top: int) -> list[Answer]:
+    """The most likely class of each file and the runners-up, `top` in all; the lower class wins a tie.
+
+    A model that predicts labels has no runners-up.
+    """
     found: list[Answer] = []
-    for (path, picture), row in zip(read.items(), probabilities, strict=True):
-        order = (-row).argsort(kind="stable")[:top]
-        first, *others = [Guess({"class": names[at], "probability": float(row[at])}) for at in order]
+    sure = outputs.output == "probabilities"
+    for at, (path, picture) in enumerate(read.items()):
+        row = outputs.values[at]
+        order = [row] if outputs.output == "labels" else (-row).argsort(kind="stable")[:top]
+        guesses = [Guess({"class": names[k], "probability": float(row[k]) if sure else None}) for k in order]
+        first, *others = guesses
         found.append({"file": str(path), **first, "runners_up": others, "notes": list(picture.notes)})
     return found
 
@@ -151,11 +153,14 @@ def _print(answers: list[Answer], title: str) -> None:
     for heading in ("file", "class", "probability", "runners-up", "picture"):
         table.add_column(heading, justify="right" if heading == "probability" else "left")
     for answer in answers:
-        others = ", ".join(f"{one['class']} {one['probability']:.1%}" for one in answer["runners_up"])
+        others = ", ".join(
+            one["class"] + ("" if one["probability"] is None else f" {one['probability']:.1%}")
+            for one in answer["runners_up"]
+        )
         table.add_row(
             Text(visible(answer["file"])),
             Text(answer["class"], "bold"),
-            Text(f"{answer['probability']:.1%}"),
+            Text("–" if answer["probability"] is None else f"{answer['probability']:.1%}"),
             Text(others),
             Text("; ".join(answer["notes"]), "dim"),
         )

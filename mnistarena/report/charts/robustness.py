@@ -24,8 +24,9 @@ def severity(key: str, corruption: Corruption, comparison: Comparison, styles: S
     labels = list(clean)
     rows: list[Datum] = []
     for label, interval in clean.items():
-        points = [(CLEAN, interval), *((p.severity, p.accuracy) for p in corruption.points if p.label == label)]
-        rows += [_row(label, name, place, accuracy) for place, (name, accuracy) in enumerate(points)]
+        rows.append(_row(label, CLEAN, 0, interval))
+        seen = [point for point in corruption.points if point.label == label]
+        rows += [_row(label, p.severity, 1 + corruption.severities.index(p.severity), p.accuracy) for p in seen]
     height = max(HEIGHT, LABEL * len(labels))
     order = [CLEAN, *corruption.severities]
     title = (corruption.parameter or corruption.name).replace("_", " ")

@@ -48,8 +48,10 @@ class Reliability:
     gap: float
 
 
-def reliability(recipe: RecipeEvidence) -> Reliability:
-    """Scores of the probabilities, and the reliability curve over all finished seeds."""
+def reliability(recipe: RecipeEvidence) -> Reliability | None:
+    """Scores of the probabilities, and the reliability curve over all finished seeds; None of a model without."""
+    if recipe.confidence is None:
+        return None
     seeds = len(recipe.correct)
     points = []
     for found in calibration.reliability(recipe.confidence.ravel(), recipe.correct.ravel()):
@@ -73,10 +75,12 @@ def _mean(values: Sequence[float]) -> float:
     return float(np.mean(values))
 
 
-def answer(found: Sequence[Reliability]) -> str:
-    """The lowest log loss, and which models are over- or underconfident."""
+def answer(found: Sequence[Reliability], recipes: Sequence[RecipeEvidence]) -> str:
+    """The lowest log loss, which models are over- or underconfident, and which have no probabilities."""
+    without = [recipe.label for recipe in recipes if recipe.confidence is None]
+    said = f"No probabilities, so no such figures: {series(without)}." if without else ""
     if not found:
-        return "No trial has finished."
+        return said or "No trial has finished."
     best = min(found, key=lambda one: one.log_loss)
     what = "the lowest log loss," if len(found) > 1 else "a log loss of"
     parts = [f"{best.label} has {what} {best.log_loss:.4f}"]
@@ -84,4 +88,4 @@ def answer(found: Sequence[Reliability]) -> str:
     under = [one.label for one in found if one.gap < -_GAP]
     parts += [f"overconfident: {series(over)}"] if over else []
     parts += [f"underconfident: {series(under)}"] if under else []
-    return "; ".join(parts) + "."
+    return "; ".join(parts) + "." + (f" {said}" if said else "")

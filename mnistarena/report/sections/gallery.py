@@ -30,12 +30,15 @@ LARGEST = 64
 
 @dataclass(frozen=True)
 class Miss:
-    """One recipe on one image: what most of its wrong seeds took it for, with their mean probability."""
+    """One recipe on one image: what most of its wrong seeds took it for, with their mean probability.
+
+    `probability` is None of a model that gives none.
+    """
 
     label: str
     predicted: str
     _: KW_ONLY
-    probability: float
+    probability: float | None
     wrong: int
     seeds: int
 
@@ -130,6 +133,8 @@ def _chosen(ready: Sequence[RecipeEvidence], wrong: NDArray[np.float64], missed:
     chosen = [int(at) for at in order[:SHARED] if missed[:, at].any()]
     if len(ready) > 1:
         for number, recipe in enumerate(ready[:OWN_MODELS]):
+            if recipe.confidence is None:
+                continue
             sure = np.where(recipe.correct, 0.0, recipe.confidence).mean(axis=0)
             own = np.argsort(-(sure * missed[number]), kind="stable")[: SHARED // 2]
             chosen += [int(at) for at in own if missed[number, at] and int(at) not in chosen][:OWN]
@@ -148,7 +153,7 @@ def _miss(recipe: RecipeEvidence, at: int, names: Sequence[str]) -> Miss:
     wrong = ~recipe.correct[:, at]
     said = recipe.predicted[wrong, at]
     most = int(np.bincount(said).argmax())
-    sure = float(recipe.confidence[wrong, at][said == most].mean())
+    sure = None if recipe.confidence is None else float(recipe.confidence[wrong, at][said == most].mean())
     return Miss(recipe.label, names[most], probability=sure, wrong=int(wrong.sum()), seeds=len(recipe.correct))
 
 

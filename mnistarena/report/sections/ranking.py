@@ -18,6 +18,7 @@ from mnistarena.store.records import DatasetRecord, MetricRecord
 class Row:
     """One line of the leaderboard. Times (s) and `metrics` are means over the finished seeds.
 
+    `reasons` say why a metric is missing, in the order of `metrics`, empty where it is not or where no reason is known.
     `place` is the best and the worst that the verdicts over all pairs leave; None where it cannot be compared.
     `interval_of`: "seeds" and "images" describe the recipe, "one trained model" that model only.
     `verdict` is on this recipe against the reference; None where nothing is known.
@@ -32,6 +33,7 @@ class Row:
     interval_of: IntervalOf
     seed_accuracies: tuple[float, ...]
     metrics: tuple[float | None, ...]
+    reasons: tuple[str, ...]
     train_seconds: float | None
     wall_seconds: float | None
     parameters: float | None
@@ -88,6 +90,7 @@ def row(
         interval_of=recipe.interval_of,
         seed_accuracies=tuple(float(value) for value in recipe.correct.mean(axis=1)) if recipe.correct.size else (),
         metrics=tuple(recipe.metric(metric["label"]) for metric in metrics),
+        reasons=tuple(recipe.reason(metric["label"]) for metric in metrics),
         train_seconds=recipe.mean("train_seconds"),
         wall_seconds=recipe.mean("wall_seconds"),
         parameters=recipe.mean("parameters"),

@@ -8,6 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 
 from mnistarena.environment import Conditions
 from mnistarena.report.format import NONE, plain, series
+from mnistarena.store.findings import idle_seeds, repeated_seeds
 from mnistarena.store.records import DatasetRecord, RecipeRecord, TrainingRecord
 from mnistarena.store.results import StoredRun, StoredTrial
 
@@ -50,6 +51,7 @@ def caveats(run: StoredRun) -> tuple[str, ...]:
     entries = run.plan["entries"]
     said = [
         *_few_seeds(run),
+        *idle_seeds(run),
         *(_of(entry["label"], note) for entry in entries for note in entry.get("notes", ())),
         *(f"{kind}: {series(dict.fromkeys(names), 8)}." for kind, names in _shortcuts(entries).items()),
         *_from_trials(run.trials),
@@ -64,10 +66,11 @@ def _of(label: str, note: str) -> str:
 
 
 def _few_seeds(run: StoredRun) -> Iterator[str]:
-    planned: dict[tuple[str, str], int] = defaultdict(int)
-    for trial in run.trials:
-        planned[trial.label, trial.dataset] += 1
-    entries = [(entry, planned[entry["label"], entry["dataset"]]) for entry in run.plan["entries"]]
+    entries = []
+    for entry in run.plan["entries"]:
+        trials = run.of(entry["label"], entry["dataset"])
+        repeated = () if entry.get("deterministic") else repeated_seeds(trials)
+        entries.append((entry, len(trials) - len(repeated)))
     one = [entry["label"] for entry, seeds in entries if seeds == 1 and not entry.get("deterministic")]
     two = [entry["label"] for entry, seeds in entries if seeds == 2]
     if one:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mnistarena.evidence.pairs import VERBS, Pair, compare
 from mnistarena.evidence.recipe import RecipeEvidence
-from mnistarena.plugin.messages import ViewDefinition
+from mnistarena.plugin.messages import ViewDefinition, view_title
 from mnistarena.report.format import percent, plain, points, series
 from mnistarena.stats import crossed
 from mnistarena.stats.crossed import Correct, Interval
@@ -43,16 +43,17 @@ class Corruption:
 class Robust:
     """A recipe: accuracy on the clean test images, mean over the corruptions, and the share `kept` that this is.
 
-    `by` is its mean accuracy over the severities of each corruption; `against` the verdict on `mean` against the
-    reference, within the family of the reference's pairs.
+    Both, and that entry of `by`, are None where one of its views is missing. `by` is its mean accuracy over the
+    severities of each corruption; `against` the verdict on `mean` against the reference, within the family of the
+    reference's pairs.
     """
 
     label: str
     clean: Interval
     _: KW_ONLY
-    mean: float
-    kept: float
-    by: tuple[float, ...]
+    mean: float | None
+    kept: float | None
+    by: tuple[float | None, ...]
     against: Pair | None
 
 
@@ -66,8 +67,8 @@ class Robustness:
     answer: str
 
 
-Right = NDArray[np.bool_]
-"""Where a recipe is right: `(seeds, views, images)`."""
+Right = dict[int, NDArray[np.bool_]]
+"""Where a recipe is right on each view that all of its seeds predicted, `(seeds, images)`, by the view's place."""
 
 
 def over_views(
@@ -87,28 +88,38 @@ def over_views(
     corruptions = [_corruption(name, [(at, views[at]) for at in rows[name]], ready, right) for name in rows]
     # A share of its views for each image, in place of right or wrong: the statistics are the same.
     shares = {
-        label: np.mean([seen[:, places].mean(axis=1) for places in rows.values()], axis=0)
+        label: np.mean([np.mean([seen[at] for at in places], axis=0) for places in rows.values()], axis=0)
         for label, seen in right.items()
+        if len(seen) == len(views)
     }
-    able = [replace(recipe, correct=cast(Correct, shares[recipe.label])) for recipe in ready if recipe.comparable]
+    able = [
+        replace(recipe, correct=cast(Correct, shares[recipe.label]))
+        for recipe in ready
+        if recipe.comparable and recipe.label in shares
+    ]
     reference = against if against in [recipe.label for recipe in able] else None
     pairs = [pair.seen_from(pair.b) if pair.a == reference else pair for pair in compare(able, reference, margin)]
     verdicts = {pair.a: pair for pair in pairs} if reference else {}
     found_recipes = []
     for recipe in ready:
-        mean = float(shares[recipe.label].mean())
+        mean = float(shares[recipe.label].mean()) if recipe.label in shares else None
         found_recipes.append(
             Robust(
                 recipe.label,
                 _interval(recipe.correct, deterministic=recipe.deterministic),
                 mean=mean,
-                kept=mean / recipe.accuracy if recipe.accuracy else 0.0,
-                by=tuple(float(right[recipe.label][:, places].mean()) for places in rows.values()),
+                kept=None if mean is None else mean / recipe.accuracy if recipe.accuracy else 0.0,
+                by=tuple(_over(right[recipe.label], places) for places in rows.values()),
                 against=verdicts.get(recipe.label),
             )
         )
-    found_recipes.sort(key=lambda one: -one.mean)
+    found_recipes.sort(key=lambda one: -one.mean if one.mean is not None else 1.0)
     return Robustness(tuple(corruptions), tuple(found_recipes), answer=_answer(found_recipes, corruptions, reference))
+
+
+def _over(right: Right, places: Sequence[int]) -> float | None:
+    """The mean accuracy over some views; None where one of them is missing."""
+    return float(np.mean([right[at] for at in places])) if right.keys() >= set(places) else None
 
 
 def _corruption(
@@ -123,32 +134,32 @@ def _corruption(
         ViewPoint(
             recipe.label,
             severity,
-            accuracy=_interval(right[recipe.label][:, at], deterministic=recipe.deterministic),
+            accuracy=_interval(right[recipe.label][at], deterministic=recipe.deterministic),
         )
         for recipe in recipes
         for at, severity in severities
+        if at in right[recipe.label]
     ]
     parameter = views[0][1].get("parameter")
     return Corruption(name, parameter, severities=tuple(severity for _, severity in severities), points=tuple(seen))
 
 
 def _right(recipe: RecipeEvidence, views: Sequence[ViewDefinition]) -> Right | None:
-    """Where a recipe is right, seeds as in `recipe.correct`; None where one of them has not predicted these views."""
+    """Where a recipe is right, seeds as in `recipe.correct`, on the views that they all predicted; None without any."""
     if not views or not len(recipe.correct):
         return None
-    seen = []
+    seen: list[dict[str, NDArray[np.bool_]]] = []
     for trial in recipe.counted:
-        if [_key(view) for view in trial.views] != [_key(view) for view in views]:
+        if not trial.views:
             return None
         predicted = trial.views_predicted()
         if predicted.shape[1] != len(recipe.labels):
             return None
-        seen.append(predicted == recipe.labels)
-    return np.array(seen)
-
-
-def _key(view: ViewDefinition) -> tuple[object, ...]:
-    return view["name"], view.get("parameter"), view.get("severity")
+        right = predicted == recipe.labels
+        seen.append({view_title(view): row for view, row in zip(trial.views, right, strict=True)})
+    titles = [view_title(view) for view in views]
+    every = [at for at, title in enumerate(titles) if all(title in one for one in seen)]
+    return {at: np.array([one[titles[at]] for one in seen]) for at in every} or None
 
 
 def _interval(correct: NDArray[np.bool_], *, deterministic: bool) -> Interval:
@@ -159,6 +170,8 @@ def _interval(correct: NDArray[np.bool_], *, deterministic: bool) -> Interval:
 def _answer(found: Sequence[Robust], corruptions: Sequence[Corruption], reference: str | None) -> str:
     """The best recipe over all corruptions, the verdict on it, and the corruption that costs it most."""
     best = found[0]
+    if best.mean is None:
+        return "No model predicted all of these views."
     said = (
         f"Over {plural(len(corruptions), 'corruption')}, {best.label} is right most often: {percent(best.mean)} on "
         f"average, {percent(best.kept, 0)} of what it reaches on clean images ({percent(best.clean.estimate)})"
@@ -169,7 +182,7 @@ def _answer(found: Sequence[Robust], corruptions: Sequence[Corruption], referenc
     elif best.label == reference and len(found) > 1:
         worse = [one.label for one in found[1:] if one.against is not None and one.against.verdict == "worse"]
         said += f"; better than {series(worse)}" if worse else "; no other is told apart from it"
-    hardest = min(range(len(corruptions)), key=lambda at: best.by[at])
+    least, hardest = min((share, at) for at, share in enumerate(best.by) if share is not None)
     if len(corruptions) > 1:
-        said += f". Hardest for it is {corruptions[hardest].name}, at {percent(best.by[hardest])}"
+        said += f". Hardest for it is {corruptions[hardest].name}, at {percent(least)}"
     return said + "."
