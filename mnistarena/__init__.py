@@ -21,6 +21,12 @@ _HOME = {
     "DatasetDef": "plugin.components",
     "TransformDef": "plugin.components",
     "MetricDef": "plugin.components",
+    "OptimizerDef": "plugin.training",
+    "LossDef": "plugin.training",
+    "ScheduleDef": "plugin.training",
+    "AugmentationDef": "plugin.training",
+    "Length": "plugin.training",
+    "steps_of": "plugin.training",
     "ExecutorDef": "plugin.executor",
     "Params": "plugin.components",
     "Task": "plugin.components",
@@ -73,6 +79,14 @@ if TYPE_CHECKING:
     )
     from mnistarena.plugin.executor import ExecutorDef as ExecutorDef
     from mnistarena.plugin.hooks import hookimpl as hookimpl
+    from mnistarena.plugin.training import (
+        AugmentationDef as AugmentationDef,
+        Length as Length,
+        LossDef as LossDef,
+        OptimizerDef as OptimizerDef,
+        ScheduleDef as ScheduleDef,
+        steps_of as steps_of,
+    )
 
 
 def __getattr__(name: str) -> Any:

@@ -28,6 +28,7 @@ class Scores(TypedDict, total=False):
 
     validation_loss: float
     validation_accuracy: float
+    validation_monitor: float
 
 
 @dataclass(frozen=True)
@@ -75,14 +76,24 @@ def predict(
     return joined, found
 
 
-def scores(model: nn.Module, batches: Batches, n_classes: int, amp: torch.autocast) -> Scores:
-    """Cross-entropy and accuracy on a split, for the history."""
+def scores(
+    model: nn.Module,
+    batches: Batches,
+    n_classes: int,
+    amp: torch.autocast,
+    *,
+    figure: Callable[[NDArray[np.int64], NDArray[np.float64]], float] | None = None,
+) -> Scores:
+    """Cross-entropy and accuracy on a split, for the history; also a `figure` of its labels and probabilities."""
     logits, _ = predict(model, batches, n_classes, amp, extras_too=False)
     assert batches.labels is not None
-    return {
+    found: Scores = {
         "validation_loss": functional.cross_entropy(logits, batches.labels).item(),
         "validation_accuracy": (logits.argmax(1) == batches.labels).double().mean().item(),
     }
+    if figure is not None:
+        found["validation_monitor"] = figure(batches.labels.cpu().numpy(), probabilities(logits))
+    return found
 
 
 def probabilities(logits: torch.Tensor) -> NDArray[np.float64]:

@@ -111,6 +111,7 @@ class HistoryRow(TypedDict, total=False):
     train_loss: Number | None
     validation_loss: Number | None
     validation_accuracy: Number | None
+    validation_monitor: Number
     train_seconds: Number
     wall_seconds: Number
 

@@ -16,7 +16,9 @@ from torch import nn
 
 from mnistarena.engine import backbone, measure, prediction
 from mnistarena.engine.batches import Batches, fits
-from mnistarena.engine.checkpoint import Arrays, Checkpoints, State, Unusable
+from mnistarena.engine.checkpoint import Checkpoints, State
+from mnistarena.engine.monitor import Monitor
+from mnistarena.engine.packing import Arrays, Unusable
 from mnistarena.engine.prediction import Outcome, Scores
 from mnistarena.engine.step import autocast
 from mnistarena.engine.training import Watch, train
@@ -66,8 +68,11 @@ def _train(context: TrialContext, model: nn.Module) -> Measurements:
     ready = prepare_data(context, model, amp, computing_features=lambda: context.begin("features"))
     n_classes = context.chain.task.n_classes
 
+    monitor = Monitor(context.recipe, context.registry)
+    figure = None if monitor.metric is None else monitor.figure
+
     def validate() -> Scores:
-        return prediction.scores(ready.trained, ready.held, n_classes, amp) if ready.held.n else {}
+        return prediction.scores(ready.trained, ready.held, n_classes, amp, figure=figure) if ready.held.n else {}
 
     def on_row(row: HistoryRow) -> None:
         context.folder.append_history(row)
@@ -86,6 +91,7 @@ def _train(context: TrialContext, model: nn.Module) -> Measurements:
             ready.train_split,
             context.recipe,
             seed=context.seed,
+            registry=context.registry,
             watch=Watch(validate, on_row, on_step=on_step),
             checkpoints=checkpoints,
             spent=ready.seconds,
@@ -122,9 +128,10 @@ def prepare_data(
     recipe, chain, device = context.recipe, context.chain, context.device
     images, labels = (context.array(f"train_{name}") for name in ("images", "labels"))
     # A short training does not see enough images to pay for computing something of all of them beforehand.
-    seen = recipe.steps * recipe.batch_size if recipe.steps else len(images) * (recipe.epochs or 1)
+    seen = recipe.steps * recipe.batch_size * recipe.accumulate if recipe.steps else len(images) * (recipe.epochs or 1)
     whole = seen >= len(images)
-    can_freeze = whole and not chain.random and not hasattr(model, "training_loss")
+    own = bool(recipe.augmentations or recipe.groups)  # they are meant for images, and for the model's own names
+    can_freeze = whole and not chain.random and not own and not hasattr(model, "training_loss")
     parts = backbone.frozen_parts(model) if can_freeze else None
     keep = whole and parts is None and fits(len(images), chain.task.image_shape)
     train_split = Batches(images[:first], labels[:first], chain=chain, device=device, keep=keep)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from mnistarena.engine.chain import build_chain
-from mnistarena.engine.checkpoint import Unusable
+from mnistarena.engine.packing import Unusable
 from mnistarena.engine.prediction import Outcome, Predict
 from mnistarena.engine.random_state import seed_everything
 from mnistarena.engine.seeds import derive
