@@ -21,6 +21,12 @@ _HOME = {
     "DatasetDef": "plugin.components",
     "TransformDef": "plugin.components",
     "MetricDef": "plugin.components",
+    "OptimizerDef": "plugin.training",
+    "LossDef": "plugin.training",
+    "ScheduleDef": "plugin.training",
+    "AugmentationDef": "plugin.training",
+    "Length": "plugin.training",
+    "steps_of": "plugin.training",
     "ExecutorDef": "plugin.executor",
     "Params": "plugin.components",
     "Task": "plugin.components",
@@ -78,6 +84,14 @@ if TYPE_CHECKING:
     from mnistarena.plugin.fit import FitContext as FitContext
     from mnistarena.plugin.hooks import hookimpl as hookimpl
     from mnistarena.plugin.predictions import Outputs as Outputs, Predictions as Predictions
+    from mnistarena.plugin.training import (
+        AugmentationDef as AugmentationDef,
+        Length as Length,
+        LossDef as LossDef,
+        OptimizerDef as OptimizerDef,
+        ScheduleDef as ScheduleDef,
+        steps_of as steps_of,
+    )
 
 
 def __getattr__(name: str) -> Any:

@@ -18,6 +18,11 @@ def visible(text: str) -> str:
     return _HIDDEN.sub(lambda match: ascii(match.group())[1:-1], text)
 
 
+def a(noun: str) -> str:
+    """A noun with its article: "an optimizer"."""
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
 def hidden(text: str) -> str | None:
     """The first control character of a text as its escape, or None."""
     found = _HIDDEN.search(text)

@@ -89,6 +89,9 @@ def trial_options(command: F) -> F:
     return command
 
 
+KINDS = ("model", "dataset", "transform", "metric", "optimizer", "loss", "schedule", "augmentation", "executor")
+"""The kinds of components, as plugin/discovery.py has them, which would be slow to import here."""
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

@@ -94,6 +94,7 @@ def channel_statistics(images: NDArray[np.uint8]) -> tuple[tuple[float, ...], tu
 def task_of(dataset: Dataset, split: Split) -> Task:
     """The task a model faces, before any transform."""
     mean, std = channel_statistics(dataset.train_images[split.train])
+    labels = dataset.train_labels[split.train]
     return Task(
         dataset.image_shape,
         dataset.n_classes,
@@ -101,4 +102,5 @@ def task_of(dataset: Dataset, split: Split) -> Task:
         n_train=len(split.train),
         mean=mean,
         std=std,
+        class_counts=tuple(np.bincount(labels, minlength=dataset.n_classes).tolist()),
     )

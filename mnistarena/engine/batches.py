@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from mnistarena.engine.chain import Chain
+from mnistarena.errors import TrialError
 from mnistarena.plugin.components import Shape
 
 CACHE_BYTES = 1 << 30
@@ -80,19 +81,42 @@ class Batches:
         return twin
 
     def epoch(
-        self, batch_size: int, order_seed: int, augment_seed: int, done: int = 0
+        self,
+        batch_size: int,
+        order_seed: int,
+        augment_seed: int,
+        done: int = 0,
+        *,
+        drop_last: bool = False,
+        balanced: bool = False,
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Every image once in an order drawn from `order_seed`; the last batch may be smaller.
+        """Every image once in an order drawn from `order_seed`; the last batch may be smaller, or is left out.
 
-        An epoch that goes on after `done` batches finds the generator as it was restored.
+        With `balanced` as many images are drawn with replacement, of every class as many on average. An epoch that
+        goes on after `done` batches finds the generator as it was restored.
         """
         assert self.labels is not None
         # Drawn on the CPU, so that the order is the same on every device.
-        order = torch.randperm(self.n, generator=torch.Generator().manual_seed(order_seed)).to(self.device)
+        order_generator = torch.Generator().manual_seed(order_seed)
+        if balanced:
+            labels = self.labels.cpu()
+            weights = 1 / labels.bincount().double()[labels]
+            order = torch.multinomial(weights, self.n, replacement=True, generator=order_generator).to(self.device)
+        else:
+            order = torch.randperm(self.n, generator=order_generator).to(self.device)
         if done == 0:
             self.generator.manual_seed(augment_seed)
-        for rows in order.split(batch_size)[done:]:
+        for rows in order.split(batch_size)[done : self.per_epoch(batch_size, drop_last=drop_last)]:
             yield self._batch(rows, training=True), self.labels.index_select(0, rows)
+
+    def per_epoch(self, batch_size: int, *, drop_last: bool = False) -> int:
+        """How many batches an epoch has; with `drop_last`, only full ones. Raises `TrialError` where that is none."""
+        if drop_last and self.n < batch_size:
+            raise TrialError(
+                f"drop_last leaves nothing to train on: there are {self.n} images, and a step takes {batch_size}; "
+                "lower batch_size or accumulate"
+            )
+        return self.n // batch_size if drop_last else math.ceil(self.n / batch_size)
 
     def in_order(self, batch_size: int | None = None) -> Iterator[tuple[torch.Tensor, slice]]:
         """Every image once, as it lies, untouched by random transforms, with the rows it covers."""

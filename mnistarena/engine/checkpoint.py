@@ -17,9 +17,12 @@ from torch import nn
 from typing_extensions import TypedDict
 
 from mnistarena.engine import random_state
+from mnistarena.engine.average import Average
 from mnistarena.engine.batches import Batches
 from mnistarena.engine.model_state import all_of
-from mnistarena.engine.packing import Arrays, Unusable, to_array, to_tensor
+from mnistarena.engine.optimizer import Optimizers
+from mnistarena.engine.packing import Arrays, Unusable, pack, to_array, to_tensor, unpack
+from mnistarena.engine.parts import Schedule
 from mnistarena.errors import StoreError
 from mnistarena.plugin.messages import HistoryRow
 
@@ -42,7 +45,7 @@ class Interrupted(Exception):
 
 
 class Best(TypedDict):
-    """The epoch that scored best on the validation split: accuracy, then minus the loss; and its row."""
+    """The epoch that scored best on the validation split: its score, greater if better; and its row."""
 
     score: list[float]
     row: HistoryRow
@@ -50,10 +53,10 @@ class Best(TypedDict):
 
 @dataclass
 class Progress:
-    """How far a training is. `batch` counts what is done of `epoch` (from 1); times are in seconds.
+    """How far a training is. `batch` counts the steps that are done of `epoch` (from 1); times are in seconds.
 
-    `loss_sum` over the `counted` images since the last row of the history `rows`; `best` is the
-    selected epoch's score and row.
+    `loss_sum` over the `counted` images since the last row of the history `rows`; `best` is the best epoch's score and
+    row, `waited` the validated epochs since then; `stopped`: the training has ended early.
     """
 
     step: int = 0
@@ -67,6 +70,24 @@ class Progress:
     wall_seconds: float = 0.0
     rows: list[HistoryRow] = field(default_factory=list)
     best: Best | None = None
+    waited: int = 0
+    stopped: bool = False
+
+
+@dataclass
+class Changing:
+    """Everything that a training changes: what a checkpoint keeps beside `Progress` and the random streams.
+
+    `best` is the state dict of the selected epoch, where there is one yet.
+    """
+
+    model: nn.Module
+    optimizer: Optimizers
+    _: KW_ONLY
+    schedule: Schedule
+    average: Average | None
+    batches: Batches
+    best: dict[str, torch.Tensor] | None = None
 
 
 class Checkpoints:
@@ -94,11 +115,9 @@ class Checkpoints:
         since = time.perf_counter() - self.last
         return self.write is not None and since >= max(0.0 if end_of_epoch else self.every, self.cost * SHARE)
 
-    def save(
-        self, progress: Progress, model: nn.Module, best: Mapping[str, Any] | None, optimizer: Any, batches: Batches
-    ) -> None:
+    def save(self, progress: Progress, changing: Changing) -> None:
         """Write one. Where it cannot be written, the log says so, and the training continues."""
-        self.store(lambda: capture(progress, model, best, optimizer, batches))
+        self.store(lambda: capture(progress, changing))
 
     def store(self, captured: Callable[[], tuple[State, Arrays]]) -> None:
         """Write what `captured` gives. Where it cannot be written, the log says so, and the training continues."""
@@ -115,86 +134,89 @@ class Checkpoints:
         self.last = time.perf_counter()
         self.cost = self.last - began
 
-    def resume(
-        self, model: nn.Module, optimizer: torch.optim.Optimizer, batches: Batches
-    ) -> tuple[Progress, dict[str, torch.Tensor] | None]:
-        """Put everything back; returns the progress and the best state, fresh ones where there is no checkpoint."""
+    def resume(self, changing: Changing) -> Progress:
+        """Put everything back; returns the progress, which is fresh where there is no checkpoint."""
         # Weights, and as a rule two moments of each.
-        self.cost = 3 * sum(value.nbytes for value in model.parameters()) / GUESS
+        self.cost = 3 * sum(value.nbytes for value in changing.model.parameters()) / GUESS
         self.last = time.perf_counter()
         if self.found is None:
-            return Progress(), None
+            return Progress()
         try:
-            return restore(*self.found, model, optimizer, batches)
+            return restore(*self.found, changing)
         except (KeyError, TypeError, ValueError, RuntimeError) as problem:
             raise Unusable(f"{type(problem).__name__}: {problem}") from problem
 
 
-def capture(
-    progress: Progress,
-    model: nn.Module,
-    best: Mapping[str, Any] | None,
-    optimizer: torch.optim.Optimizer,
-    batches: Batches,
-) -> tuple[State, dict[str, NDArray[Any]]]:
+def capture(progress: Progress, changing: Changing) -> tuple[State, dict[str, NDArray[Any]]]:
     """Everything that the rest of a training depends on; raises `Unusable` where some of it cannot be kept."""
-    tensors = {f"model/{name}": value for name, value in all_of(model).items()}
-    tensors |= {f"best/{name}": value for name, value in (best or {}).items()}
-    scalars: dict[str, Any] = {}
-    strides: dict[str, list[int]] = {}
-    for index, values in optimizer.state_dict()["state"].items():
-        for name, value in values.items():
-            key = f"optimizer/{index}/{name}"
-            if isinstance(value, torch.Tensor):
-                tensors[key] = value
-                strides[key] = list(value.stride())
-            elif value is None or isinstance(value, (bool, int, float)):
-                scalars[key] = value
-            else:
-                raise Unusable(f"the optimizer keeps a {type(value).__name__}")
-    drawn, generators = random_state.capture_streams(batches.device)
-    tensors |= {f"streams/{name}": value for name, value in generators.items()}
-    tensors["streams/augment"] = batches.generator.get_state()
-    dtypes, arrays = {}, {}
-    for key, value in tensors.items():
-        if not isinstance(value, torch.Tensor):
-            raise Unusable(f"the model keeps a {type(value).__name__} in {key.partition('/')[2]}")
-        dtypes[key] = str(value.dtype).removeprefix("torch.")
-        arrays[key] = to_array(value)
-    state = {**asdict(progress), "scalars": scalars, "strides": strides, "dtypes": dtypes, "streams": drawn}
-    return state, arrays
+    members, average = changing.optimizer.members, changing.average
+    drawn, generators = random_state.capture_streams(changing.batches.device)
+    tensors: dict[str, torch.Tensor] = {}
+    kept = {
+        "model": pack(all_of(changing.model), "model", tensors, "the model"),
+        "best": pack(changing.best, "best", tensors, "the model"),
+        "optimizer": pack([_state_of(one) for one in members], "optimizer", tensors, "the optimizer"),
+        "schedule": pack(changing.schedule.state(), "schedule", tensors, "the schedule"),
+        "average": pack(average.state() if average else None, "average", tensors, "the average"),
+        "generators": pack(
+            {**generators, "augment": changing.batches.generator.get_state()}, "streams", tensors, "the random streams"
+        ),
+    }
+    dtypes = {key: str(value.dtype).removeprefix("torch.") for key, value in tensors.items()}
+    strides = {key: list(value.stride()) for key, value in tensors.items() if key.startswith("optimizer/")}
+    state = {**asdict(progress), "kept": kept, "strides": strides, "dtypes": dtypes, "streams": drawn}
+    return state, {key: to_array(value) for key, value in tensors.items()}
 
 
-def restore(
-    state: State, arrays: Arrays, model: nn.Module, optimizer: torch.optim.Optimizer, batches: Batches
-) -> tuple[Progress, dict[str, torch.Tensor] | None]:
-    """Put model, optimizer and random streams back; the progress, and the best state where there is one."""
+def restore(state: State, arrays: Arrays, changing: Changing) -> Progress:
+    """Put model, optimizers, schedule, average, best state and random streams back; the progress."""
+    device = changing.batches.device
 
     def tensor(key: str) -> torch.Tensor:
-        return to_tensor(arrays[key], state["dtypes"][key])
+        value = to_tensor(arrays[key], state["dtypes"][key])
+        if key not in state["strides"]:
+            return value
+        # A fused optimizer reads memory in order, so its state needs the strides it had.
+        return torch.empty_strided(value.shape, state["strides"][key], dtype=value.dtype).copy_(value)
 
-    names: dict[str, list[str]] = {"model": [], "best": [], "streams": [], "optimizer": []}
-    for key in state["dtypes"]:
-        names[key.partition("/")[0]].append(key.partition("/")[2])
-    here = all_of(model)
-    if set(here) != set(names["model"]):
-        raise ValueError(f"it is of a model with other tensors: {sorted(set(here) ^ set(names['model']))[:3]}")
+    kept = {name: unpack(value, tensor) for name, value in state["kept"].items()}
+    here = all_of(changing.model)
+    if set(here) != set(kept["model"]):
+        raise ValueError(f"it is of a model with other tensors: {sorted(set(here) ^ set(kept['model']))[:3]}")
     with torch.no_grad():
         for name, value in here.items():
-            value.copy_(tensor(f"model/{name}"))
-    values: dict[int, dict[str, Any]] = {}
-    for key in [*(f"optimizer/{name}" for name in names["optimizer"]), *state["scalars"]]:
-        _, index, name = key.split("/", 2)
-        kept = state["scalars"][key] if key in state["scalars"] else tensor(key).to(batches.device)
-        if key in state["strides"]:
-            # A fused optimizer reads memory in order, so its state needs the strides it had.
-            kept = torch.empty_strided(kept.shape, state["strides"][key], dtype=kept.dtype, device=kept.device).copy_(
-                kept
-            )
-        values.setdefault(int(index), {})[name] = kept
-    optimizer.load_state_dict({"state": values, "param_groups": optimizer.state_dict()["param_groups"]})
-    best = {name: tensor(f"best/{name}").to(batches.device) for name in names["best"]} or None
-    generators = {name: tensor(f"streams/{name}") for name in names["streams"]}
-    batches.generator.set_state(generators.pop("augment"))
-    random_state.restore_streams(state["streams"], generators, batches.device)
-    return Progress(**{name: state[name] for name in Progress.__dataclass_fields__}), best
+            value.copy_(kept["model"][name])
+    for member, saved in zip(changing.optimizer.members, kept["optimizer"], strict=True):
+        _load_state(member, saved, device)
+    changing.schedule.load(kept["schedule"])
+    if changing.average is not None:
+        changing.average.load(kept["average"])
+    best = kept["best"]
+    changing.best = None if best is None else {name: value.to(device) for name, value in best.items()}
+    generators = kept["generators"]
+    changing.batches.generator.set_state(generators.pop("augment"))
+    random_state.restore_streams(state["streams"], generators, device)
+    return Progress(**{name: state[name] for name in Progress.__dataclass_fields__})
+
+
+def _state_of(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """An optimizer's state by the number of the parameter, and what its groups hold beside parameters and rates."""
+    found = optimizer.state_dict()
+    groups = [{k: v for k, v in group.items() if k not in ("params", "lr")} for group in found["param_groups"]]
+    return {"state": found["state"], "groups": groups}
+
+
+def _load_state(optimizer: torch.optim.Optimizer, saved: dict[str, Any], device: torch.device) -> None:
+    """Put an optimizer's state back; its learning rates are set before each step anyway."""
+    own = optimizer.state_dict()["param_groups"]
+    groups = [{**group, **values} for group, values in zip(own, saved["groups"], strict=True)]
+    optimizer.load_state_dict({"state": _on(saved["state"], device), "param_groups": groups})
+
+
+def _on(value: Any, device: torch.device) -> Any:
+    """The same with every tensor on a device."""
+    if isinstance(value, torch.Tensor):
+        return value.to(device)
+    if isinstance(value, dict):
+        return {key: _on(one, device) for key, one in value.items()}
+    return [_on(one, device) for one in value] if isinstance(value, list) else value

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mnistarena.text import a
+
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -39,7 +41,7 @@ def _scalar(value: Any, key: str, owner: str) -> Any:
         return {"float": repr(value)}
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    raise Unusable(f"{owner} keeps a {type(value).__name__} in {key.partition('/')[2] or key}")
+    raise Unusable(f"{owner} keeps {a(type(value).__name__)} in {key.partition('/')[2] or key}")
 
 
 def unpack(packed: Any, tensor: Callable[[str], torch.Tensor]) -> Any:

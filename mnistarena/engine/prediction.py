@@ -27,11 +27,16 @@ SUM_TOLERANCE = 1e-2
 """How far a row of a module's probabilities may be from the sum 1: that of bfloat16 is."""
 
 
+Figure = Callable[[NDArray[np.int64], Outputs], float]
+"""A figure of labels `(n,)` and what a model says of their images."""
+
+
 class Scores(TypedDict, total=False):
     """Figures of a split, for the history; the loss is None of a model without probabilities."""
 
     validation_loss: float | None
     validation_accuracy: float
+    validation_monitor: float
 
 
 @dataclass(frozen=True)
@@ -153,20 +158,32 @@ def _classes(found: torch.Tensor, n_classes: int) -> torch.Tensor:
 
 
 def scores(
-    model: nn.Module, batches: Batches, n_classes: int, amp: torch.autocast, output: Output = "logits"
+    model: nn.Module,
+    batches: Batches,
+    n_classes: int,
+    amp: torch.autocast,
+    output: Output = "logits",
+    *,
+    figure: Figure | None = None,
 ) -> Scores:
-    """Cross-entropy and accuracy on a split, for the history; no cross-entropy of scores and labels."""
-    found, _ = predict(model, batches, n_classes, amp, output=output, extras_too=False)
+    """Cross-entropy and accuracy on a split, for the history; no cross-entropy of scores and labels.
+
+    Also a `figure` of its labels and of what the model says.
+    """
+    outputs, _ = predict(model, batches, n_classes, amp, output=output, extras_too=False)
     assert batches.labels is not None
-    predicted, loss = found, None
+    predicted, loss = outputs, None
     if output != "labels":
-        predicted = found.argmax(1)
+        predicted = outputs.argmax(1)
     if output not in ("scores", "labels"):
-        loss = functional.cross_entropy(as_logits(found, output), batches.labels).item()
-    return {
+        loss = functional.cross_entropy(as_logits(outputs, output), batches.labels).item()
+    found: Scores = {
         "validation_loss": loss,
         "validation_accuracy": (predicted == batches.labels).double().mean().item(),
     }
+    if figure is not None:
+        found["validation_monitor"] = figure(batches.labels.cpu().numpy(), answers(outputs, output, n_classes))
+    return found
 
 
 def answers(found: torch.Tensor, output: Output, n_classes: int) -> Outputs:

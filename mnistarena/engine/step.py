@@ -7,36 +7,46 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from mnistarena.engine.backbone import to_training
-from mnistarena.engine.batches import Batches
-from mnistarena.engine.loss import Loss, loss_function
+from mnistarena.engine.loss import Loss
 from mnistarena.engine.measure import synchronize
-from mnistarena.engine.unchanged import unchanged
+from mnistarena.engine.optimizer import Optimizers
+from mnistarena.engine.random_state import capture_streams, restore_streams
+from mnistarena.engine.unchanged import Kept, unchanged
 from mnistarena.errors import first_line
-from mnistarena.plugin.predictions import Output
 from mnistarena.spec.schema import Training
 
 WARM_UPS = 3
 """Steps before a graph is recorded, as torch's documentation advises: libraries choose their kernels in them."""
 
+COMPARED = 2
+"""Replays that are compared with as many ordinary steps."""
+
 CLOSE = 0.05
-"""How far, relatively, the first loss after a replayed step may be from that after an ordinary one."""
+"""How far, relatively, the loss after replayed steps may be from that after ordinary ones."""
+
+Batch = tuple[torch.Tensor, torch.Tensor]
+"""Images `(N, C, H, W)`, and targets: int64 `(N,)` or float `(N, n_classes)`."""
 
 
 class Step:
-    """Forward, backward, clipping and the optimizer, launched kernel by kernel."""
+    """Forward, backward, clipping and the optimizer, launched kernel by kernel.
+
+    With `part`, images that go through the model together: gradients of a batch's parts are added up before the
+    optimizer steps, each weighted by its share of the batch.
+    """
 
     def __init__(
         self,
         model: nn.Module,
         loss_of: Loss,
-        optimizer: torch.optim.Optimizer,
+        optimizer: Optimizers,
         *,
         amp: torch.autocast,
         gradient_clip: float | None,
+        part: int | None = None,
     ) -> None:
         self.model, self.loss_of, self.optimizer, self.amp = model, loss_of, optimizer, amp
-        self.gradient_clip = gradient_clip
+        self.gradient_clip, self.part = gradient_clip, part
         self.rates = [float(group["lr"]) for group in optimizer.param_groups]
         self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
 
@@ -48,50 +58,92 @@ class Step:
             else:
                 group["lr"] = rate * factor
 
-    def __call__(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def __call__(self, images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Train on a batch; its loss, on the device."""
-        with self.amp:
-            loss = self.loss_of(images, labels)
+        if self.optimizer.closure:
+            return self._with_closure(images, targets)
+        loss = self._gradients(images, targets)
+        self.optimizer.step()
+        return loss
+
+    def _gradients(self, images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Compute the gradients of a batch, clipped; its loss."""
         for parameter in self.parameters:  # as zero_grad() does, which costs a hundredth of a small net's step
             parameter.grad = None
-        loss.backward()  # type: ignore[no-untyped-call]
+        if self.part is None or len(images) <= self.part:
+            found = self._backward(images, targets)
+        else:
+            pairs = zip(images.split(self.part), targets.split(self.part), strict=True)
+            found = torch.stack([self._backward(i, t, len(i) / len(images)) for i, t in pairs]).sum()
         if self.gradient_clip is not None:
             nn.utils.clip_grad_norm_(self.parameters, self.gradient_clip)
-        self.optimizer.step()
+        return found
+
+    def _backward(self, images: torch.Tensor, targets: torch.Tensor, share: float | None = None) -> torch.Tensor:
+        """Add the gradients of the loss of some images, times their share of the batch; that loss."""
+        with self.amp:
+            loss = self.loss_of(images, targets)
+        if share is not None:
+            loss = loss * share
+        loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
+
+    def _with_closure(self, images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Let the optimizer compute the loss as often as it likes, each time with the same random draws."""
+        drawn, generators = capture_streams(images.device)
+        losses: list[torch.Tensor] = []
+
+        def closure() -> torch.Tensor:
+            restore_streams(drawn, generators, images.device)
+            losses.append(self._gradients(images, targets))
+            return losses[-1]
+
+        self.optimizer.step(closure)
+        return losses[0]
 
 
 class GraphStep(Step):
     """The same step recorded once as a CUDA graph and replayed: one launch instead of a hundred.
 
     A batch of another size than the recorded one, such as an epoch's last, runs kernel by kernel. `record` says
-    whether recording worked; a model that cannot be recorded (its control flow asks the device) is trained without.
+    whether recording worked; a model that cannot be recorded (its control flow asks the device, or it draws or keeps
+    something on the host, which a graph would freeze) is trained without.
     """
 
     graph: torch.cuda.CUDAGraph | None = None
 
-    def record(self, images: torch.Tensor, labels: torch.Tensor) -> bool:
-        """Record the step on copies of this batch, and check a replay against an ordinary step."""
+    def record(self, images: torch.Tensor, targets: torch.Tensor) -> bool:
+        """Record the step on copies of this batch, and check replays against ordinary steps."""
         device = images.device
-        self.images, self.labels = images.clone(memory_format=torch.preserve_format), labels.clone()
+        self.images, self.targets = images.clone(memory_format=torch.preserve_format), targets.clone()
         restore = self._undo(device)
         try:
+            if changes_the_host(self.model, lambda: Step.__call__(self, self.images, self.targets)):
+                restore()
+                print(
+                    "trained kernel by kernel: a step draws random numbers or changes attributes outside the device, "
+                    "which a recorded step would repeat unchanged"
+                )
+                return False
+            restore()
             side = torch.cuda.Stream(device)
             side.wait_stream(torch.cuda.current_stream(device))
             with torch.cuda.stream(side):
                 for _ in range(WARM_UPS):
-                    super().__call__(self.images, self.labels)
+                    super().__call__(self.images, self.targets)
                 restore()
-                super().__call__(self.images, self.labels)
+                for _ in range(COMPARED):
+                    super().__call__(self.images, self.targets)
                 wanted = self._loss()
                 restore()
             torch.cuda.current_stream(device).wait_stream(side)
             self.optimizer.zero_grad(set_to_none=True)
             graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(graph):
-                self.loss = super().__call__(self.images, self.labels)
+                self.loss = super().__call__(self.images, self.targets)
             restore()
-            graph.replay()
+            for _ in range(COMPARED):
+                graph.replay()
             found = self._loss()
             restore()
         except Exception as problem:  # a model that a graph cannot hold is trained without
@@ -99,19 +151,17 @@ class GraphStep(Step):
             print(f"trained kernel by kernel: the step cannot be recorded ({first_line(problem)})")
             return False
         if not abs(found - wanted) <= CLOSE * max(abs(wanted), 0.1):
-            print(
-                f"trained kernel by kernel: after a replayed step the loss is {found}, after an ordinary one {wanted}"
-            )
+            print(f"trained kernel by kernel: after replayed steps the loss is {found}, after ordinary ones {wanted}")
             return False
         self.graph = graph
         return True
 
-    def __call__(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def __call__(self, images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Train on a batch; its loss, on the device."""
-        if self.graph is None or images.shape != self.images.shape:
-            return super().__call__(images, labels)
+        if self.graph is None or images.shape != self.images.shape or targets.shape != self.targets.shape:
+            return super().__call__(images, targets)
         self.images.copy_(images)
-        self.labels.copy_(labels)
+        self.targets.copy_(targets)
         self.graph.replay()
         return self.loss.clone()
 
@@ -140,7 +190,7 @@ class GraphStep(Step):
         training = {module: module.training for module in self.model.modules()}
         self.model.eval()
         with torch.no_grad(), self.amp:
-            value = float(self.loss_of(self.images, self.labels))
+            value = float(self.loss_of(self.images, self.targets))
         for module, mode in training.items():
             module.training = mode
         return value
@@ -151,10 +201,26 @@ class GraphStep(Step):
         return [*self.model.parameters(), *self.model.buffers(), *state]
 
 
-def recordable(optimizer: torch.optim.Optimizer, device: torch.device) -> bool:
+def changes_the_host(model: nn.Module, step: Callable[[], object]) -> bool:
+    """Whether a step draws from a random stream outside the device, or changes a plain attribute of the model.
+
+    Looked at is the second step: in the first, modules fill caches. Streams and the model are put back. A step that is
+    replayed as a graph would do neither again.
+    """
+    device = torch.device("cpu")
+    with unchanged(model, device):
+        step()
+        kept, (drawn, generators) = Kept(model), capture_streams(device)
+        step()
+        after, cpu = capture_streams(device)
+        return kept.host_changed() or after != drawn or not torch.equal(cpu["cpu"], generators["cpu"])
+
+
+def recordable(optimizer: Optimizers, device: torch.device) -> bool:
     """Whether a step of this optimizer may become a graph: Adam and AdamW on a CUDA device, made capturable."""
-    adam = isinstance(optimizer, (torch.optim.Adam, torch.optim.AdamW))
-    return device.type == "cuda" and adam and all(group.get("capturable") for group in optimizer.param_groups)
+    adam = all(isinstance(one, (torch.optim.Adam, torch.optim.AdamW)) for one in optimizer.members)
+    ready = all(g.get("capturable") and isinstance(g["lr"], torch.Tensor) for g in optimizer.param_groups)
+    return device.type == "cuda" and adam and ready
 
 
 def autocast(recipe: Training, device: torch.device) -> torch.autocast:
@@ -165,33 +231,31 @@ def autocast(recipe: Training, device: torch.device) -> torch.autocast:
 
 def make_step(
     model: nn.Module,
-    batches: Batches,
+    loss_of: Loss,
     recipe: Training,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Optimizers,
+    *,
     amp: torch.autocast,
-    output: Output = "logits",
+    device: torch.device,
+    example: Callable[[], Batch],
 ) -> Step:
-    """The step of this training; on a GPU recorded as a graph where that is possible."""
-    kind = GraphStep if recordable(optimizer, batches.device) else Step
-    step = kind(model, loss_function(model, recipe, output), optimizer, amp=amp, gradient_clip=recipe.gradient_clip)
-    if isinstance(step, GraphStep) and batches.n >= recipe.batch_size:
-        to_training(model)
-        generator = batches.generator.get_state()
-        step.record(*next(iter(batches.epoch(recipe.batch_size, 0, 0))))
-        batches.generator.set_state(generator)
-        synchronize(batches.device)
+    """The step of this training; on a GPU recorded as a graph of a batch like `example()` where that is possible."""
+    kind = GraphStep if recordable(optimizer, device) else Step
+    part = recipe.batch_size if recipe.accumulate > 1 else None
+    step = kind(model, loss_of, optimizer, amp=amp, gradient_clip=recipe.gradient_clip, part=part)
+    if isinstance(step, GraphStep):
+        step.record(*example())
+        synchronize(device)
     return step
 
 
 def warm_up(
-    model: nn.Module, batches: Batches, recipe: Training, amp: torch.autocast, output: Output = "logits"
+    model: nn.Module, loss_of: Loss, amp: torch.autocast, *, device: torch.device, example: Callable[[], Batch]
 ) -> None:
     """One step without a trace, so that kernels that are built at their first use are not timed as training."""
-    loss_of = loss_function(model, recipe, output)
-    with unchanged(model, batches.device):
-        to_training(model)
-        images, labels = next(iter(batches.epoch(recipe.batch_size, 0, 0)))
+    with unchanged(model, device):
+        images, targets = example()
         with amp:
-            loss = loss_of(images, labels)
+            loss = loss_of(images, targets)
         loss.backward()  # type: ignore[no-untyped-call]
-    synchronize(batches.device)
+    synchronize(device)

@@ -47,6 +47,8 @@ class Kept:
 
     def __init__(self, *objects: Any) -> None:
         self.undo: list[Callable[[], object]] = []
+        self.plain: list[tuple[Callable[[], Any], Any]] = []
+        """What is on the host: how to look at it, and how it looked."""
         self.seen: dict[int, Any] = {}
         """By id; the objects too, so that no id is given to another."""
         self.storages: set[int] = set()
@@ -57,6 +59,10 @@ class Kept:
         """Put everything back."""
         for undo in self.undo:
             undo()
+
+    def host_changed(self) -> bool:
+        """Whether something that is no tensor has changed: a number or text in a container, or a generator."""
+        return any(now() != before for now, before in self.plain)
 
     def visit(self, value: Any) -> None:
         """Keep a value and what it holds, each once."""
@@ -91,6 +97,7 @@ class Kept:
             (value.update if isinstance(value, (dict, set)) else value.extend)(contents)
 
         self.undo.append(undo)
+        self.plain.append((lambda: _plain(value), _plain(value)))
         for one in list(contents.values()) if isinstance(contents, dict) else list(contents):
             self.visit(one)
 
@@ -118,13 +125,22 @@ class Kept:
         if isinstance(value, torch.Generator):
             state = value.get_state()
             self.undo.append(lambda: value.set_state(state))
+            self.plain.append((lambda: value.get_state().tolist(), state.tolist()))
         elif isinstance(value, random.Random):
             python = value.getstate()
             self.undo.append(lambda: value.setstate(python))
+            self.plain.append((value.getstate, python))
         elif isinstance(value, (np.random.Generator, np.random.RandomState)):
             bits = value.bit_generator if isinstance(value, np.random.Generator) else value._bit_generator  # type: ignore[attr-defined]
             numpy = bits.state
+            self.plain.append((lambda: repr(bits.state), repr(numpy)))
             self.undo.append(lambda: setattr(bits, "state", numpy))
         else:
             return False
         return True
+
+
+def _plain(value: Any) -> list[Any]:
+    """The numbers, texts and the like in a container, as they stand."""
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    return [(key, one) for key, one in items if one is None or isinstance(one, (bool, int, float, str))]

@@ -145,6 +145,7 @@ class Plan:
         """Every component in use."""
         used = [r.model for r in self.recipes] + [d.component for d in self.datasets]
         used += [m.component for m in self.metrics] + [c for r in self.recipes for c, _ in r.transforms]
+        used += [c for r in self.recipes for c in r.ingredients]
         return used + [c for view in self.views for c, _ in view.transforms]
 
     def distributions(self) -> dict[str, str]:

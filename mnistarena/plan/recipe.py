@@ -73,6 +73,7 @@ class LoadedDataset(PlannedDataset):
 class Recipe:
     """A model with everything that makes it what it is, on one dataset; its seeds are its trials.
 
+    `ingredients` are the components that its training names: loss, schedule, optimizers, augmentations, monitor.
     `files` are those that the model's `build` reads beside its parameters, such as trained weights, by SHA-256.
     """
 
@@ -85,6 +86,7 @@ class Recipe:
     training: schema.Training
     seeds: tuple[int, ...]
     notes: tuple[str, ...] = ()
+    ingredients: tuple[Component, ...] = ()
     resources: Resources = field(default_factory=Resources)
     files: Mapping[str, Path] = field(default_factory=dict)
 
@@ -94,7 +96,8 @@ class Recipe:
 
     @cached_property
     def _identity(self) -> Identity:
-        used = [self.model.plugin, *(component.plugin for component, _ in self.transforms)]
+        components = (self.model, *(component for component, _ in self.transforms), *self.ingredients)
+        used = [component.plugin for component in components]
         table = self.data.table
         return {
             "engine": ENGINE,

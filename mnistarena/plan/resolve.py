@@ -14,16 +14,15 @@ from mnistarena.plan.contents import Metric, Outline, Plan
 from mnistarena.plan.grid import Variant, variants
 from mnistarena.plan.lookup import Lookup
 from mnistarena.plan.recipe import LoadedDataset, PlannedDataset, Recipe, Transforms
+from mnistarena.plan.training import check_data, planned_training
 from mnistarena.plan.views import views_of
 from mnistarena.plugin.components import DataContext, Dataset, Params, PrepareContext, Task
 from mnistarena.plugin.executor import Resources
 from mnistarena.plugin.registry import Component, Registry
-from mnistarena.spec import optimizers, schema, units
+from mnistarena.spec import schema, units
 from mnistarena.spec.lines import Path as KeyPath
-from mnistarena.spec.load import Spec, merge
+from mnistarena.spec.load import Spec
 from mnistarena.text import did_you_mean
-
-DEFAULT_EPOCHS = 5
 
 
 def resolve(spec: Spec, registry: Registry, *, only: Sequence[str] = ()) -> Plan:
@@ -193,7 +192,7 @@ class _Resolver:
         """A model on a dataset; None where something is wrong with it, or the dataset is not loaded."""
         table, path = variant.table, variant.path
         model = self.lookup.component("model", table.name, (*path, "name"))
-        training = self.training(variant)
+        training = planned_training(variant, self.spec, self.lookup)
         transforms, task = self.transforms(variant, data)
         if model is None:
             return None
@@ -205,11 +204,7 @@ class _Resolver:
         )
         if params is None or training is None or transforms is None:
             return None
-        if training.select == "best" and not data.table.validation:
-            self.problems.add(
-                (*path, "training"),
-                f'select = "best" needs validation images; set "validation" in the dataset "{data.label}"',
-            )
+        check_data(training, data, self.lookup)
         if task is not None and not self.fits(model, params, task, path, data.label):
             return None
         context = PrepareContext(self.spec.source.base_dir, download=self.fetch)
@@ -227,7 +222,8 @@ class _Resolver:
             model=model,
             params=params,
             transforms=transforms,
-            training=training,
+            training=training.training,
+            ingredients=training.components,
             seeds=seeds,
             notes=tuple(context.notes),
             resources=_resources(table.resources),
@@ -263,22 +259,6 @@ class _Resolver:
             self.problems.add(where, f"a seed is given twice: {list(seeds)}")
         random = any(component.definition.random for component, _ in transforms)
         return seeds[:1] if model.definition.deterministic and not random else seeds
-
-    def training(self, variant: Variant) -> schema.Training | None:
-        """The recipe's training: the spec's default, the model's changes, the grid's point."""
-        default = self.spec.data.get("training", {})
-        changes = merge(variant.table.training, variant.training)
-        merged = merge(default if isinstance(default, dict) else {}, changes)
-        if "epochs" not in merged and "steps" not in merged:
-            merged["epochs"] = DEFAULT_EPOCHS
-        path = variant.where("training") if changes else ("training",)
-        training = self.problems.check(schema.Training, merged, path)
-        if training is not None:
-            optimizer = training.optimizer
-            for key, message in optimizers.problems(optimizer.name, optimizer.arguments):
-                own = "optimizer" in changes
-                self.problems.add((*(path if own else ("training",)), "optimizer", key), message)
-        return training
 
     def transforms(self, variant: Variant, data: PlannedDataset) -> tuple[Transforms | None, Task | None]:
         """A model's transforms with their parameters, and the task after them (None where that is not known)."""

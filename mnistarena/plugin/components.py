@@ -47,7 +47,8 @@ class Task:
     """What a component has to work with.
 
     For a model: the task after all transforms. For a transform: the task as it stands before it.
-    `mean` and `std` are the training split's, a value a channel of the *original* images in [0, 1].
+    `mean` and `std` are the training split's, a value a channel of the *original* images in [0, 1]; `class_counts`
+    says how many images of each class it holds, after limits.
     """
 
     image_shape: Shape
@@ -57,6 +58,7 @@ class Task:
     n_train: int
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
+    class_counts: tuple[int, ...] = ()
 
     def with_shape(self, shape: Shape) -> Task:
         """The same task with images of another shape."""

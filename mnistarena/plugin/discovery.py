@@ -24,6 +24,7 @@ from mnistarena.plugin import hooks
 from mnistarena.plugin.components import DatasetDef, MetricDef, ModelDef, TransformDef
 from mnistarena.plugin.executor import ExecutorDef, PluginFile
 from mnistarena.plugin.single_file import import_file
+from mnistarena.plugin.training import AugmentationDef, LossDef, OptimizerDef, ScheduleDef
 from mnistarena.version import __version__
 
 KINDS: dict[str, tuple[str, type]] = {
@@ -31,6 +32,10 @@ KINDS: dict[str, tuple[str, type]] = {
     "dataset": ("arena_datasets", DatasetDef),
     "transform": ("arena_transforms", TransformDef),
     "metric": ("arena_metrics", MetricDef),
+    "optimizer": ("arena_optimizers", OptimizerDef),
+    "loss": ("arena_losses", LossDef),
+    "schedule": ("arena_schedules", ScheduleDef),
+    "augmentation": ("arena_augmentations", AugmentationDef),
     "executor": ("arena_executors", ExecutorDef),
 }
 """Kind of component → its hook, and the type the hook returns."""
@@ -49,6 +54,10 @@ BUILTIN = {
     "transforms": "builtin.transforms",
     "corruptions": "builtin.corruptions",
     "metrics": "builtin.metrics",
+    "optimizers": "builtin.optimizers",
+    "losses": "builtin.losses",
+    "schedules": "builtin.schedules",
+    "augmentations": "builtin.augmentations",
     "local": "execution.local",
 }
 """Modules of this package that are registered like plugins, by the name they are listed under."""
@@ -117,6 +126,13 @@ def discover(files: Sequence[PluginFile] = ()) -> list[Plugin]:
     if broken and os.environ.get("ARENA_STRICT_PLUGINS") == "1":
         raise PluginError("\n".join(f"plugin {p.name} ({p.distribution}): {p.cause}" for p in broken))
     return plugins
+
+
+def discover_builtin() -> list[Plugin]:
+    """The plugins that come with mnistarena itself."""
+    manager = pluggy.PluginManager(hooks.PROJECT)
+    manager.add_hookspecs(hooks)
+    return list(_builtin(manager))
 
 
 def _builtin(manager: pluggy.PluginManager) -> Iterable[Plugin]:

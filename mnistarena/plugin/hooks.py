@@ -8,6 +8,7 @@ import pluggy
 
 from mnistarena.plugin.components import DatasetDef, MetricDef, ModelDef, TransformDef
 from mnistarena.plugin.executor import ExecutorDef
+from mnistarena.plugin.training import AugmentationDef, LossDef, OptimizerDef, ScheduleDef
 
 PROJECT = "mnistarena"
 """Pluggy's project name, and the entry-point group that plugins register in."""
@@ -34,6 +35,26 @@ def arena_transforms() -> Iterable[TransformDef]:  # type: ignore[empty-body]
 @hookspec
 def arena_metrics() -> Iterable[MetricDef]:  # type: ignore[empty-body]
     """Metrics: a figure from one trial's predictions."""
+
+
+@hookspec
+def arena_optimizers() -> Iterable[OptimizerDef]:  # type: ignore[empty-body]
+    """Optimizers, beside those of torch.optim."""
+
+
+@hookspec
+def arena_losses() -> Iterable[LossDef]:  # type: ignore[empty-body]
+    """Losses: what a training minimises, from logits and targets."""
+
+
+@hookspec
+def arena_schedules() -> Iterable[ScheduleDef]:  # type: ignore[empty-body]
+    """Schedules: the learning rate as a factor of the optimizer's, step by step."""
+
+
+@hookspec
+def arena_augmentations() -> Iterable[AugmentationDef]:  # type: ignore[empty-body]
+    """Augmentations: functions of a training batch and its labels, which may mix both."""
 
 
 @hookspec

@@ -124,6 +124,7 @@ class HistoryRow(TypedDict, total=False):
     validation_loss: Number | None
     validation_accuracy: Number | None
     logged: dict[Label, Number]
+    validation_monitor: Number
     train_seconds: Number
     wall_seconds: Number
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
+from functools import cache
 from typing import Any
 
 from mnistarena.errors import PluginError
-from mnistarena.plugin.discovery import KINDS, Plugin, discover
+from mnistarena.plugin.discovery import KINDS, Plugin, discover, discover_builtin
 from mnistarena.plugin.executor import PluginFile
 from mnistarena.plugin.messages import Identity
 from mnistarena.text import did_you_mean
@@ -89,6 +90,8 @@ class Registry:
     def changed_sources(self, identity: Identity) -> list[str]:
         """The plugins, as distribution:name, whose code is not the one that the trial of this identity asks for."""
         parts = [("model", identity["model"]["name"]), *(("transform", t["name"]) for t in identity["transforms"])]
+        parts += named_in(identity["training"])
+        parts = [part for part in parts if part[0] != "optimizer" or part[1] in self._components["optimizer"]]
         plugins = [self.get(kind, name).plugin for kind, name in parts]
         here = {plugin.key: plugin.digest for plugin in plugins}
         return list(dict.fromkeys(name for name, _ in sorted(set(here.items()) ^ set(identity["sources"].items()))))
@@ -100,6 +103,23 @@ def _plausible(name: str, plugin: Plugin) -> bool:
     return name.replace("_", "-") in words or plugin.name in name
 
 
+@cache
+def built_in() -> Registry:
+    """The registry of what comes with mnistarena alone."""
+    return Registry(discover_builtin())
+
+
 def installed(files: Sequence[PluginFile] = ()) -> Registry:
     """The registry of this environment, and of plugins that are single files."""
     return Registry(discover(files))
+
+
+def named_in(training: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The components that a recipe's training names, each with its kind; "optimizer" may be one of torch.optim."""
+    entries = [(kind, training[kind]) for kind in ("loss", "schedule", "optimizer")]
+    entries += [("augmentation", entry) for entry in training.get("augmentations", ())]
+    entries += [("optimizer", group["optimizer"]) for group in training.get("groups", ()) if group["optimizer"]]
+    found = [(kind, entry if isinstance(entry, str) else entry["name"]) for kind, entry in entries]
+    monitor = training.get("monitor", "accuracy")
+    name = monitor if isinstance(monitor, str) else monitor["name"]
+    return [*found, *([] if name in ("accuracy", "loss") else [("metric", name)])]

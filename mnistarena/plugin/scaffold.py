@@ -12,6 +12,7 @@ from mnistarena.errors import PluginError, StoreError, cannot_write
 from mnistarena.paths import resource
 from mnistarena.plugin.discovery import KINDS
 from mnistarena.plugin.registry import Registry
+from mnistarena.text import a
 
 NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 NAME_CHARACTERS = 40
@@ -59,7 +60,7 @@ def check_name(name: str, registry: Registry) -> None:
     for kind in KINDS:
         for component in registry.all(kind):
             if component.name == name:
-                raise PluginError(f'there is a {kind} called "{name}" already, of {component.origin}; choose another')
+                raise PluginError(f'there is {a(kind)} called "{name}" already, of {component.origin}; choose another')
 
 
 def render(kind: str, context: dict[str, str]) -> dict[str, str]:

@@ -26,12 +26,13 @@ _KEYS: tuple[tuple[str, type[BaseModel], bool], ...] = (
     ("evaluation", schema.EvaluationTable, True),
 )
 """Each key of the document, its table, and whether there are several."""
+_KINDS = ("model", "dataset", "transform", "metric", "optimizer", "loss", "schedule", "augmentation")
 TABLES = tuple(table for _, table, _ in _KEYS)
 
 
 def json_schema(registry: Registry) -> Json:
     """The schema of the whole document; components that two plugins provide under one name are left out."""
-    found = {kind: _definitions(registry, kind) for kind in ("model", "dataset", "transform", "metric")}
+    found = {kind: _definitions(registry, kind) for kind in _KINDS}
     everything = [params for of_kind in found.values() for params in of_kind.values()]
     unique = list(dict.fromkeys([*TABLES, *everything]))
     keys, whole = models_json_schema([(model, "validation") for model in unique], ref_template="#/$defs/{model}")
@@ -40,7 +41,10 @@ def json_schema(registry: Registry) -> Json:
 
     defs["transform"] = _entries(found["transform"], refs, label=False)
     defs["metric"] = _entries(found["metric"], refs, label=True)
-    defs["optimizer"] = _optimizer()
+    for kind in ("loss", "augmentation"):
+        defs[kind] = _entries(found[kind], refs, label=False)
+    defs["schedule"] = _schedule(found["schedule"], refs, defs["Schedule"])
+    defs["optimizer"] = _optimizer(found["optimizer"], refs)
     _complete({table: refs[table] for table in TABLES}, defs)
     for kind, fields in (("dataset", refs[schema.DatasetTable]), ("model", refs[schema.ModelTable])):
         fields["properties"]["name"]["enum"] = list(found[kind])
@@ -70,7 +74,15 @@ def _complete(tables: dict[type[BaseModel], Json], defs: Json) -> None:
     tables[schema.Benchmark]["properties"]["metrics"]["items"] = {"$ref": "#/$defs/metric"}
     tables[schema.DatasetTable]["properties"]["transforms"]["items"] = transforms["items"]
     training, model = tables[schema.Training]["properties"], tables[schema.ModelTable]["properties"]
-    training["optimizer"] = {**_described(training["optimizer"]), "$ref": "#/$defs/optimizer"}
+    for key in ("optimizer", "schedule", "loss"):
+        training[key] = {**_described(training[key]), "$ref": f"#/$defs/{key}"}
+    training["augmentations"]["items"] = {"$ref": "#/$defs/augmentation"}
+    training["monitor"] = {
+        **_described(training["monitor"]),
+        "anyOf": [{"enum": ["accuracy", "loss"]}, {"$ref": "#/$defs/metric"}],
+    }
+    group = defs["ParameterGroup"]
+    group["properties"]["optimizer"] = {**_described(group["properties"]["optimizer"]), "$ref": "#/$defs/optimizer"}
     model["transforms"] = {**_described(model["transforms"]), **transforms}
     model["training"] = {
         **_described(model["training"]),
@@ -135,14 +147,33 @@ def _entries(components: dict[str, type[BaseModel]], refs: dict[type[BaseModel],
     return {"anyOf": [{"enum": bare}, *tables]}
 
 
-def _optimizer() -> Json:
-    """Any class of torch.optim with its own arguments; without a name, arguments that merge into the default's."""
+def _schedule(components: dict[str, type[BaseModel]], refs: dict[type[BaseModel], Json], table: Json) -> Json:
+    """A schedule's table: the warm-up and the parameters of its name; without a name, those of any."""
+    own = {name: refs[params].get("properties", {}) for name, params in components.items()}
+    everything = [key for properties in own.values() for key in properties]
+    rules = []
+    for name, properties in own.items():
+        allowed: Json = {"enum": [*table["properties"], *properties]}
+        named = {"properties": {"name": {"const": name}}, "required": ["name"]}
+        rules.append({"if": named, "then": {"properties": properties, "propertyNames": allowed}})
+    names = {**table["properties"]["name"], "enum": list(components)}
+    known: Json = {key: {} for key in everything} | {**table["properties"], "name": names}
+    return {"type": "object", "properties": known, "additionalProperties": False, "allOf": rules}
+
+
+def _optimizer(plugins: dict[str, type[BaseModel]], refs: dict[type[BaseModel], Json]) -> Json:
+    """Any class of torch.optim, or a plugin's, with its own arguments; without a name, some that merge into others."""
     known = optimizers.optimizers()
     rules = [_arguments(name, optimizers.arguments(name)) for name in known]
+    rules += [_arguments(name, refs[params]["properties"]) for name, params in plugins.items()]
     return {
         "type": "object",
         "properties": {
-            "name": {"type": "string", "description": "a class of torch.optim, in any case", "examples": sorted(known)},
+            "name": {
+                "type": "string",
+                "description": "a class of torch.optim, in any case, or a plugin's",
+                "examples": sorted({*known, *plugins}),
+            },
             "lr": {"type": "number", "exclusiveMinimum": 0, "description": "the learning rate"},
         },
         "allOf": rules,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,8 +12,10 @@ from typing import Any
 
 from mnistarena.text import did_you_mean
 
+WITH_CLOSURE = {"lbfgs"}
+"""Those that evaluate the loss themselves, several times a step."""
+
 _UNFIT = {
-    "lbfgs": "evaluates the loss several times a step, which this training loop does not do",
     "sparseadam": "needs sparse gradients, which image classifiers do not have",
 }
 
@@ -31,22 +34,24 @@ def optimizers() -> dict[str, tuple[str, Path]]:
 
 
 @lru_cache
-def arguments(name: str) -> tuple[str, ...]:
-    """The arguments of an optimizer's constructor, beside `self` and `params`."""
+def arguments(name: str) -> dict[str, str]:
+    """The arguments of an optimizer's constructor, beside `self` and `params`, each with its annotation."""
     class_name, file = optimizers()[name.lower()]
     for node in ast.parse(file.read_text("utf-8")).body:
         if isinstance(node, ast.ClassDef) and node.name == class_name:
             for item in node.body:
                 if isinstance(item, ast.FunctionDef) and item.name == "__init__":
-                    return tuple(a.arg for a in (*item.args.args, *item.args.kwonlyargs))[2:]
-    return ()
+                    given = (*item.args.args, *item.args.kwonlyargs)[2:]
+                    return {a.arg: ast.unparse(a.annotation) if a.annotation else "" for a in given}
+    return {}
 
 
-def problems(name: str, given: dict[str, Any]) -> list[tuple[str, str]]:
-    """What is wrong with an optimizer's table: pairs of (key, sentence)."""
+def problems(name: str, given: dict[str, Any], plugins: Iterable[str] = ()) -> list[tuple[str, str]]:
+    """What is wrong with an optimizer's table: pairs of (key, sentence); `plugins` are names that plugins provide."""
     known = optimizers()
     if name.lower() not in known:
-        hint = did_you_mean(name.lower(), known) or f"; torch.optim has {', '.join(sorted(known))}"
+        everything = sorted({*known, *plugins})
+        hint = did_you_mean(name.lower(), everything) or f"; there are {', '.join(everything)}"
         return [("name", f'unknown optimizer "{name}"{hint}')]
     if name.lower() in _UNFIT:
         return [("name", f'the optimizer "{name}" {_UNFIT[name.lower()]}')]
@@ -58,6 +63,6 @@ def problems(name: str, given: dict[str, Any]) -> list[tuple[str, str]]:
             found.append((key, f'unknown argument "{key}" of the optimizer "{name}"{hint}'))
         elif key == "lr" and (isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0):
             found.append((key, f'"lr" must be a number greater than 0, not {value!r}'))
-        elif isinstance(value, str):
+        elif isinstance(value, str) and "str" not in allowed[key]:
             found.append((key, f'"{key}" must be a number, a boolean or a list of numbers, not "{value}"'))
     return found

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from mnistarena.data.splits import SplitRule
+from mnistarena.plugin.training import Length
 from mnistarena.spec.units import amount, duration, percentage, points
 
 
@@ -87,50 +88,112 @@ class EvaluationTable(Table):
 
 
 class Optimizer(ComponentEntry):
-    """`optimizer`: any class of torch.optim by its name, with its arguments."""
+    """`optimizer`: any class of torch.optim by its name, or a plugin's, with its arguments."""
 
-    name: str = Field("adam", description="a class of torch.optim, in any case")
+    name: str = Field("adam", description="a class of torch.optim, in any case, or the name of a plugin's")
 
 
-class Schedule(Table):
+class Schedule(ComponentEntry):
     """`schedule`: the learning rate as a factor of the optimizer's, counted in steps."""
 
-    name: Literal["constant", "cosine", "one-cycle", "step"] = Field("constant", description="the shape")
-    warmup_steps: int = Field(0, ge=0, description="linear rise from 0 over the first steps")
-    final: float = Field(0.0, ge=0, le=1, description="cosine, one-cycle: the factor at the last step")
-    peak: float = Field(0.3, gt=0, lt=1, description="one-cycle: where the peak is, as a share of the training")
-    initial: float = Field(0.04, gt=0, le=1, description="one-cycle: the factor at the first step")
-    every: int = Field(1000, ge=1, description="step: steps between two drops")
-    gamma: float = Field(0.1, gt=0, le=1, description="step: the factor of each drop")
+    name: str = Field("constant", description="the shape: `arena list schedules`; its own parameters stand beside it")
+    warmup_steps: Length = Field(0, description='linear rise from 0 over the first steps, or such as "1 epoch"')
+
+
+class ParameterGroup(Table):
+    """An entry of `groups`: parameters by their names, and what the optimizer does otherwise for them."""
+
+    model_config = ConfigDict(strict=True, extra="allow", frozen=True, allow_inf_nan=False)
+
+    match: str = Field(min_length=1, description='a pattern of names, such as "*.bias" or "head.*"')
+    optimizer: Optimizer | None = Field(None, description="another optimizer for them")
+
+    @property
+    def arguments(self) -> TomlTable:
+        """What stands in place of the optimizer's own arguments."""
+        return dict(self.model_extra or {})
+
+
+class Average(Table):
+    """`average`: the weights that are validated and kept are a mean of those that training went through."""
+
+    name: Literal["ema", "swa"] = Field(description="ema: exponential, each step; swa: equal, each epoch")
+    decay: float = Field(0.999, gt=0, lt=1, description="ema: what the mean keeps of itself at each step")
+    start: float = Field(0.75, ge=0, lt=1, description="swa: the share of the training after which it begins")
 
 
 class Training(Table):
     """`[training]`: the recipe."""
 
     epochs: int | None = Field(None, ge=1, description="passes over the training split")
-    steps: int | None = Field(None, ge=1, description="instead of epochs: batches, for a short training")
-    batch_size: int = Field(64, ge=1, description="images a step")
-    optimizer: Optimizer = Field(Optimizer(name="adam", lr=0.001), description="any of torch.optim")  # type: ignore[call-arg]
+    steps: int | None = Field(None, ge=1, description="instead of epochs: steps, for a short training")
+    batch_size: int = Field(64, ge=1, description="images a step, times `accumulate`")
+    accumulate: int = Field(1, ge=1, le=10_000, description="batches whose gradients make one step together")
+    drop_last: bool = Field(False, description="leave out an epoch's last step where it has fewer images")
+    sampling: Literal["shuffled", "balanced"] = Field(
+        "shuffled", description="balanced: drawn with replacement, each class as often"
+    )
+    augmentations: list[str | ComponentEntry] = Field(
+        [], description='what is done to training batches with their labels, such as ["mixup"]'
+    )
+    optimizer: Optimizer = Field(Optimizer(name="adam", lr=0.001), description="any of torch.optim, or a plugin's")  # type: ignore[call-arg]
     lr_factors: dict[str, Annotated[float, Field(ge=0, le=1000)]] = Field(
         {}, description='the optimizer\'s lr times this for the parameters of a module, such as { "features" = 0.1 }'
     )
+    groups: list[ParameterGroup] = Field(
+        [], description='parameters with other settings, such as [{ match = "*.bias", weight_decay = 0 }]'
+    )
+    decayed: Literal["all", "weights"] = Field(
+        "all", description="weights: no weight decay for biases and parameters of one dimension, as of norms"
+    )
     schedule: Schedule = Field(Schedule(), description="learning rate over steps")
-    loss: Literal["cross-entropy", "multi-margin", "brier"] = Field("cross-entropy", description="what is minimised")
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="for cross-entropy")
+    loss: str | ComponentEntry = Field("cross-entropy", description="what is minimised: `arena list losses`")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="for losses that have it, such as cross-entropy")
+    class_weights: Literal["balanced"] | list[Annotated[float, Field(ge=0)]] | None = Field(
+        None, description="what an image of each class counts in the loss; balanced: n / (classes × images of it)"
+    )
     gradient_clip: float | None = Field(None, gt=0, description="largest norm of all gradients together")
     precision: Literal["float32", "bf16", "auto"] = Field("float32", description="auto: bf16 where it pays (CUDA)")
+    average: Average | None = Field(None, description="validate and keep a mean of the weights")
     select: Literal["last", "best"] = Field("last", description="the epoch kept: the last, or best on validation")
+    monitor: str | ComponentEntry = Field(
+        "accuracy",
+        description='best by which validation figure: "accuracy" (of equals the lower loss), "loss", a metric',
+    )
+    patience: int | None = Field(None, ge=1, description="stop after so many epochs without a better validation figure")
     time_limit: Annotated[str, AfterValidator(duration)] | None = Field(
         None, description='a hard guard for the whole trial, such as "5m"; reaching it is a failure'
     )
 
     @model_validator(mode="after")
-    def _one_length(self) -> Training:
+    def _fits_together(self) -> Training:
         if self.epochs is not None and self.steps is not None:
             raise ValueError('give "epochs" or "steps", not both')
-        if self.label_smoothing and self.loss != "cross-entropy":
-            raise ValueError(f'"label_smoothing" works with loss "cross-entropy", not "{self.loss}"')
+        if self.class_weights is not None and self.accumulate > 1:
+            raise ValueError(
+                '"class_weights" and "accumulate" do not go together: the weighted mean of a step is not that of its '
+                'batches; use sampling = "balanced"'
+            )
+        if isinstance(self.class_weights, list) and not any(self.class_weights):
+            raise ValueError('"class_weights" are all 0; give at least one class a weight')
         return self
+
+    @property
+    def loss_entry(self) -> ComponentEntry:
+        """The loss as a table, with `label_smoothing` among its parameters."""
+        given = ComponentEntry(name=self.loss) if isinstance(self.loss, str) else self.loss
+        smoothing = {"label_smoothing": self.label_smoothing} if self.label_smoothing else {}
+        return given.model_copy(update=smoothing)
+
+    @property
+    def monitor_entry(self) -> ComponentEntry:
+        """What is monitored, as a table."""
+        return ComponentEntry(name=self.monitor) if isinstance(self.monitor, str) else self.monitor
+
+    @property
+    def augmentation_entries(self) -> list[ComponentEntry]:
+        """The augmentations as tables."""
+        return [ComponentEntry(name=one) if isinstance(one, str) else one for one in self.augmentations]
 
 
 class ResourcesTable(Table):

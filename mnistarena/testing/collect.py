@@ -12,7 +12,7 @@ from mnistarena.plugin.discovery import KINDS
 from mnistarena.plugin.registry import Component, Registry, installed
 from mnistarena.plugin.single_file import plugin_file
 from mnistarena.testing.check import Check, Nonconformity, NotApplicable
-from mnistarena.text import did_you_mean
+from mnistarena.text import a, did_you_mean
 
 if TYPE_CHECKING:
     import pytest
@@ -88,7 +88,7 @@ def find(registry: Registry, name: str, kind: str | None) -> Component:
         return registry.get(kind, name)
     kinds = [k for k in KINDS if name in registry.names(k)]
     if len(kinds) > 1:
-        raise PluginError(f'"{name}" is the name of a {" and of a ".join(kinds)}; say which kind is meant')
+        raise PluginError(f'"{name}" is the name of {" and of ".join(map(a, kinds))}; say which kind is meant')
     if not kinds:
         hint = did_you_mean(name, [n for k in KINDS for n in registry.names(k)])
         broken = [f"the plugin {p.name} is {p.status}: {p.cause}" for p in registry.plugins if p.status != "loaded"]

@@ -115,7 +115,7 @@ def gradients(model: ModelUnderTest) -> None:
 
     network, split = copy.deepcopy(model.built), batches(model)
     optimizer = make_optimizer(network, recipe(model, FEW_STEPS), split.device)
-    loss_of = loss_function(network, recipe(model, FEW_STEPS), model.output)
+    loss_of = loss_function(network, recipe(model, FEW_STEPS), model.chain.task, output=model.output)
     missing = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
     to_training(network)
     for _, (images, labels) in zip(range(FEW_STEPS), split.epoch(BATCH, 0, 0), strict=False):
@@ -241,7 +241,7 @@ def input_untouched(model: ModelUnderTest) -> None:
     before = images.clone()
     to_training(network)
     assert split.labels is not None
-    loss_function(network, recipe(model, 1), model.output)(images, split.labels)
+    loss_function(network, recipe(model, 1), model.chain.task, output=model.output)(images, split.labels)
     where = "training" if not images.equal(before) else ""
     network.eval()
     with torch.inference_mode():

@@ -94,7 +94,7 @@ def loss(model: ModelUnderTest, network: nn.Module) -> float:
     twin, split = to_train(model, copy.deepcopy(network))
     to_training(twin)
     seed_everything(0)
-    of_batch = loss_function(twin, recipe(model, 1), model.output)
+    of_batch = loss_function(twin, recipe(model, 1), model.chain.task, output=model.output)
     with torch.no_grad():
         sums = (of_batch(images, labels).item() * len(labels) for images, labels in split.epoch(BATCH, 0, 0))
         return sum(sums) / split.n

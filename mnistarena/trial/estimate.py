@@ -41,7 +41,7 @@ def network_cost(context: TrialContext, model: nn.Module) -> CostEstimate:
     to_channels_last(model)
     n, n_validation, n_test = (len(context.array(f"{name}_labels")) for name in ("train", "validation", "test"))
     an_image = _forward_seconds(context, model, amp)
-    first = max(recipe.batch_size, FIRST_VALUES // math.prod(context.chain.task.image_shape))
+    first = max(recipe.batch_size * recipe.accumulate, FIRST_VALUES // math.prod(context.chain.task.image_shape))
     began = time.perf_counter()
     ready = prepare_data(context, model, amp, first=first)
     preparing = time.perf_counter() - began
@@ -53,7 +53,7 @@ def network_cost(context: TrialContext, model: nn.Module) -> CostEstimate:
     scale = recipe.batch_size / size
     a_step = _step_seconds(context, ready.trained, ready.train_split, size) * scale
     epochs = 1 if recipe.steps else recipe.epochs or 1
-    steps = recipe.steps or epochs * math.ceil(n / recipe.batch_size)
+    steps = recipe.steps or epochs * math.ceil(n / (recipe.batch_size * recipe.accumulate))
     # A head alone is validated in no time: its features were prepared.
     evaluated = n_test + (epochs * n_validation if ready.trained is model else 0)
     latency = sum(max(measure.LATENCY_SECONDS, measure.LATENCY_LEAST_CALLS * size * an_image) for size in (1, 256))
@@ -73,7 +73,9 @@ def _step_seconds(context: TrialContext, model: nn.Module, split: Batches, batch
 
     def seconds_of(steps: int) -> float:
         few = context.recipe.model_copy(update={"epochs": None, "steps": steps, "batch_size": batch_size})
-        found = train(model, split, few, seed=context.seed, output=context.output or "logits")
+        found = train(
+            model, split, few, seed=context.seed, registry=context.registry, output=context.output or "logits"
+        )
         return float(found["train_seconds"]) / steps
 
     a_step = seconds_of(2)

@@ -17,6 +17,7 @@ from torch import nn
 from mnistarena.engine import backbone, measure, prediction
 from mnistarena.engine.batches import Batches, fits
 from mnistarena.engine.checkpoint import Checkpoints, State
+from mnistarena.engine.monitor import Monitor
 from mnistarena.engine.packing import Arrays, Unusable
 from mnistarena.engine.prediction import Outcome, Scores
 from mnistarena.engine.step import autocast
@@ -79,8 +80,13 @@ def _train(context: TrialContext, model: nn.Module) -> Measurements:
     ready = prepare_data(context, model, amp, computing_features=lambda: context.begin("features"))
     n_classes, output = context.chain.task.n_classes, context.output or "logits"
 
+    monitor = Monitor(context.recipe, context.registry)
+    figure = None if monitor.metric is None else monitor.figure
+
     def validate() -> Scores:
-        return prediction.scores(ready.trained, ready.held, n_classes, amp, output) if ready.held.n else {}
+        if not ready.held.n:
+            return {}
+        return prediction.scores(ready.trained, ready.held, n_classes, amp, output, figure=figure)
 
     def on_row(row: HistoryRow) -> None:
         context.folder.append_history(row)
@@ -103,6 +109,7 @@ def _train(context: TrialContext, model: nn.Module) -> Measurements:
                 ready.train_split,
                 context.recipe,
                 seed=context.seed,
+                registry=context.registry,
                 watch=Watch(validate, on_row, on_step=on_step),
                 checkpoints=checkpoints,
                 spent=ready.seconds,
@@ -140,9 +147,10 @@ def prepare_data(
     recipe, chain, device = context.recipe, context.chain, context.device
     images, labels = (context.array(f"train_{name}") for name in ("images", "labels"))
     # A short training does not see enough images to pay for computing something of all of them beforehand.
-    seen = recipe.steps * recipe.batch_size if recipe.steps else len(images) * (recipe.epochs or 1)
+    seen = recipe.steps * recipe.batch_size * recipe.accumulate if recipe.steps else len(images) * (recipe.epochs or 1)
     whole = seen >= len(images)
-    own = trains_itself(model) or hasattr(model, "training_loss")
+    # Augmentations are meant for images, and groups for the model's own names.
+    own = trains_itself(model) or hasattr(model, "training_loss") or bool(recipe.augmentations or recipe.groups)
     can_freeze = whole and not chain.random and not own
     parts = backbone.frozen_parts(model) if can_freeze else None
     if parts is not None and not _may_cut(context, model, amp):

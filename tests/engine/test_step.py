@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import copy
+import random
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
-from mnistarena.engine.step import GraphStep, Step, recordable
+from mnistarena.engine.optimizer import Optimizers
+from mnistarena.engine.step import GraphStep, Step, changes_the_host, recordable
 
 cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
@@ -18,7 +21,7 @@ def made(kind, device="cpu", model=None):
     torch.manual_seed(0)
     model = (model or nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.BatchNorm1d(8), nn.Linear(8, 3))).to(device)
     rate = {"lr": torch.tensor(0.01, device=device), "capturable": True} if device == "cuda" else {"lr": 0.01}
-    optimizer = torch.optim.Adam(model.parameters(), fused=True, **rate)
+    optimizer = Optimizers([torch.optim.Adam(model.parameters(), fused=True, **rate)])
     amp = torch.autocast(device, torch.bfloat16, enabled=False)
     return kind(model, lambda x, y: functional.cross_entropy(model(x), y), optimizer, amp=amp, gradient_clip=1.0)
 
@@ -48,6 +51,52 @@ def test_without_a_device_to_record_on_the_step_stays_as_it_was(capsys):
     assert "trained kernel by kernel: the step cannot be recorded" in capsys.readouterr().out
     assert all(torch.equal(value, before[name]) for name, value in graph.model.state_dict().items())
     assert train(plain)[0] == train(graph)[0]
+
+
+class OnTheHost(nn.Module):
+    """Draws noise, or counts, in a way of its own: a graph would repeat the first draw for ever."""
+
+    def __init__(self, way):
+        super().__init__()
+        self.linear, self.way, self.calls = nn.Linear(16, 3), way, 0
+        self.register_buffer("device_calls", torch.zeros(()))
+        self.generator = np.random.default_rng(0)
+        self.cache = None
+
+    def forward(self, x):
+        draw = {
+            "numpy": np.random.rand,
+            "python": random.random,
+            "torch": lambda: torch.rand(()),
+            "own": self.generator.random,
+            "counts": self.count,
+            "nothing": self.nothing,
+        }
+        return self.linear(x.flatten(1)) + draw[self.way]()
+
+    def count(self):
+        self.calls += 1
+        return self.calls
+
+    def nothing(self):
+        self.device_calls += 1
+        self.cache = torch.ones(1) if self.cache is None else self.cache
+        return self.cache
+
+
+@pytest.mark.parametrize("way", ["numpy", "python", "torch", "own", "counts", "nothing"])
+def test_a_step_that_draws_or_counts_outside_the_device_is_not_recorded(way, capsys):
+    step = made(GraphStep, model=OnTheHost(way))
+    before, drawn = copy.deepcopy(step.model.state_dict()), (random.getstate(), np.random.rand())
+    random.setstate(drawn[0])
+    x, y = next(batches())
+    assert changes_the_host(step.model, lambda: Step.__call__(step, x, y)) == (way != "nothing")
+    assert step.model.calls == 0
+    assert random.getstate() == drawn[0]
+    assert all(torch.equal(value, before[name]) for name, value in step.model.state_dict().items())
+    assert not step.record(x, y)
+    said = capsys.readouterr().out
+    assert ("draws random numbers or changes attributes" in said) == (way != "nothing")
 
 
 @cuda

@@ -16,12 +16,13 @@ from mnistarena.data.dataset import task_of
 from mnistarena.data.splits import SplitRule, split_dataset
 from mnistarena.engine.batches import Batches
 from mnistarena.engine.chain import Chain
+from mnistarena.engine.parts import Schedule
 from mnistarena.engine.prediction import scores
-from mnistarena.engine.schedule import factor
 from mnistarena.engine.seeds import derive
 from mnistarena.engine.step import autocast
 from mnistarena.engine.training import Watch, row_ends, train
-from mnistarena.spec.schema import Schedule, Training
+from mnistarena.plugin.registry import built_in
+from mnistarena.spec.schema import Training
 from mnistarena.trial.network import to_channels_last
 
 DIGITS = digits.load_digits(digits.NoParams(), DataContext(Path()))
@@ -146,7 +147,8 @@ def test_an_epoch_shows_each_image_once_and_random_transforms_rest_in_evaluation
 
 def test_schedules_have_the_shapes_of_their_names():
     def curve(total=100, **table):
-        return [factor(Schedule(**table), step, total) for step in range(total)]
+        schedule = Schedule(recipe(schedule=table), total, 10, built_in())
+        return [schedule.factor(step) for step in range(total)]
 
     assert set(curve()) == {1.0}
     cosine = curve(name="cosine", warmup_steps=10)

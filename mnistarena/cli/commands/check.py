@@ -7,15 +7,16 @@ from typing import Any
 
 import click
 
-from mnistarena.cli.options import component_names, plugin_option
+from mnistarena.cli.options import KINDS, component_names, plugin_option
 from mnistarena.errors import TrialError
+from mnistarena.text import a
 
 
 @click.command("check")
 @click.argument("name", shell_complete=component_names)
 @click.option(
     "--kind",
-    type=click.Choice(("model", "dataset", "transform", "metric", "executor")),
+    type=click.Choice(KINDS),
     help="Where a name has several.",
 )
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A parameter of it; repeatable.")
@@ -37,8 +38,10 @@ def command(
     component = find(installed(tuple(map(plugin_file, plugins))), name, kind)
     if shape is not None:
         options["image_shape"] = parse_shape(shape)
-        if component.kind not in ("model", "transform"):
-            raise click.UsageError(f"--shape is for models and transforms; {name} is a {component.kind}")
+        if component.kind not in ("model", "transform", "augmentation"):
+            raise click.UsageError(
+                f"--shape is for models, transforms and augmentations; {name} is {a(component.kind)}"
+            )
     found = checks(name, kind=component.kind, plugins=plugins, **options)
     click.echo(f"{name}, {component.kind} of {component.origin}\n")
     width, failed = max(len(check.name) for check in found), 0

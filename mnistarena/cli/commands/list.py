@@ -7,12 +7,15 @@ from pathlib import Path
 
 import click
 
-from mnistarena.cli.options import json_option, plugin_option
+from mnistarena.cli.options import KINDS, json_option, plugin_option
 
 Listing = dict[str, list[dict[str, str]]]
 """Rows of what is listed, by kind."""
 
-WHAT = ("models", "datasets", "transforms", "metrics", "executors", "plugins")
+KIND_OF = {"losses" if kind == "loss" else f"{kind}s": kind for kind in KINDS}
+"""What is listed, by its plural: the kind."""
+
+WHAT = (*KIND_OF, "plugins")
 
 
 @click.command("list")
@@ -20,7 +23,7 @@ WHAT = ("models", "datasets", "transforms", "metrics", "executors", "plugins")
 @plugin_option
 @json_option
 def command(what: str | None, plugins: tuple[Path, ...], as_json: bool) -> None:
-    """List what is installed: models, datasets, transforms, metrics, executors, plugins; by default all of it."""
+    """List what is installed: components of a kind, or plugins; by default all of it."""
     from mnistarena.plugin.registry import installed
     from mnistarena.plugin.single_file import plugin_file
 
@@ -28,7 +31,8 @@ def command(what: str | None, plugins: tuple[Path, ...], as_json: bool) -> None:
     found: Listing = {}
     for kind in WHAT[:-1] if what is None else [what] if what != "plugins" else []:
         found[kind] = [
-            {"name": c.name, "summary": c.definition.summary, "distribution": c.origin} for c in registry.all(kind[:-1])
+            {"name": c.name, "summary": c.definition.summary, "distribution": c.origin}
+            for c in registry.all(KIND_OF[kind])
         ]
         names = [entry["name"] for entry in found[kind]]
         for entry in found[kind]:

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from mnistarena.cli.options import KINDS
+
 
 @click.command("new")
-@click.argument("kind", type=click.Choice(("model", "dataset", "transform", "metric")))
+@click.argument("kind", type=click.Choice([kind for kind in KINDS if kind != "executor"]))
 @click.argument("name")
 @click.option(
     "--path", "parent", type=click.Path(path_type=Path), default=Path(), help="Where its folder goes. [default: here]"

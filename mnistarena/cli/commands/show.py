@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from mnistarena.cli.options import component_names, json_option, plugin_option
+from mnistarena.cli.options import KINDS, component_names, json_option, plugin_option
 
 
 @click.command("show")
-@click.argument("kind", type=click.Choice(("model", "dataset", "transform", "metric", "executor")))
+@click.argument("kind", type=click.Choice(KINDS))
 @click.argument("name", shell_complete=component_names)
 @plugin_option
 @json_option
