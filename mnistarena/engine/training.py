@@ -15,7 +15,7 @@ from torch import nn
 from mnistarena.engine.backbone import to_training
 from mnistarena.engine.batches import Batches
 from mnistarena.engine.checkpoint import Best, Checkpoints, Interrupted
-from mnistarena.engine.measure import synchronize
+from mnistarena.engine.measure import cpu_seconds, synchronize
 from mnistarena.engine.optimizer import make_optimizer
 from mnistarena.engine.prediction import Scores
 from mnistarena.engine.random_state import seed_everything
@@ -57,14 +57,15 @@ def train(
     watch: Watch | None = None,
     checkpoints: Checkpoints | None = None,
     spent: float = 0.0,
+    spent_cpu: float = 0.0,
 ) -> Measurements:
     """Train `model` in place and return how it went.
 
     `train_seconds` is synchronised and excludes warm-up, loading, validation and checkpoints; it starts from
-    the seconds `spent` on this training before.
+    the seconds `spent` on this training before, and `train_cpu_seconds`, of the processor, from `spent_cpu`.
     Raises `TrialError` where the loss is no longer finite, `Interrupted` where `checkpoints` says to stop.
     """
-    loop = _Loop(model, batches, recipe, seed, watch or Watch(), checkpoints or Checkpoints(), spent)
+    loop = _Loop(model, batches, recipe, seed, watch or Watch(), checkpoints or Checkpoints(), (spent, spent_cpu))
     while loop.progress.step < loop.total:
         loop.epoch()
     return loop.outcome()
@@ -79,7 +80,7 @@ class _Loop:
         seed: int,
         watch: Watch,
         checkpoints: Checkpoints,
-        spent: float,
+        spent: tuple[float, float],
     ) -> None:
         self.model, self.batches, self.recipe, self.seed = model, batches, recipe, seed
         self.watch, self.checkpoints = watch, checkpoints
@@ -90,13 +91,15 @@ class _Loop:
         self.total = recipe.steps or self.per_epoch * (recipe.epochs or 1)
         self.row_ends = row_ends(recipe, self.per_epoch, self.total)
         self.progress, self.best = checkpoints.resume(model, self.optimizer, batches)
-        self.progress.train_seconds = self.progress.train_seconds or spent
+        self.progress.train_seconds = self.progress.train_seconds or spent[0]
+        self.progress.train_cpu_seconds = self.progress.train_cpu_seconds or spent[1]
         self.take_step = make_step(model, batches, recipe, self.optimizer, amp)
         self.scale = 1.0
         self.loss_sum = torch.full((), self.progress.loss_sum, device=batches.device)
         self.losses: list[torch.Tensor] = []
         """Of each step since the last row; read only when one of them is not finite."""
         self.news = self.started = time.perf_counter()
+        self.started_cpu = cpu_seconds()
         self.began = self.news - self.progress.wall_seconds
 
     def epoch(self) -> None:
@@ -106,20 +109,20 @@ class _Loop:
             progress.epoch += 1
             seed_everything(derive(self.seed, "noise", progress.epoch))  # dropout: a stream an epoch
         to_training(self.model)
-        self.started = time.perf_counter()
+        self.start_clock()
         order, augment = (derive(self.seed, purpose, progress.epoch) for purpose in ("order", "augment"))
         for images, labels in self.batches.epoch(recipe.batch_size, order, augment, done=progress.batch):
             self.step(images, labels)
             if progress.step in self.row_ends:
                 self.stop_clock()
                 self.add_row()
-                self.started = time.perf_counter()
+                self.start_clock()
             if progress.step == self.total:
                 break
             if progress.batch < self.per_epoch and self.checkpoints.due(end_of_epoch=False):
                 self.stop_clock()
                 self.save()
-                self.started = time.perf_counter()
+                self.start_clock()
         progress.batch = 0
         if recipe.select == "best":
             self.keep_best()
@@ -140,10 +143,15 @@ class _Loop:
             self.watch.on_step(progress.step, self.total, self.finite_loss() / progress.counted)
             self.news = now
 
+    def start_clock(self) -> None:
+        """What follows is the training's time."""
+        self.started, self.started_cpu = time.perf_counter(), cpu_seconds()
+
     def stop_clock(self) -> None:
         """Add the time since the clock was started to the training's time."""
         synchronize(self.batches.device)
         self.progress.train_seconds += time.perf_counter() - self.started
+        self.progress.train_cpu_seconds += cpu_seconds() - self.started_cpu
 
     def add_row(self) -> None:
         """Add a row to the history; at the end of an epoch, with scores on the validation split."""
@@ -213,6 +221,7 @@ class _Loop:
             self.model.load_state_dict(self.best)
         return {
             "train_seconds": progress.train_seconds,
+            "train_cpu_seconds": progress.train_cpu_seconds,
             "images_per_second": progress.images_seen / progress.train_seconds if progress.train_seconds else None,
             "epochs": last["epoch"],
             "steps": progress.step,

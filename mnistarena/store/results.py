@@ -74,7 +74,11 @@ class StoredTrial:
         return self.folder.read()
 
     def row(self) -> Row:
-        """The trial as one flat row: id, label, dataset, seed, status, then metrics and scalar measurements."""
+        """The trial as one flat row: id, label, dataset, seed, status, then metrics and scalar measurements.
+
+        `flops_uncounted` is there where `flops_per_image` is a lower bound: what was not counted.
+        """
+        uncounted = ", ".join(self.measurements.get("flops_uncounted", ()))
         return {
             "id": self.id,
             "label": self.label,
@@ -83,6 +87,7 @@ class StoredTrial:
             "status": self.status,
             **self.metrics,
             **{k: v for k, v in self.measurements.items() if isinstance(v, (int, float))},
+            **({"flops_uncounted": uncounted} if uncounted else {}),
         }
 
     def history(self) -> list[HistoryRow]:

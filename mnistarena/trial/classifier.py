@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mnistarena.engine.batches import Batches
+from mnistarena.engine.batches import Batches, evaluation_size
 from mnistarena.engine.chain import Chain
-from mnistarena.engine.measure import latency, peak_memory_bytes
+from mnistarena.engine.measure import cpu_seconds, latencies, peak_memory_bytes
 from mnistarena.engine.prediction import Outcome, classifier_probabilities
 from mnistarena.engine.seeds import derive
 from mnistarena.errors import TrialError
-from mnistarena.plugin.messages import HistoryRow, RowAdded
+from mnistarena.plugin.messages import HistoryRow, Measurements, RowAdded
 from mnistarena.stats.calibration import log_loss
 from mnistarena.trial.context import TrialContext
 
@@ -46,9 +47,10 @@ def run_classifier(context: TrialContext, classifier: Any) -> Outcome:
     features = flat(context.array("train_images"), chain)
     labels = np.array(context.array("train_labels"))
     context.begin("training")
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), cpu_seconds(living=True)
     classifier.fit(features, labels)
     seconds = time.perf_counter() - began
+    cpu = cpu_seconds(living=True) - cpu
 
     def probabilities(values: NDArray[np.float32]) -> NDArray[np.float64]:
         return classifier_probabilities(classifier, values, chain.task.n_classes)
@@ -76,18 +78,21 @@ def run_classifier(context: TrialContext, classifier: Any) -> Outcome:
     on_test = probabilities(test)
     context.begin("measuring")
     peak = peak_memory_bytes()
-    rows = {size: np.resize(test, (size, test.shape[1])) for size in (1, 256)}
+
+    def call(size: int) -> Callable[[], Any]:
+        rows = np.resize(test, (size, test.shape[1]))
+        return lambda: classifier.predict_proba(rows)
+
+    times: Measurements = {"train_seconds": seconds, "train_cpu_seconds": cpu}
+    context.check_threads(times)
     return Outcome(
         {
             "train_loss": row["train_loss"],
             "validation_loss": row["validation_loss"],
             "validation_accuracy": row["validation_accuracy"],
-            "train_seconds": seconds,
+            **times,
             "images_per_second": len(labels) / seconds,
-            "latency_ms": {
-                str(size): latency(lambda values=values: classifier.predict_proba(values), CPU)  # type: ignore[misc]
-                for size, values in rows.items()
-            },
+            "latency_ms": latencies(call, evaluation_size(chain.task.image_shape), CPU, context.note),
             "peak_memory_bytes": peak,
         },
         on_test,
