@@ -12,7 +12,7 @@ from mnistarena.environment import Conditions, conditions, cores, host, processo
 from mnistarena.execution.capacity import choose_conditions, refuse_jobs_beside_exclusive
 from mnistarena.execution.interrupts import Interrupts
 from mnistarena.execution.local import LocalExecutor
-from mnistarena.execution.supervisor import GRACE_SECONDS, POLL_SECONDS, Supervisor
+from mnistarena.execution.supervisor import GRACE_SECONDS, POLL_SECONDS, STOPPED_SECONDS, Supervisor
 from mnistarena.execution.workers import Workers
 from mnistarena.plugin.discovery import core_digest, source_digest
 from mnistarena.plugin.executor import (
@@ -53,6 +53,7 @@ from mnistarena.text import byte_size, few, unique_slug
 __all__ = [
     "GRACE_SECONDS",
     "POLL_SECONDS",
+    "STOPPED_SECONDS",
     "TRIAL_BYTES",
     "CheckpointFiles",
     "Conditions",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -23,6 +23,11 @@ EVALUATION_VALUES = 1 << 21
 
 EVALUATION_IMAGES = 256
 """Images in one at most: of more, a small net's feature maps leave the processor's cache, at up to twice the time."""
+
+
+def evaluation_size(shape: Sequence[int]) -> int:
+    """Images of a shape in one evaluation batch."""
+    return max(1, min(EVALUATION_IMAGES, EVALUATION_VALUES // math.prod(shape)))
 
 
 def fits(n: int, shape: Shape) -> bool:
@@ -49,8 +54,7 @@ class Batches:
         self.chain, self.device, self.n = chain, device, len(images)
         self.labels = None if labels is None else torch.from_numpy(np.array(labels)).to(device)
         self.generator = torch.Generator(device)
-        values = math.prod(chain.task.image_shape)
-        self.evaluation_size = max(1, min(EVALUATION_IMAGES, EVALUATION_VALUES // values))
+        self.evaluation_size = evaluation_size(chain.task.image_shape)
         stored = torch.from_numpy(np.array(images)).to(device)
         self.kept = keep and fits(self.n, chain.task.image_shape)
         if self.kept:

@@ -67,6 +67,7 @@ class Progress:
     counted: int = 0
     images_seen: int = 0
     train_seconds: float = 0.0
+    train_cpu_seconds: float = 0.0
     wall_seconds: float = 0.0
     rows: list[HistoryRow] = field(default_factory=list)
     best: Best | None = None

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
+import psutil
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
+from mnistarena.engine.batches import evaluation_size
+from mnistarena.engine.flops import flops
+from mnistarena.errors import first_line
 from mnistarena.plugin.messages import Latency, Measurements
+from mnistarena.text import plural
 
 LATENCY_CALLS = 200
 LATENCY_SECONDS = 0.25
 LATENCY_LEAST_CALLS = 5
+
+SLOW_SECONDS = 4.0
+"""What the calls of one batch size may take together, as far as that can be foreseen."""
+
+CPU_SHARE, CPU_LEAST_SECONDS = 1.5, 1.0
+"""Processor time over threads and wall time from which on they contradict each other; of trainings so long."""
+
+Note = Callable[[str], None]
+"""Takes a sentence for the trial's record."""
 
 
 def synchronize(device: torch.device) -> None:
@@ -36,39 +51,131 @@ def count_parameters(model: nn.Module) -> Measurements:
     }
 
 
-@torch.inference_mode()
-def flops(model: nn.Module, image: torch.Tensor) -> int:
-    """Floating-point operations for one image `(1, C, H, W)`; a multiply-add counts as two.
+def costs(
+    model: nn.Module, image_shape: Sequence[int], *, device: torch.device, amp: torch.autocast, note: Note
+) -> Measurements:
+    """`flops_per_image`, `flops_uncounted` and `latency_ms` of a module for inputs `(C, H, W)`, in evaluation mode.
 
-    As torch's FlopCounterMode counts: matrix products, convolutions and attention; the rest counts 0.
+    What cannot be had is absent, and `note` is told why in a sentence; nothing is raised.
     """
+
+    def batch(size: int) -> torch.Tensor:
+        images = torch.zeros(size, *image_shape, device=device)
+        return images.contiguous(memory_format=torch.channels_last) if images.dim() == 4 else images
+
+    def call(size: int) -> Callable[[], Any]:
+        images = batch(size)
+        return lambda: model(images)
+
+    found: Measurements = {}
     model.eval()
-    with FlopCounterMode(display=False) as counter:
-        model(image)
-    return int(counter.get_total_flops())
+    with _noting("FLOPs were not counted", note):
+        total, uncounted = flops(model, batch(1))
+        found["flops_per_image"] = total or None
+        if uncounted:
+            found["flops_uncounted"] = uncounted
+            note(f"FLOPs leave out what cannot be counted: {', '.join(uncounted)}")
+    with torch.inference_mode(), amp:
+        found["latency_ms"] = latencies(call, evaluation_size(image_shape), device, note)
+    return found
+
+
+def latencies(
+    call: Callable[[int], Callable[[], Any]], large: int, device: torch.device, note: Note
+) -> dict[str, Latency]:
+    """The latency of batches of 1 and of `large`, by size; `call(size)` makes what is called.
+
+    That of the larger batch is absent where one call would take longer than `SLOW_SECONDS`, and either where it raises;
+    `note` is told.
+    """
+    found: dict[str, Latency] = {}
+    for size in dict.fromkeys((1, large)):
+        with _noting(f"the latency of a batch of {size} was not measured", note):
+            if size > 1 and (seconds := _at_least(call, size, device)) is not None:
+                note(f"the latency of a batch of {size} was not measured: a call would take about {seconds:.0f} s")
+                continue
+            found[str(size)] = latency(call(size), device)
+    return found
+
+
+def _at_least(call: Callable[[int], Callable[[], Any]], large: int, device: torch.device) -> float | None:
+    """About how many seconds a large batch takes where that is too long; found by smaller ones, four times as large."""
+    size = 1
+    while size < large:
+        seconds = _timed(call(size), device)
+        if seconds * min(4, large / size) > SLOW_SECONDS:
+            return seconds * large / size
+        if seconds * large / size <= SLOW_SECONDS:  # a batch is no slower than its images one by one
+            return None
+        size *= 4
+    return None
 
 
 def latency(call: Callable[[], Any], device: torch.device) -> Latency:
     """Median and 95th percentile of a call in milliseconds, synchronised, after two warm-up calls.
 
-    200 calls or a quarter of a second, whichever comes first, but at least 5; `calls` says how many it was.
+    200 calls or a quarter of a second, whichever comes first, but at least 5; fewer, and at least 1, where they would
+    take longer than `SLOW_SECONDS` together. `calls` says how many it was.
     """
-    for _ in range(2):
-        call()
-    synchronize(device)
-    times: list[float] = []
+    times = [_timed(call, device)]
+    if times[0] < SLOW_SECONDS / 8:
+        _timed(call, device)
+    if times[0] < SLOW_SECONDS / 2:  # of a slower one, the first call is the one that is measured
+        times = []
     began = time.perf_counter()
     while len(times) < LATENCY_CALLS:
-        if len(times) >= LATENCY_LEAST_CALLS and time.perf_counter() - began > LATENCY_SECONDS:
+        spent = time.perf_counter() - began
+        if times and spent > (LATENCY_SECONDS if len(times) >= LATENCY_LEAST_CALLS else SLOW_SECONDS / 2):
             break
-        start = time.perf_counter()
-        call()
-        synchronize(device)
-        times.append((time.perf_counter() - start) * 1000)
+        if times and times[0] >= SLOW_SECONDS / 2:
+            break
+        times.append(_timed(call, device))
+    milliseconds = [1000 * one for one in times]
     return Latency(
-        p50=float(np.percentile(times, 50)),
-        p95=float(np.percentile(times, 95)),
+        p50=float(np.percentile(milliseconds, 50)),
+        p95=float(np.percentile(milliseconds, 95)),
         calls=len(times),
+    )
+
+
+def _timed(call: Callable[[], Any], device: torch.device) -> float:
+    """Seconds of a call, synchronised."""
+    synchronize(device)
+    began = time.perf_counter()
+    call()
+    synchronize(device)
+    return time.perf_counter() - began
+
+
+@contextmanager
+def _noting(what: str, note: Note) -> Iterator[None]:
+    # A measurement is worth less than the training that it comes after.
+    try:
+        yield
+    except Exception as problem:
+        note(f"{what}: {type(problem).__name__}: {first_line(problem)}")
+
+
+def cpu_seconds(*, living: bool = False) -> float:
+    """Processor time of this process and of those it started that have ended; with `living`, of those that run, too."""
+    times = os.times()
+    found = time.process_time() + times.children_user + times.children_system
+    if living:
+        with suppress(psutil.Error):
+            for child in psutil.Process().children(recursive=True):
+                with suppress(psutil.Error):
+                    used = child.cpu_times()
+                    found += used.user + used.system
+    return found
+
+
+def contradiction(cpu: float, seconds: float, threads: int) -> str | None:
+    """A sentence where a training used more processor time than its threads could have, else None."""
+    if seconds < CPU_LEAST_SECONDS or cpu <= CPU_SHARE * threads * seconds:
+        return None
+    return (
+        f"its training used {cpu:.1f} s of processor time in {seconds:.1f} s, more than {plural(threads, 'thread')} "
+        "could: its times are not those of the threads that are recorded"
     )
 
 

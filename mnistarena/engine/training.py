@@ -17,7 +17,7 @@ from mnistarena.engine.backbone import to_training
 from mnistarena.engine.batches import Batches
 from mnistarena.engine.checkpoint import Best, Changing, Checkpoints, Interrupted
 from mnistarena.engine.loss import loss_function
-from mnistarena.engine.measure import synchronize
+from mnistarena.engine.measure import cpu_seconds, synchronize
 from mnistarena.engine.monitor import Monitor
 from mnistarena.engine.optimizer import make_optimizer
 from mnistarena.engine.parts import Schedule, make_augmentation
@@ -63,18 +63,21 @@ def train(
     watch: Watch | None = None,
     checkpoints: Checkpoints | None = None,
     spent: float = 0.0,
+    spent_cpu: float = 0.0,
     output: Output = "logits",
 ) -> Measurements:
     """Train `model`, which returns `output`, in place and return how it went.
 
     The recipe's components are looked up in `registry`, by default what is built in. `train_seconds` is synchronised
     and excludes warm-up, loading, validation and checkpoints; it starts from the seconds `spent` on this training
-    before. Raises `TrialError` where the loss is no longer finite, `Interrupted` where `checkpoints` says to stop.
+    before, and `train_cpu_seconds`, of the processor, from `spent_cpu`. Raises `TrialError` where the loss is no longer
+    finite, `Interrupted` where `checkpoints` says to stop.
     """
     loop = _Loop(
         model, batches, recipe, seed, registry or built_in(), watch or Watch(), checkpoints or Checkpoints(), output
     )
     loop.progress.train_seconds = loop.progress.train_seconds or spent
+    loop.progress.train_cpu_seconds = loop.progress.train_cpu_seconds or spent_cpu
     while loop.progress.step < loop.total and not loop.progress.stopped:
         loop.epoch()
     return loop.outcome()
@@ -119,6 +122,7 @@ class _Loop:
         self.losses: list[torch.Tensor] = []
         """Of each step since the last row; read only when one of them is not finite."""
         self.news = self.started = time.perf_counter()
+        self.started_cpu = cpu_seconds()
         self.began = self.news - self.progress.wall_seconds
 
     def batches_of(self, epoch: int, done: int = 0) -> Iterator[Batch]:
@@ -144,19 +148,19 @@ class _Loop:
             progress.epoch += 1
             seed_everything(derive(self.seed, "noise", progress.epoch))  # dropout: a stream an epoch
         to_training(self.model)
-        self.started = time.perf_counter()
+        self.start_clock()
         for images, targets in self.batches_of(progress.epoch, progress.batch):
             self.step(images, targets)
             if progress.step in self.row_ends:
                 self.stop_clock()
                 self.add_row()
-                self.started = time.perf_counter()
+                self.start_clock()
             if progress.step == self.total or progress.stopped:
                 break
             if progress.batch < self.per_epoch and self.checkpoints.due(end_of_epoch=False):
                 self.stop_clock()
                 self.save()
-                self.started = time.perf_counter()
+                self.start_clock()
         progress.batch = 0
         if self.checkpoints.due(end_of_epoch=True):
             self.save()
@@ -177,10 +181,15 @@ class _Loop:
             self.watch.on_step(progress.step, self.total, self.finite_loss() / progress.counted)
             self.news = now
 
+    def start_clock(self) -> None:
+        """What follows is the training's time."""
+        self.started, self.started_cpu = time.perf_counter(), cpu_seconds()
+
     def stop_clock(self) -> None:
         """Add the time since the clock was started to the training's time."""
         synchronize(self.batches.device)
         self.progress.train_seconds += time.perf_counter() - self.started
+        self.progress.train_cpu_seconds += cpu_seconds() - self.started_cpu
 
     def add_row(self) -> None:
         """Add a row to the history; at the end of an epoch, with scores on the validation split."""
@@ -278,6 +287,7 @@ class _Loop:
             self.model.load_state_dict(self.changing.best)
         return {
             "train_seconds": progress.train_seconds,
+            "train_cpu_seconds": progress.train_cpu_seconds,
             "images_per_second": progress.images_seen / progress.train_seconds if progress.train_seconds else None,
             "epochs": last["epoch"],
             "steps": progress.step,

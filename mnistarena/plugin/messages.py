@@ -132,11 +132,14 @@ class HistoryRow(TypedDict, total=False):
 class Measurements(TypedDict, total=False):
     """What was measured of a trial: times in seconds, memory in bytes, counts, the last epoch's figures.
 
+    `train_cpu_seconds` is the processor time of all threads in `train_seconds`. With `flops_uncounted`, the names of
+    costly operations, `flops_per_image` is a lower bound. `latency_ms` is by the number of images in a batch.
     `earlier_seconds` is what an interrupted training had used before; it ends up in `wall_seconds`. `unread_settings`
     are keys of [training] that the training did not use.
     """
 
     train_seconds: Number
+    train_cpu_seconds: Number
     wall_seconds: Number
     earlier_seconds: Number
     stage_seconds: dict[Label, Number]
@@ -150,6 +153,7 @@ class Measurements(TypedDict, total=False):
     parameters: Count
     trainable_parameters: Count
     flops_per_image: Count | None
+    flops_uncounted: list[Label]
     latency_ms: dict[Label, Latency]
     peak_memory_bytes: Count
     peak_gpu_memory_bytes: Count | None

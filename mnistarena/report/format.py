@@ -68,6 +68,11 @@ def scaled(value: float | None, unit: str = "") -> str:
     return f"{value:.3g}{_THIN}{unit}".strip() if unit else f"{value:.3g}"
 
 
+def at_least(value: float | None, uncounted: Sequence[str]) -> str:
+    """A large count, such as 2.3 G, or ≥ 2.3 G where some things were not counted."""
+    return f"≥{_THIN}{scaled(value)}" if uncounted and value is not None else scaled(value)
+
+
 def size(value: float | None) -> str:
     """Bytes as MiB or GiB."""
     return NONE if value is None else byte_size(value).replace(" ", _THIN)

@@ -36,6 +36,7 @@ _FILTERS = (
     text.bare_points,
     text.seconds,
     text.scaled,
+    text.at_least,
     text.size,
     text.count,
     text.decimal,

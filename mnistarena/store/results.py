@@ -77,8 +77,10 @@ class StoredTrial:
     def row(self) -> Row:
         """The trial as one flat row: id, label, dataset, seed, status, then metrics and scalar measurements.
 
-        `missing` says which figures are missing and why, where any is.
+        `missing` says which figures are missing and why, where any is; `flops_uncounted` is there where
+        `flops_per_image` is a lower bound: what was not counted.
         """
+        uncounted = ", ".join(self.measurements.get("flops_uncounted", ()))
         return {
             "id": self.id,
             "label": self.label,
@@ -88,6 +90,7 @@ class StoredTrial:
             **self.metrics,
             **{k: v for k, v in self.measurements.items() if isinstance(v, (int, float))},
             **({"missing": "; ".join(f"{k}: {v}" for k, v in self.missing.items())} if self.missing else {}),
+            **({"flops_uncounted": uncounted} if uncounted else {}),
         }
 
     def history(self) -> list[HistoryRow]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mnistarena.engine.batches import Batches
+from mnistarena.engine.batches import Batches, evaluation_size
 from mnistarena.engine.chain import Chain
-from mnistarena.engine.measure import latency, peak_memory_bytes
+from mnistarena.engine.measure import cpu_seconds, latencies, peak_memory_bytes
 from mnistarena.engine.prediction import Outcome, answering_method, classifier_outputs
 from mnistarena.engine.seeds import derive
 from mnistarena.errors import TrialError
@@ -52,9 +53,10 @@ def run_classifier(context: TrialContext, classifier: Any) -> Outcome:
     features = flat(context.array("train_images"), chain)
     labels = np.array(context.array("train_labels"))
     context.begin("training")
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), cpu_seconds(living=True)
     classifier.fit(features, labels)
     seconds = time.perf_counter() - began
+    cpu = cpu_seconds(living=True) - cpu
 
     def answers(values: NDArray[np.float32]) -> Outputs:
         return classifier_outputs(classifier, values, chain.task.n_classes, context.output)
@@ -82,22 +84,24 @@ def run_classifier(context: TrialContext, classifier: Any) -> Outcome:
     on_test = answers(test)
     peak = peak_memory_bytes()
 
-    def costs() -> Measurements:
-        ask = getattr(classifier, answering_method(classifier, context.output))
-        rows = {size: np.resize(test, (size, test.shape[1])) for size in (1, 256)}
-        return {
-            "latency_ms": {
-                str(size): latency(lambda values=values: ask(values), CPU)  # type: ignore[misc]
-                for size, values in rows.items()
-            }
-        }
+    def call(size: int) -> Callable[[], Any]:
+        rows, ask = (
+            np.resize(test, (size, test.shape[1])),
+            getattr(classifier, answering_method(classifier, context.output)),
+        )
+        return lambda: ask(rows)
 
+    def costs() -> Measurements:
+        return {"latency_ms": latencies(call, evaluation_size(chain.task.image_shape), CPU, context.note)}
+
+    times: Measurements = {"train_seconds": seconds, "train_cpu_seconds": cpu}
+    context.check_threads(times)
     return Outcome(
         {
             "train_loss": row["train_loss"],
             "validation_loss": row["validation_loss"],
             "validation_accuracy": row["validation_accuracy"],
-            "train_seconds": seconds,
+            **times,
             "images_per_second": len(labels) / seconds,
             "peak_memory_bytes": peak,
         },

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from mnistarena.data.arrays import read_array
 from mnistarena.engine.chain import Chain
+from mnistarena.engine.measure import contradiction
 from mnistarena.plugin.components import ModelDef
 from mnistarena.plugin.executor import Job
-from mnistarena.plugin.messages import Send, StageBegan
+from mnistarena.plugin.messages import Measurements, Send, StageBegan
 from mnistarena.plugin.predictions import Output
 from mnistarena.plugin.registry import Registry
 from mnistarena.spec.schema import Training
@@ -64,3 +65,10 @@ class TrialContext:
         if sentence not in self.notes:
             self.notes.append(sentence)
             print(sentence)
+
+    def check_threads(self, measurements: Measurements) -> None:
+        """Note where a training on the processor used more of it than its threads could have."""
+        cpu, seconds = measurements["train_cpu_seconds"], measurements["train_seconds"]
+        sentence = contradiction(cpu, seconds, self.job.conditions["threads"])
+        if sentence is not None and self.device.type == "cpu":
+            self.note(sentence)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from mnistarena.engine import measure
-from mnistarena.engine.batches import Batches
+from mnistarena.engine.batches import Batches, evaluation_size
 from mnistarena.engine.prediction import classifier_outputs, predict
 from mnistarena.engine.step import autocast
 from mnistarena.engine.training import train
@@ -56,7 +56,8 @@ def network_cost(context: TrialContext, model: nn.Module) -> CostEstimate:
     steps = recipe.steps or epochs * math.ceil(n / (recipe.batch_size * recipe.accumulate))
     # A head alone is validated in no time: its features were prepared.
     evaluated = n_test + (epochs * n_validation if ready.trained is model else 0)
-    latency = sum(max(measure.LATENCY_SECONDS, measure.LATENCY_LEAST_CALLS * size * an_image) for size in (1, 256))
+    calls = [size * an_image for size in (1, evaluation_size(context.chain.task.image_shape))]
+    latency = sum(max(measure.LATENCY_SECONDS, min(5 * one, measure.SLOW_SECONDS)) for one in calls)
     kept = ready.train_split.stored.nbytes * (share - 1) if ready.train_split.kept else 0
     # Gradients and two moments of each weight need their memory whatever the batch's size.
     weights = 3 * sum(p.nbytes for p in model.parameters() if p.requires_grad)

@@ -51,6 +51,10 @@ def run_network(context: TrialContext, model: nn.Module) -> Outcome:
         "peak_gpu_memory_bytes": measure.peak_gpu_memory_bytes(context.device),
     }
 
+    def costs() -> Measurements:
+        shape = context.chain.task.image_shape
+        return measure.costs(model, shape, device=context.device, amp=amp, note=context.note)
+
     def predict(images: NDArray[np.uint8]) -> Outputs:
         batches = _batches(context, images)
         found, _ = prediction.predict(model, batches, n_classes, amp, output=output, extras_too=False)
@@ -61,7 +65,7 @@ def run_network(context: TrialContext, model: nn.Module) -> Outcome:
         outputs,
         extras=extras,
         predict=predict,
-        costs=lambda: _costs(context, model, amp),
+        costs=costs,
         weights=lambda: weights_of(model),
     )
 
@@ -113,23 +117,29 @@ def _train(context: TrialContext, model: nn.Module) -> Measurements:
                 watch=Watch(validate, on_row, on_step=on_step),
                 checkpoints=checkpoints,
                 spent=ready.seconds,
+                spent_cpu=ready.cpu_seconds,
                 output=output,
             )
     if checkpoints.found is not None:
         state = checkpoints.found[0]
         measurements |= {"resumed_at_step": state["step"], "earlier_seconds": state["wall_seconds"]}
+    context.check_threads(measurements)
     return measurements
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """The module to train (the model, or its head alone) and its splits; `seconds` were spent on features."""
+    """The module to train (the model, or its head alone) and its splits.
+
+    `seconds`, and `cpu_seconds` of the processor, were spent on features.
+    """
 
     trained: nn.Module
     train_split: Batches
     _: KW_ONLY
     held: Batches
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
 
 
 def prepare_data(
@@ -162,16 +172,16 @@ def prepare_data(
     if parts is None:
         return Prepared(model, train_split, held=held)
     computing_features()
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), measure.cpu_seconds()
     features = backbone.features(parts[0], train_split, amp)
     measure.synchronize(device)
-    seconds = time.perf_counter() - began
+    seconds, cpu = time.perf_counter() - began, measure.cpu_seconds() - cpu
     held_features = backbone.features(parts[0], held, amp) if held.n else held
     if features is None or held_features is None:
         context.note("the frozen backbone's outputs do not fit in memory: they are computed anew in each epoch")
         return Prepared(model, train_split, held=held)
     context.note("the head alone was trained: the frozen backbone's outputs were computed once, in evaluation mode")
-    return Prepared(parts[1], features, held=held_features, seconds=seconds)
+    return Prepared(parts[1], features, held=held_features, seconds=seconds, cpu_seconds=cpu)
 
 
 def _may_cut(context: TrialContext, model: nn.Module, amp: torch.autocast) -> bool:
@@ -214,20 +224,7 @@ def _checkpoints(context: TrialContext, stack: contextlib.ExitStack) -> Checkpoi
     return Checkpoints(write, every=context.job.checkpoint_every, asked=asked.is_set, found=found)
 
 
-# ---- Measuring, and the weights
-
-
-def _costs(context: TrialContext, model: nn.Module, amp: torch.autocast) -> Measurements:
-    """Operations of an image, and the latency of small and large batches."""
-    flops, latency = None, {}
-    for size in (1, 256):
-        batch = torch.zeros(size, *context.chain.task.image_shape, device=context.device)
-        batch = batch.contiguous(memory_format=torch.channels_last)
-        if size == 1:
-            flops = measure.flops(model, batch)
-        with torch.inference_mode(), amp:
-            latency[str(size)] = measure.latency(lambda batch=batch: model(batch), context.device)  # type: ignore[misc]
-    return {"flops_per_image": flops, "latency_ms": latency}
+# ---- The weights
 
 
 def to_channels_last(model: nn.Module) -> None:

@@ -58,11 +58,11 @@ class OwnTraining:
         self._context, self._model, self._split, self._held = context, model, split, held
         self._checkpoints = checkpoints
         self._rows: list[HistoryRow] = []
-        self._images, self._seconds, self._row_step = 0, 0.0, -1
+        self._images, self._seconds, self._cpu, self._row_step = 0, 0.0, 0.0, -1
         self._sums: dict[str, list[float]] = {}
         self._losses: list[torch.Tensor] = []
-        self._started = self._news = time.perf_counter()
-        self._began = self._started
+        self._news = self._began = time.perf_counter()
+        self._start_clock()
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name not in type(self._context.recipe).model_fields:
@@ -130,7 +130,7 @@ class OwnTraining:
         self._losses, self._sums, self._row_step = [], {}, self.steps_done
         self._context.folder.append_history(row)
         self._context.send(RowAdded(row))
-        self._started = time.perf_counter()
+        self._start_clock()
         return scores
 
     def _scores(self) -> Scores:
@@ -163,6 +163,10 @@ class OwnTraining:
     def _stop_clock(self) -> None:
         measure.synchronize(self.device)
         self._seconds += time.perf_counter() - self._started
+        self._cpu += measure.cpu_seconds() - self._started_cpu
+
+    def _start_clock(self) -> None:
+        self._started, self._started_cpu = time.perf_counter(), measure.cpu_seconds()
 
     # ---- Checkpoints
 
@@ -174,7 +178,7 @@ class OwnTraining:
         self._checkpoints.store(lambda: self._captured(state))
         if self.should_stop:
             raise Interrupted(self.steps_done, self._total())
-        self._started = time.perf_counter()
+        self._start_clock()
 
     def _captured(self, state: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         drawn, generators = capture_streams(self.device)
@@ -192,6 +196,7 @@ class OwnTraining:
             "row_step": self._row_step,
             "images_seen": self._images,
             "train_seconds": self._seconds,
+            "train_cpu_seconds": self._cpu,
             "wall_seconds": time.perf_counter() - self._began,
             "kept": kept,
             "dtypes": {key: str(value.dtype).removeprefix("torch.") for key, value in tensors.items()},
@@ -216,12 +221,14 @@ class OwnTraining:
             restore_streams(state["streams"], kept["generators"], self.device)
             self.steps_done, self._rows, self._images = state["step"], list(state["rows"]), state["images_seen"]
             self._seconds, self._row_step = state["train_seconds"], state["row_step"]
+            self._cpu = state["train_cpu_seconds"]
             self._began = time.perf_counter() - state["wall_seconds"]
             self._context.folder.write_history(self._rows)
             self._losses, self._sums = [torch.tensor(loss) for loss in kept["losses"]], kept["sums"]
         except (KeyError, TypeError, ValueError, RuntimeError) as problem:
             raise Unusable(f"{type(problem).__name__}: {problem}") from problem
-        self.resumed, self._started = True, time.perf_counter()
+        self.resumed = True
+        self._start_clock()
         own: dict[str, Any] = kept["own"]
         return own
 
@@ -230,12 +237,13 @@ class OwnTraining:
     def outcome(self) -> Measurements:
         """How the training went; its last row is added where the model has not asked for it."""
         self._stop_clock()
-        self._started = time.perf_counter()
+        self._start_clock()
         if self._row_step != self.steps_done or not self._rows:
             self.validate()
         row = self._rows[-1]
         return {
             "train_seconds": self._seconds,
+            "train_cpu_seconds": self._cpu,
             "images_per_second": self._images / self._seconds if self._images and self._seconds else None,
             "epochs": row["epoch"],
             "steps": self.steps_done,

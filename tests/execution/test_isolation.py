@@ -88,7 +88,8 @@ def folder(tmp_path: Path) -> Path:
 def test_a_worker_finds_the_same_whatever_the_users_folder_and_environment(folder):
     for name in ("random", "torch", "numpy"):
         (folder / f"{name}.py").write_text("raise RuntimeError('of the user, not of the library')")
-    (folder / "relative").mkdir()
+    for name in ("relative", "cache"):
+        (folder / name).mkdir()
     before = set(folder.iterdir())
     done = arena(
         *(folder, "run", "looks.toml", "--out", "run", "--jobs", "1", "--threads", "1"),

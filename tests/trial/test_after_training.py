@@ -101,7 +101,10 @@ def test_a_finished_training_survives_what_fails_after_it(late, arena, tmp_path)
     assert any(
         "the trained model is not stored: its state_dict holds a dict" in note for note in found["extra"]["notes"]
     )
-    assert any("not measured to its end: RuntimeError: nothing to see" in note for note in found["raises"]["notes"])
+    assert any(
+        "the latency of a batch of 1 was not measured: RuntimeError: nothing to see" in note
+        for note in found["raises"]["notes"]
+    )
     assert any("not measured to its end: the process was ended by SIGKILL" in note for note in found["dies"]["notes"])
     assert found["dies"]["measurements"]["train_seconds"] > 0
     assert "dies on digits, seed 0 is trained, and is scored at the end: the process was ended by SIGKILL" in late.out

@@ -13,13 +13,17 @@ from mnistarena.report.format import scaled, seconds
 
 @dataclass(frozen=True)
 class Cost:
-    """What a recipe costs, means over its finished seeds; `latency` maps a batch size to (p50, p95) in ms."""
+    """What a recipe costs, means over its finished seeds; `latency` maps a batch size to (p50, p95) in ms.
+
+    With `uncounted`, names of costly operations, `flops` is a lower bound.
+    """
 
     label: str
     parameters: float | None
     _: KW_ONLY
     trainable: float | None
     flops: float | None
+    uncounted: tuple[str, ...]
     latency: dict[str, tuple[float | None, float | None]]
     memory: float | None
     gpu_memory: float | None
@@ -39,6 +43,9 @@ def cost(recipe: RecipeEvidence) -> Cost:
         recipe.mean("parameters"),
         trainable=recipe.mean("trainable_parameters"),
         flops=recipe.mean("flops_per_image"),
+        uncounted=tuple(
+            dict.fromkeys(name for trial in recipe.done for name in trial.measurements.get("flops_uncounted", ()))
+        ),
         latency={
             batch: (_mean([one.get("p50") for one in found]), _mean([one.get("p95") for one in found]))
             for batch, found in latency.items()

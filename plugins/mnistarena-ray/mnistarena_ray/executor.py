@@ -16,6 +16,7 @@ from mnistarena import ArenaError
 from mnistarena.executors import (
     GRACE_SECONDS,
     POLL_SECONDS,
+    STOPPED_SECONDS,
     TRIAL_BYTES,
     Conditions,
     ExecutorContext,
@@ -76,6 +77,8 @@ class RayExecutor:
         """An actor, one for all rounds: a process of a node waits for the first one that it is given."""
         self.stop: list[Any] = []
         self.store = ObjectStore()
+        self.stopped = 0.0
+        """Seconds that this process was stopped (Ctrl-Z) when it listened last."""
 
     # ---- Before trials run
 
@@ -129,7 +132,11 @@ class RayExecutor:
                         self._ask_to_stop(reports)
                     acted = interrupts.count
                     patience = time.monotonic() + GRACE_SECONDS if acted == 1 else 0.0
+                patience += self.stopped
                 if time.monotonic() >= patience:
+                    # What arrived counts, however late it is read.
+                    while self.trials and ray.wait(list(self.trials), num_returns=1, timeout=0)[0]:
+                        yield from self._listen(reports, stopping=True)
                     yield from self._give_up()
         if interrupts.count:
             raise KeyboardInterrupt
@@ -211,7 +218,10 @@ class RayExecutor:
 
     def _listen(self, reports: Reports, *, stopping: bool) -> Iterator[tuple[Submission, Result]]:
         """Take whatever arrives within `POLL_SECONDS`, one message of each trial; yields trials that have ended."""
+        began = time.monotonic()
         ready, rest = ray.wait(list(self.trials), num_returns=1, timeout=POLL_SECONDS)
+        late = time.monotonic() - began - POLL_SECONDS
+        self.stopped = late if late > STOPPED_SECONDS else 0.0
         if ready and rest:
             more, _ = ray.wait(rest, num_returns=len(rest), timeout=0)
             ready += more
