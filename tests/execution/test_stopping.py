@@ -6,7 +6,6 @@ import contextlib
 import os
 import pty
 import signal
-import subprocess
 import sys
 import time
 
@@ -15,9 +14,10 @@ import pytest
 
 import mnistarena
 
+from ..conftest import within
 from ..helpers import bits, by_label, records, wait_for
 
-LONG = ("--jobs", "1", "--threads", "1", "--set", "benchmark.seeds=[0]", "--only", "cnn", "--set", "training.epochs=15")
+LONG = ("--jobs", "1", "--threads", "1", "--set", "benchmark.seeds=[0]", "--only", "cnn", "--set", "training.epochs=8")
 
 
 def record(run):
@@ -33,8 +33,7 @@ def report_of(arena, folder):
 def undisturbed(tmp_path_factory, tiny_text):
     folder = tmp_path_factory.mktemp("undisturbed")
     (folder / "tiny.toml").write_text(tiny_text)
-    command = [sys.executable, "-m", "mnistarena", "run", "tiny.toml", "--out", "run", *LONG]
-    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    assert within(folder, "run", "tiny.toml", "--out", "run", *LONG).status == 0
     return folder / "run"
 
 
@@ -55,7 +54,7 @@ def test_a_signal_saves_a_checkpoint_and_the_same_command_continues_to_the_same_
     stopped = record(tmp_path / "run")
     assert stopped["status"] == "interrupted"
     step = stopped["progress"]["step"]
-    assert 0 < step < stopped["progress"]["total"] == 285
+    assert 0 < step < stopped["progress"]["total"] == 152
     assert "note: 1 trial continues from a checkpoint" in arena(*command).out
     done = record(tmp_path / "run")
     assert done["measurements"]["resumed_at_step"] == step
@@ -65,14 +64,40 @@ def test_a_signal_saves_a_checkpoint_and_the_same_command_continues_to_the_same_
     assert "Interrupted and continued from a checkpoint: cnn." in report_of(arena, tmp_path)
 
 
+SLEEPY = """
+import time
+from mnistarena import ModelDef, Params, hookimpl
+
+def build(params, task):
+    from torch import nn
+
+    class Sleepy(nn.Linear):
+        def forward(self, images):
+            if self.training:
+                time.sleep(0.1)
+            return super().forward(images.flatten(1))
+
+    return Sleepy(64, task.n_classes)
+
+@hookimpl
+def arena_models():
+    return [ModelDef("sleepy", "a step takes it a tenth of a second", params=Params, build=build)]
+"""
+
+
 def test_a_training_that_reached_its_time_limit_continues_under_a_higher_one(arena, write_spec, tmp_path):
-    command = ("run", write_spec(), "--out", "run", *LONG, "--checkpoint-every", "0.2s", "--set", "training.epochs=60")
-    late = arena(*command, "--set", "training.time_limit='6s'")
+    (tmp_path / "sleepy.py").write_text(SLEEPY)
+    spec = write_spec(
+        "plugins = ['sleepy.py']\n[benchmark]\nname = 'slow'\n[[dataset]]\nname = 'digits'\n"
+        "[training]\nsteps = 60\n[[model]]\nname = 'sleepy'\n"
+    )
+    command = ("run", spec, "--out", "run", "--checkpoint-every", "0.2s")
+    late = arena(*command, "--set", "training.time_limit='4s'")
     assert late.status == 1
-    assert record(tmp_path / "run")["status"] == "timeout"
+    assert by_label(tmp_path / "run")["sleepy"]["status"] == "timeout"
     again = arena(*command, "--retry-failed", "--set", "training.time_limit='10m'")
     assert again.status == 0
-    assert record(tmp_path / "run")["measurements"]["resumed_at_step"] > 0
+    assert by_label(tmp_path / "run")["sleepy"]["measurements"]["resumed_at_step"] > 0
 
 
 @pytest.mark.parametrize("seconds", [0.0, 1.0])
@@ -145,8 +170,9 @@ def asleep(distribution, start, write_spec, tmp_path, monkeypatch):
     """Start a run whose only trial sleeps; returns the command's process and the worker's."""
 
     def begin(model):
-        monkeypatch.setenv("PYTHONPATH", str(distribution("arena-slow", SLOW)))
-        running = start("run", write_spec(SPEC.format(model=model)), "--out", "run")
+        with monkeypatch.context() as patched:
+            patched.setenv("PYTHONPATH", str(distribution("arena-slow", SLOW)))
+            running = start("run", write_spec(SPEC.format(model=model)), "--out", "run")
         wait_for(lambda: any("asleep" in log.read_text() for log in tmp_path.glob("run/trials/*/log.txt")))
         tree = psutil.Process(running.pid).children(recursive=True)
         return running, tree
@@ -213,7 +239,8 @@ def test_when_the_command_dies_its_workers_die_with_it_and_the_lock_is_free(asle
     running.wait()
     wait_for(lambda: gone(tree), seconds=20)
     # The folder can be used again at once, and the trial that was under way is the one that runs.
-    again = arena("run", "tiny.toml", "--out", "run", "--set", "model.hangs.training.time_limit='3s'")
+    limit = ("--set", "model.hangs.training.time_limit='2s'")
+    again = arena("run", "tiny.toml", "--out", "run", *limit, plugins=tmp_path / "site")
     assert again.status == 1
     assert "finished before" not in again.out
-    assert "time limit of 3s was reached" in again.out
+    assert "time limit of 2s was reached" in again.out
