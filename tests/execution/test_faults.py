@@ -84,7 +84,7 @@ def spec_of(names, write_spec):
 
 
 def test_each_fault_of_the_zoo_costs_exactly_one_trial(arena, zoo, write_spec, tmp_path):
-    fine = ["behaves", "leaves-children"]
+    fine = ["behaves", "leaves-children", "poisons-a-metric"]
     spec = spec_of([*CAUSES, *fine], write_spec)
     result = arena("run", spec, "--out", "run", "--memory-limit", "2GiB", "--jobs", 2, plugins=zoo)
     assert result.status == 1, result.out + result.err
@@ -96,7 +96,7 @@ def test_each_fault_of_the_zoo_costs_exactly_one_trial(arena, zoo, write_spec, t
         error = found[label]["error"]
         assert (found[label]["status"], error["type"]) == (status, kind), (label, error)
         assert cause in error["message"], (label, error)
-    assert f"{len(CAUSES)} of {len(CAUSES) + 2} trials are not done" in result.out
+    assert f"{len(CAUSES)} of {len(CAUSES) + 3} trials are not done" in result.out
     # Where it happened is in the record, also of those that could not say it themselves.
     assert "in raises_in_build" in found["raises-in-build"]["error"]["traceback"]
     assert "in segfaults" in found["segfaults"]["error"]["traceback"]

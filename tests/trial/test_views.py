@@ -148,18 +148,13 @@ def test_a_seed_that_predicted_other_images_shifts_no_other(folder):
     run = mnistarena.load_run(folder)
     trial = next(trial for trial in run.trials if trial.label == "cnn")
 
-    class Elsewhere(mnistarena.TrialResult):
+    class Another(mnistarena.TrialResult):
         def predictions(self):
-            found = super().predictions()
-            return replace(found, index=found.index + 1)
+            return replace(trial.predictions(), index=trial.predictions().index + (self.seed == 1))
 
     fields = {field.name: getattr(trial, field.name) for field in dataclasses.fields(trial)}
-    trials = (
-        trial,
-        Elsewhere(**{**fields, "seed": 1}),
-        replace(trial, seed=2, files={**trial.files, "predictions.npz": "0" * 64}),
-    )
-    trials[2].__dict__["predictions"] = trial.predictions
+    files = [{**trial.files, "predictions.npz": str(seed) * 64} for seed in range(3)]
+    trials = (trial, *(Another(**{**fields, "seed": seed, "files": files[seed]}) for seed in (1, 2)))
     dataset = run.plan["datasets"][0]
     recipe = next(one for one in gather(replace(run, trials=trials), dataset) if one.label == "cnn")
     assert [one.seed for one in recipe.counted] == [0, 2]
