@@ -16,6 +16,7 @@ from mnistarena.engine.average import Average
 from mnistarena.engine.backbone import to_training
 from mnistarena.engine.batches import Batches
 from mnistarena.engine.checkpoint import Best, Changing, Checkpoints, Interrupted
+from mnistarena.engine.history import row_ends
 from mnistarena.engine.loss import loss_function
 from mnistarena.engine.measure import cpu_seconds, synchronize
 from mnistarena.engine.monitor import Monitor
@@ -296,11 +297,3 @@ class _Loop:
             "validation_loss": selected["validation_loss"],
             "validation_accuracy": selected["validation_accuracy"],
         }
-
-
-def row_ends(recipe: Training, per_epoch: int, total: int) -> set[int]:
-    """The steps after which the history gets a row: each epoch; a tenth of a training counted in steps."""
-    ends = set(range(per_epoch, total + 1, per_epoch)) | {total}
-    if recipe.steps is not None:
-        ends |= {math.ceil(total * part / 10) for part in range(1, 11)}
-    return ends

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import typing
 
 import pytest
 import torch
@@ -113,7 +114,7 @@ def test_the_latency_of_a_slow_model_takes_few_calls_and_of_too_large_a_batch_no
     monkeypatch.setattr(measure, "SLOW_SECONDS", 0.4)
 
     class Slow(nn.Module):
-        sizes = list[int]()
+        sizes: typing.ClassVar[list[int]] = []
 
         def forward(self, images):
             self.sizes.append(len(images))
