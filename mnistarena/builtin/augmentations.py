@@ -26,16 +26,6 @@ class MixParams(Params):
     probability: float = Field(1.0, gt=0, le=1, description="of a batch to be mixed at all")
 
 
-class ErasingParams(Params):
-    """Parameters of random erasing; the defaults are the paper's."""
-
-    probability: float = Field(0.5, gt=0, le=1, description="of an image to lose a rectangle")
-    smallest: float = Field(0.02, gt=0, lt=1, description="share of the image's area, at least")
-    largest: float = Field(0.4, gt=0, le=1, description="share of the image's area, at most")
-    aspect: float = Field(0.3, gt=0, le=1, description="height by width, from this to its reciprocal")
-    value: float = Field(0.0, description="what the rectangle is filled with, after all transforms")
-
-
 def soft(targets: torch.Tensor, n_classes: int) -> torch.Tensor:
     """Targets as float `(N, n_classes)`."""
     from torch.nn import functional
@@ -94,28 +84,6 @@ def cutmix(params: MixParams, task: Task) -> Augment:
     return apply
 
 
-def random_erasing(params: ErasingParams, task: Task) -> Augment:
-    """A rectangle of each image overwritten, at random (Zhong et al. 2020); labels stay."""
-    import torch
-
-    def apply(images: torch.Tensor, targets: torch.Tensor, generator: torch.Generator) -> Batch:
-        n, (height, width), device = len(images), images.shape[2:], images.device
-        drawn = torch.rand(5, n, generator=generator, device=generator.device)
-        area = (params.smallest + (params.largest - params.smallest) * drawn[0]) * height * width
-        ratio = torch.exp((2 * drawn[1] - 1) * math.log(1 / params.aspect))
-        tall = (area * ratio).sqrt().round().clamp(1, height)
-        wide = (area / ratio).sqrt().round().clamp(1, width)
-        top, left = ((drawn[2] * (height - tall + 1)).floor(), (drawn[3] * (width - wide + 1)).floor())
-        rows, columns = torch.arange(height, device=device), torch.arange(width, device=device)
-        down = (rows >= top[:, None]) & (rows < (top + tall)[:, None])
-        across = (columns >= left[:, None]) & (columns < (left + wide)[:, None])
-        chosen = (drawn[4] < params.probability)[:, None, None]
-        erased = (down[:, :, None] & across[:, None, :] & chosen)[:, None]
-        return images.masked_fill(erased, params.value), targets
-
-    return apply
-
-
 @hookimpl
 def arena_augmentations() -> Iterable[AugmentationDef]:
     """The built-in augmentations."""
@@ -133,11 +101,5 @@ def arena_augmentations() -> Iterable[AugmentationDef]:
             params=MixParams,
             build=cutmix,
             soft_targets=True,
-        ),
-        AugmentationDef(
-            "random-erasing",
-            "a random rectangle of an image overwritten (Zhong et al. 2020)",
-            params=ErasingParams,
-            build=random_erasing,
         ),
     ]

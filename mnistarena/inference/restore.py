@@ -118,6 +118,7 @@ def _task(run: StoredRun, trial: StoredTrial, identity: Identity) -> Task:
         n_train=entry["n_train"],
         mean=tuple(mean),
         std=tuple(std),
+        class_counts=tuple(entry.get("class_counts", ())),
     )
 
 

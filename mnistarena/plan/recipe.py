@@ -60,6 +60,7 @@ class LoadedDataset(PlannedDataset):
             "train_limit": self.table.train_limit,
             "test_limit": self.table.test_limit,
             "class_names": list(self.dataset.class_names),
+            "class_counts": list(self.task.class_counts),
             "image_shape": list(self.dataset.image_shape),
             "mean": list(self.task.mean),
             "std": list(self.task.std),

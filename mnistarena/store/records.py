@@ -36,13 +36,17 @@ Id = Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
 
 
 class DatasetRecord(TypedDict, total=False):
-    """A dataset of the plan. `mean` and `std` are those of the training split, a value a channel."""
+    """A dataset of the plan.
+
+    `mean` and `std` are those of the training split, a value a channel; `class_counts` are its images of each class.
+    """
 
     label: Required[Label]
     name: Label
     params: dict[str, Any]
     class_names: Required[Annotated[list[Label], Field(min_length=1, max_length=10_000)]]
     known_label_errors: list[Count]
+    class_counts: list[Count]
     fingerprint: Label
     licence: Text
     source: Text

@@ -29,8 +29,9 @@ def checks(
     the definition is a name. Options of all kinds: `params`, a mapping.
     Models: `image_shape` (C, H, W), by default the first usual one that the model accepts; `transforms`, as in a
     spec, before which that shape is meant; `steps`, `learning_rate` and `images` of the short training.
-    Datasets: `data_dir`, where its files are. Transforms: `image_shape`. Metrics: `extras`, a function of the number of
-    images that gives arrays of so many rows, for a metric that looks at more than probabilities.
+    Datasets: `data_dir`, where its files are. Transforms and augmentations: `image_shape`. Metrics: `extras`, a
+    function of the number of images that gives arrays of so many rows, for a metric that looks at more than
+    probabilities.
     Raises `PluginError` where no such component is installed.
     """
     module: str | os.PathLike[str]
@@ -66,10 +67,14 @@ def _source(component: Component) -> str | os.PathLike[str]:
 
 def _under_test(kind: str) -> Callable[..., ComponentUnderTest]:
     """The class that holds the checks of a kind."""
+    from mnistarena.testing.augmentations import AugmentationUnderTest
     from mnistarena.testing.datasets import DatasetUnderTest
     from mnistarena.testing.executors import ExecutorUnderTest
+    from mnistarena.testing.losses import LossUnderTest
     from mnistarena.testing.metrics import MetricUnderTest
     from mnistarena.testing.models import ModelChecks
+    from mnistarena.testing.optimizers import OptimizerUnderTest
+    from mnistarena.testing.schedules import ScheduleUnderTest
     from mnistarena.testing.transforms import TransformUnderTest
 
     classes: dict[str, Callable[..., ComponentUnderTest]] = {
@@ -77,6 +82,10 @@ def _under_test(kind: str) -> Callable[..., ComponentUnderTest]:
         "dataset": DatasetUnderTest,
         "transform": TransformUnderTest,
         "metric": MetricUnderTest,
+        "optimizer": OptimizerUnderTest,
+        "loss": LossUnderTest,
+        "schedule": ScheduleUnderTest,
+        "augmentation": AugmentationUnderTest,
         "executor": ExecutorUnderTest,
     }
     return classes[kind]

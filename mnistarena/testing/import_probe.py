@@ -33,7 +33,7 @@ def main(source: str, name: str, params: str) -> None:
         for hook, _ in KINDS.values():
             provided += list(getattr(plugin, hook, list)())
             note(f"{hook}()")
-        task = Task((1, 28, 28), 10, class_names=tuple("0123456789"), n_train=100)
+        task = Task((1, 28, 28), 10, class_names=tuple("0123456789"), n_train=100, class_counts=(10,) * 10)
         for definition in provided:
             if name and definition.name == name:
                 definition.check(definition.params.model_validate_json(params), task)

@@ -128,7 +128,15 @@ class ModelUnderTest(ComponentUnderTest):
         from mnistarena.engine.chain import Chain
 
         mean, std = dataset.channel_statistics(self.digits[0])
-        task = Task(self.shape_before, len(CLASSES), class_names=CLASSES, n_train=self.n_images, mean=mean, std=std)
+        task = Task(
+            self.shape_before,
+            len(CLASSES),
+            class_names=CLASSES,
+            n_train=self.n_images,
+            mean=mean,
+            std=std,
+            class_counts=tuple(np.bincount(self.digits[1], minlength=len(CLASSES)).tolist()),
+        )
         return Chain(self.transforms, task)
 
     def build(self, seed: int = 0, task: Task | None = None) -> Any:
@@ -200,7 +208,9 @@ def require_model(built: Any) -> None:
 def task_of(shape: Shape, n_classes: int = 10) -> Task:
     """A task with images of a shape, and up to ten classes."""
     mean, std = (0.5,) * shape[0], (0.25,) * shape[0]
-    return Task(shape, n_classes, class_names=CLASSES[:n_classes], n_train=100, mean=mean, std=std)
+    counts = tuple(100 // n_classes + (i < 100 % n_classes) for i in range(n_classes))
+    names = CLASSES[:n_classes]
+    return Task(shape, n_classes, class_names=names, n_train=100, mean=mean, std=std, class_counts=counts)
 
 
 def _transforms(entries: Sequence[str | Mapping[str, Any]], registry: Registry) -> list[tuple[TransformDef, Any]]:

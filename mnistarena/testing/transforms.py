@@ -83,6 +83,7 @@ class TransformUnderTest(ComponentUnderTest):
             n_train=100,
             mean=(0.4,) * channels,
             std=(0.3,) * channels,
+            class_counts=(10,) * 10,
         )
         return self.definition.build(self.params, task)(images, torch.Generator().manual_seed(seed))
 

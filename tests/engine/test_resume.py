@@ -23,7 +23,7 @@ RECIPES = {
     "class_weights": {"class_weights": "balanced"},
     "sampling": {"sampling": "balanced"},
     "mixup": {"augmentations": ["mixup"]},
-    "cutmix and erasing": {"augmentations": [{"name": "cutmix", "alpha": 0.5, "probability": 0.5}, "random-erasing"]},
+    "cutmix": {"augmentations": [{"name": "cutmix", "alpha": 0.5, "probability": 0.5}]},
     "smoothed mixup": {"augmentations": ["mixup"], "label_smoothing": 0.1},
     "accumulate": {"batch_size": 16, "accumulate": 4},
     "drop_last": {"drop_last": True},

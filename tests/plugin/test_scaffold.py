@@ -11,7 +11,16 @@ import pytest
 from mnistarena.plugin.registry import installed
 from mnistarena.plugin.scaffold import write_package
 
-NAMES = {"model": "wide-mlp", "dataset": "bars", "transform": "gamma", "metric": "worst_recall"}
+NAMES = {
+    "model": "wide-mlp",
+    "dataset": "bars",
+    "transform": "gamma",
+    "metric": "worst_recall",
+    "optimizer": "sign-descent",
+    "loss": "one-minus",
+    "schedule": "root",
+    "augmentation": "grain",
+}
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +39,7 @@ def packages(tmp_path_factory):
     return site
 
 
-def test_the_tests_of_all_four_kinds_pass(packages):
+def test_the_tests_of_all_kinds_pass(packages):
     path = os.pathsep.join([str(packages), *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *packages.glob("arena-*/tests")],
@@ -50,7 +59,7 @@ def test_the_models_spec_runs(arena, packages, tmp_path):
     assert "wide-mlp on digits, seed 2" in result.out
 
 
-@pytest.mark.parametrize("kind", ["dataset", "transform", "metric"])
+@pytest.mark.parametrize("kind", [kind for kind in NAMES if kind != "model"])
 def test_the_other_specs_are_valid(kind, arena, packages):
     folder = packages / f"arena-{NAMES[kind].replace('_', '-')}"
     result = arena("validate", folder / "spec.toml", plugins=packages)
