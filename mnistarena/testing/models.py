@@ -84,8 +84,6 @@ class ModelChecks(ModelUnderTest):
 
     def check_check(self) -> None:
         """The model works on small, oblong and coloured images of few classes, or its `check` refuses them."""
-        if (usual := self._trouble(self.chain.task)) is not None:
-            raise NotApplicable(f"it does not work on usual images either: {usual}")
         asked = (self.wanted_shape,) if self.wanted_shape and not self.transforms else ()
         for shape in dict.fromkeys((*ODD_SHAPES, *asked)):
             n_classes = 3 if shape[0] > 1 else 2
@@ -102,20 +100,32 @@ class ModelChecks(ModelUnderTest):
     def _works(self, shape: Shape, n_classes: int, images: str) -> None:
         """Raises `Nonconformity` where the model cannot be built for images of a shape, or its answers are wrong."""
         accepts = "which check accepts" if self.definition.check else "and the model has no check"
-        problem = self._trouble(task_of(shape, n_classes))
+        try:
+            problem = self._answer_problem(task_of(shape, n_classes))
+        except Exception as trouble:
+            self._require_work_on_usual_images()
+            problem = describe(trouble)
         if problem is not None:
             raise Nonconformity(
                 f"{images}, {accepts}: {problem}. Where the cause is that these images do not fit, let check return a "
                 "sentence that says so"
             )
 
-    def _trouble(self, task: Task) -> str | None:
-        """What goes wrong where the model is built for a task and asked of two images; None: nothing."""
+    def _answer_problem(self, task: Task) -> str | None:
+        """What is wrong with the answers of the model built for a task; raises what the model raises."""
+        built = self.build(task=task)
+        return family_of(built).answer_problem(built, task, self.output)
+
+    def _require_work_on_usual_images(self) -> None:
+        """Raises `NotApplicable` where the model raises on the images that it takes, too: they are not the cause."""
         try:
-            built = self.build(task=task)
-            return family_of(built).answer_problem(built, task, self.definition.output or "logits")
+            self._answer_problem(self.chain.task)
+        except NotApplicable:
+            raise
         except Exception as trouble:
-            return describe(trouble)
+            raise NotApplicable(
+                f"not because of the images, it raises on usual ones too: {describe(trouble)}"
+            ) from trouble
 
     def check_builds(self) -> None:
         """`build` returns a model of one of the two families."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from mnistarena import Predictions
+from mnistarena import NoValue, Predictions, load_run
 from mnistarena.builtin import metrics
 
 DEFS = {definition.name: definition for definition in metrics.arena_metrics()}
@@ -68,3 +68,77 @@ def test_better_models_score_better_in_the_direction_that_is_claimed(name):
     if name == "ece":
         pytest.skip("calibration is no matter of skill")
     assert (value(name, good) > value(name, poor)) == DEFS[name].higher_is_better
+
+
+@pytest.mark.parametrize("label", ["cnn", "logistic-regression"])
+def test_stored_predictions_of_a_run_give_what_scikit_learn_gives(label, tiny_run):
+    given = load_run(tiny_run).of(label, "mnist")[0].predictions()
+    labels, predicted, chances = given.labels, given.predicted, given.probabilities
+    classes = np.arange(10)
+    recalls = reference.recall_score(labels, predicted, average=None)
+    precisions = reference.precision_score(labels, predicted, average=None)
+    wanted = {
+        "error_rate": 1 - reference.accuracy_score(labels, predicted),
+        "balanced_accuracy": reference.balanced_accuracy_score(labels, predicted),
+        "matthews": reference.matthews_corrcoef(labels, predicted),
+        "cohen_kappa": reference.cohen_kappa_score(labels, predicted),
+        "roc_auc": reference.roc_auc_score(labels, chances, multi_class="ovr", average="macro"),
+        "average_precision": np.mean([reference.average_precision_score(labels == k, chances[:, k]) for k in classes]),
+        "top_k_accuracy": reference.top_k_accuracy_score(labels, chances, k=3),
+    }
+    assert {name: value(name, given) for name in wanted} == pytest.approx(wanted, rel=1e-9)
+    assert value("top_k_accuracy", given, k=2) == pytest.approx(value("top_2_accuracy", given))
+    for of in classes:
+        assert value("class_recall", given, of=int(of)) == pytest.approx(recalls[of])
+        assert value("class_precision", given, of=int(of)) == pytest.approx(precisions[of])
+
+
+def test_two_classes():
+    given = predictions(classes=2)
+    assert value("roc_auc", given) == pytest.approx(reference.roc_auc_score(given.labels, given.probabilities[:, 1]))
+    assert value("top_k_accuracy", given, k=1) == value("accuracy", given)
+
+
+SOME, ONE = np.array([0, 1, 1, 0]), np.array([1, 1, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "params", "reason"),
+    [
+        ("roc_auc", SOME, {}, "no image of class 2"),
+        ("average_precision", SOME, {}, "no image of class 2"),
+        ("roc_auc", ONE, {}, "images of class 1 only"),
+        ("matthews", ONE, {}, "images of class 1 only"),
+        ("cohen_kappa", ONE, {}, "images of class 1 only"),
+        ("class_recall", SOME, {"of": 2}, "no image of class 2"),
+        ("class_precision", SOME, {"of": 1}, "no image is classified as class 1"),
+        ("class_recall", SOME, {"of": 3}, "there is no class 3"),
+        ("top_k_accuracy", SOME, {"k": 3}, "k = 3 of 3 classes is always right"),
+    ],
+)
+def test_a_figure_without_meaning_says_why(name, labels, params, reason):
+    chances = np.tile([0.5, 0.2, 0.3], (4, 1))
+    with pytest.raises(NoValue, match=reason):
+        value(name, Predictions(labels, chances, index=np.arange(4)), **params)
+
+
+def test_scores_are_ranked_and_labels_are_counted():
+    given = predictions(skill=1.0)
+    scores = np.log(given.probabilities) * 7 - 3
+    scored = Predictions(given.labels, scores, index=given.index, output="scores")
+    classes = Predictions(given.labels, given.predicted, index=given.index, output="labels", n_classes=5)
+    for name in DEFS:
+        if name in ("log_loss", "brier", "ece"):
+            reasons = ("no probabilities", "no probabilities")
+        elif name in ("roc_auc", "average_precision", "top_k_accuracy", "top_2_accuracy"):
+            reasons = (None, "no scores")
+        else:
+            reasons = (None, None)
+        for known, reason in zip((scored, classes), reasons, strict=True):
+            if reason is None:
+                assert np.isfinite(value(name, known)), name
+                if name not in ("roc_auc", "average_precision"):  # these compare images, whose scores shift here
+                    assert value(name, known) == pytest.approx(value(name, given)), name
+            else:
+                with pytest.raises(NoValue, match=reason):
+                    value(name, known)
