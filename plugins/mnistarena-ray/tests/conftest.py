@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,15 +92,15 @@ def cluster(plugins: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         os.environ.update(before)
 
 
-@pytest.fixture
-def start(tmp_path: Path, plugins: Path) -> Callable[..., subprocess.Popen[str]]:
-    """Start the real command, able to be interrupted as from a terminal."""
+@pytest.fixture(scope="session")
+def command(plugins: Path) -> Callable[..., subprocess.Popen[str]]:
+    """Start the real command in a folder, able to be interrupted as from a terminal."""
 
-    def call(*arguments: object) -> subprocess.Popen[str]:
+    def call(*arguments: object, cwd: Path) -> subprocess.Popen[str]:
         environment = {**os.environ, **QUIET, "PYTHONPATH": str(plugins)}
         return subprocess.Popen(
             [sys.executable, "-m", "mnistarena", *map(str, arguments)],
-            cwd=tmp_path,
+            cwd=cwd,
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -108,6 +109,12 @@ def start(tmp_path: Path, plugins: Path) -> Callable[..., subprocess.Popen[str]]
         )
 
     return call
+
+
+@pytest.fixture
+def start(tmp_path: Path, command: Callable[..., subprocess.Popen[str]]) -> Callable[..., subprocess.Popen[str]]:
+    """The same, in the test's folder."""
+    return partial(command, cwd=tmp_path)
 
 
 @pytest.fixture
@@ -127,12 +134,14 @@ def results(path: Path) -> dict[str, Any]:
     """Everything of a run that must be the same bits, by trial."""
     run = mnistarena.load_run(path)
     assert all(trial.done for trial in run.trials), [(t.name, t.status, t.error) for t in run.trials]
-    return {
-        trial.id: (
-            trial.predictions().probabilities.tobytes(),
-            [{k: v for k, v in row.items() if "seconds" not in k} for row in trial.history()],
-            trial.metrics,
-            trial.files.get("model.safetensors"),
-        )
-        for trial in run.trials
-    }
+    return {trial.id: result(trial) for trial in run.trials}
+
+
+def result(trial: mnistarena.TrialResult) -> tuple[Any, ...]:
+    """What must be the same bits of a trial."""
+    return (
+        trial.predictions().probabilities.tobytes(),
+        [{k: v for k, v in row.items() if "seconds" not in k} for row in trial.history()],
+        trial.metrics,
+        trial.files.get("model.safetensors"),
+    )

@@ -6,8 +6,6 @@ import contextlib
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 
 import psutil
@@ -15,9 +13,9 @@ import pytest
 
 import mnistarena
 import mnistarena.testing
-from mnistarena.executors import host
+from mnistarena.executors import TrialFolder, host
 
-from .conftest import results
+from .conftest import result, results
 
 HEAD = """
 [benchmark]
@@ -56,7 +54,7 @@ seeds = [0]
 training = { time_limit = "2s" }
 [[model]]
 name = "naps"
-seeds = [0, 1, 2, 3, 4, 5]
+seeds = [0, 1, 2, 3, 4]
 [[model]]
 name = "looks"
 seeds = [0]
@@ -84,34 +82,85 @@ def write(folder, text, **values):
     return path
 
 
-def test_several_nodes_give_the_bits_of_one_machine_and_a_fault_costs_its_own_trial(cluster, arena, tmp_path):
-    text = HEAD.format(images=600, epochs=2)
-    status, out = arena("run", write(tmp_path, text), "--threads", 1, "--out", "local")
-    assert status == 0, out
+MINE = """
+import torch
+from mnistarena import ModelDef, Params, hookimpl
+
+class TinyParams(Params):
+    \"\"\"No parameters.\"\"\"
+
+def build(params, task):
+    channels, height, width = task.image_shape
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(channels * height * width, task.n_classes))
+
+@hookimpl
+def arena_models():
+    return [ModelDef("tiny", "one linear layer", params=TinyParams, build=build)]
+"""
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory):
+    """A folder with a plugin that is one file, a spec, and one that has also what goes wrong."""
+    folder = tmp_path_factory.mktemp("short")
+    (folder / "mine.py").write_text(MINE)
+    text = 'plugins = ["mine.py"]\n' + HEAD.format(images=600, epochs=2) + '[[model]]\nname = "tiny"\n'
+    (folder / "faulty.toml").write_text(text + FAULTY)
+    write(folder, text)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def on_one_machine(short):
+    """What the local executor says of the spec."""
+    mnistarena.run(short / "spec.toml", out=short / "local", options=mnistarena.Options(threads=1))
+    return results(short / "local")
+
+
+@pytest.fixture(scope="module")
+def on_nodes(short, cluster, command):
+    """The spec with what goes wrong, run on several nodes, one of them unlike the driver: status, output, run."""
     other = cluster.add_node(num_cpus=1, env_vars={"ARENA_DISABLE_PLUGINS": "mnistarena-cnn"})
     try:
-        spec = write(tmp_path, text + FAULTY)
-        status, out = arena("run", spec, *on(cluster), "--out", "ray")
+        process = command("run", "faulty.toml", *on(cluster), "--out", "ray", cwd=short)
+        out, _ = process.communicate(timeout=240)
     finally:
         cluster.remove_node(other)
+    assert "Traceback (most recent call last)" not in out, out
+    return process.returncode, out, mnistarena.load_run(short / "ray")
+
+
+@pytest.fixture
+def by_label(on_nodes):
+    return {trial.label: trial for trial in on_nodes[2].trials}
+
+
+SAME = ("cnn", "logistic-regression", "tiny")
+
+
+def test_several_nodes_give_the_bits_of_one_machine_and_a_fault_costs_its_own_trial(on_nodes, on_one_machine):
+    status, out, run = on_nodes
     assert status == 1, out
-    run = mnistarena.load_run(tmp_path / "ray")
-    by_label = {trial.label: trial for trial in run.trials}
-    # What is not like the driver is named, and nothing runs there.
-    assert "nothing runs on the node" in out
-    assert "the plugin cnn (mnistarena-cnn) is blocked: blocked by ARENA_DISABLE_PLUGINS" in out
-    # The same bits.
-    same = {trial.id for trial in run.trials if trial.label in ("cnn", "logistic-regression")}
-    local = results(tmp_path / "local")
-    assert same == set(local)
-    for trial in run.trials:
-        if trial.id in same:
-            assert trial.done, trial.error
-            assert trial.predictions().probabilities.tobytes() == local[trial.id][0]
-            assert trial.files.get("model.safetensors") == local[trial.id][3]
-            assert (trial.conditions["host"], trial.conditions["device"]) == (host(), "cpu")
-            assert (trial.conditions["threads"], trial.conditions["jobs"]) == (1, 1)
-    # Each fault with its cause, and nothing of it was tried again.
+    same = [trial for trial in run.trials if trial.label in SAME]
+    assert {trial.id for trial in same} == set(on_one_machine)
+    for trial in same:
+        assert trial.done, trial.error
+        assert result(trial) == on_one_machine[trial.id]
+        assert (trial.conditions["host"], trial.conditions["device"]) == (host(), "cpu")
+        assert (trial.conditions["threads"], trial.conditions["jobs"]) == (1, 1)
+    assert "was lost" not in out
+
+
+def test_a_node_that_is_not_like_the_driver_is_named_and_nothing_runs_there(on_nodes):
+    (sentence,) = [line for line in on_nodes[1].splitlines() if "nothing runs on the node" in line]
+    assert sentence.endswith("): the plugin cnn (mnistarena-cnn) is blocked: blocked by ARENA_DISABLE_PLUGINS")
+
+
+def test_a_plugin_that_is_one_file_travels_to_the_nodes(on_nodes):
+    assert [trial.status for trial in on_nodes[2].trials if trial.label == "tiny"] == ["done", "done"]
+
+
+def test_each_fault_has_its_cause_and_nothing_of_it_is_tried_again(on_nodes, by_label):
     assert "there is something wrong with this plugin" in by_label["raises"].error["message"]
     assert "RuntimeError" in by_label["raises"].error["traceback"]
     assert "SIGSEGV" in by_label["crashes"].error["message"]
@@ -119,15 +168,19 @@ def test_several_nodes_give_the_bits_of_one_machine_and_a_fault_costs_its_own_tr
     assert by_label["hangs"].status == "timeout"
     assert "time.sleep" in by_label["hangs"].error["traceback"] or "in hangs" in by_label["hangs"].error["traceback"]
     assert "no node of the cluster has 1 CPU, 2 GPUs and 1.0 GiB of memory" in by_label["vit"].error["message"]
-    # As many at a time as there are processors, no more.
-    naps = [[float(text) for text in t.error["message"].split()] for t in run.trials if t.label == "naps"]
-    assert max(sum(began <= at < ended for began, ended in naps) for at, _ in naps) <= 2
     assert "it sees the GPUs 0" in by_label["looks"].error["message"]
-    assert "was lost" not in out
-    # What is finished is not run again, here or there.
-    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "ray").glob("trials/cnn*/trial.json")}
-    status, out = arena("run", write(tmp_path, text), "--out", "ray")
-    assert status == 0, out
+
+
+def test_as_many_run_at_a_time_as_there_are_processors(on_nodes):
+    naps = [[float(text) for text in t.error["message"].split()] for t in on_nodes[2].trials if t.label == "naps"]
+    assert len(naps) == 5
+    assert max(sum(began <= at < ended for began, ended in naps) for at, _ in naps) <= 2
+
+
+def test_what_is_finished_is_not_run_again_here_or_there(on_nodes, short):
+    before = {path: path.stat().st_mtime_ns for path in short.glob("ray/trials/cnn*/trial.json")}
+    assert len(before) == 2
+    assert mnistarena.run(short / "spec.toml", out=short / "ray").complete
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
 
@@ -148,21 +201,23 @@ def wait_for(process, happened, seconds=90):
     return process.poll() is None
 
 
+IMAGES, EPOCHS, EVERY = 1200, 10, 0.2
+"""What the longer spec trains, and the seconds between two of its checkpoints."""
+
+
 @pytest.fixture(scope="module")
-def local(tmp_path_factory, plugins):
+def local(tmp_path_factory):
     """What the local executor says of the longer spec."""
     folder = tmp_path_factory.mktemp("local")
-    spec = write(folder, HEAD, images=2500, epochs=10)
-    command = [sys.executable, "-m", "mnistarena", "run", spec, "--threads", "1", "--out", "run"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    spec = write(folder, HEAD, images=IMAGES, epochs=EPOCHS)
+    mnistarena.run(spec, out=folder / "run", options=mnistarena.Options(threads=1))
     return results(folder / "run")
 
 
 def test_drivers_and_nodes_that_are_killed_change_no_bit_and_nothing_runs_twice(cluster, start, local, tmp_path):
-    spec = write(tmp_path, HEAD, images=2500, epochs=10)
+    spec = write(tmp_path, HEAD, images=IMAGES, epochs=EPOCHS)
     run = tmp_path / "ray"
-    command = ("run", spec, *on(cluster), "--out", "ray")
+    command = ("run", spec, *on(cluster), "--checkpoint-every", f"{EVERY}s", "--out", "ray")
     first = start(*command)
     assert wait_for(first, lambda: checkpoints(run)), first.communicate()[0]
     first.kill()
@@ -199,7 +254,7 @@ def kill_nodes(cluster, process, run, most):
         before = checkpoints(run)
         if not wait_for(process, lambda before=before: checkpoints(run) != before):
             break
-        wait_for(process, lambda: False, CHANCE.uniform(0, 3))
+        wait_for(process, lambda: False, CHANCE.uniform(0, 1))
         nodes = [node for node in cluster.list_all_nodes() if node is not cluster.head_node]
         cluster.remove_node(CHANCE.choice(nodes), allow_graceful=False)
         killed += 1
@@ -209,12 +264,12 @@ def kill_nodes(cluster, process, run, most):
 
 @pytest.mark.skipif(KILLS < 2, reason="the long version, make chaos, has ARENA_CHAOS_KILLS")
 def test_very_many_killed_nodes_change_no_bit(cluster, start, local, tmp_path):
-    spec = write(tmp_path, HEAD, images=2500, epochs=10)
+    spec = write(tmp_path, HEAD, images=IMAGES, epochs=EPOCHS)
     killed = rounds = lost = resumed = 0
     while killed < KILLS:
         rounds += 1
         run = tmp_path / f"ray-{rounds}"
-        process = start("run", spec, *on(cluster), "--out", run)
+        process = start("run", spec, *on(cluster), "--checkpoint-every", f"{EVERY}s", "--out", run)
         killed += kill_nodes(cluster, process, run, KILLS - killed)
         out, _ = process.communicate(timeout=200)
         assert process.returncode == 0, out
@@ -236,59 +291,37 @@ def test_a_cluster_that_is_not_there_is_an_error_and_so_is_a_wrong_parameter(are
     assert 'the executor "ray": unknown parameter "retires"; did you mean "retries"?' in out
 
 
-def test_a_result_that_the_driver_could_not_write_is_tried_once_more(cluster, arena, tmp_path, monkeypatch):
+class Notices(mnistarena.Observer):
+    """Keeps what the user is told."""
+
+    def __init__(self):
+        self.sentences = []
+
+    def notice(self, sentence):
+        self.sentences.append(sentence)
+
+
+def test_a_result_that_the_driver_could_not_write_is_tried_once_more(cluster, tmp_path, monkeypatch):
     """Ray's driver takes tasks again after it had none left; more places than trials."""
-    (tmp_path / "refuse.py").write_text(
-        """
-from mnistarena.errors import StoreError
-from mnistarena.store.trial_folder import TrialFolder as folder
-refused = []
-write = folder.write
-def full(self, record):
-    if not refused:
-        refused.append(record["label"])
-        raise StoreError("cannot write there")
-    write(self, record)
-folder.write = full
-from mnistarena.cli import main
-main()
-"""
-    )
+    write_record, refused = TrialFolder.write, []
+
+    def full(folder, record):
+        if not refused:
+            refused.append(record["label"])
+            raise mnistarena.StoreError("cannot write there")
+        write_record(folder, record)
+
+    monkeypatch.setattr(TrialFolder, "write", full)
     spec = write(tmp_path, HEAD.replace("seeds = [0, 1]", "seeds = [0]"), images=200, epochs=1)
-    command = [sys.executable, "refuse.py", "run", spec, *on(cluster), "--only", "logistic*", "--out", "ray"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "will be tried once more at the end: cannot write there" in done.stdout
+    options = mnistarena.Options(device="cpu", executor="ray", executor_params={"address": cluster.address})
+    told = Notices()
+    run = mnistarena.run(spec, out=tmp_path / "ray", only=("logistic*",), options=options, observer=told)
+    assert [
+        sentence for sentence in told.sentences if "will be tried once more at the end: cannot write there" in sentence
+    ]
+    assert refused == ["logistic-regression"]
+    assert run.complete
     assert len(finished(tmp_path / "ray")) == 1
-
-
-MINE = """
-import torch
-from mnistarena import ModelDef, Params, hookimpl
-
-class TinyParams(Params):
-    \"\"\"No parameters.\"\"\"
-
-def build(params, task):
-    channels, height, width = task.image_shape
-    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(channels * height * width, task.n_classes))
-
-@hookimpl
-def arena_models():
-    return [ModelDef("tiny", "one linear layer", params=TinyParams, build=build)]
-"""
-
-
-def test_a_plugin_that_is_one_file_travels_to_the_nodes(cluster, arena, tmp_path):
-    (tmp_path / "mine.py").write_text(MINE)
-    text = 'plugins = ["mine.py"]\n' + HEAD.format(images=200, epochs=1) + '[[model]]\nname = "tiny"\n'
-    spec = write(tmp_path, text)
-    for out, options in (("local", ("--threads", 1)), ("ray", on(cluster))):
-        status, printed = arena("run", spec, *options, "--only", "tiny", "--out", out)
-        assert status == 0, printed
-        assert "nothing runs on the node" not in printed
-    assert len(results(tmp_path / "ray")) == 2
-    assert results(tmp_path / "ray") == results(tmp_path / "local")
 
 
 def raylets():
