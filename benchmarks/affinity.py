@@ -42,9 +42,10 @@ def took(folder: Path, model: str, *, alone: bool) -> float:
         "training": {"steps": 150, "batch_size": 64},
         "model": [{"name": model}],
     }
+    options = mnistarena.Options(jobs=2, threads=1)
     with tempfile.TemporaryDirectory(dir=folder) as out:
         with mock.patch.object(Cores, "take", Cores.take if alone else lambda self, n: None):
-            run = mnistarena.run(spec, out=Path(out) / "run", jobs=2, threads=1, plugins=[folder / "trees.py"])
+            run = mnistarena.run(spec, out=Path(out) / "run", options=options, plugins=[folder / "trees.py"])
         return statistics.mean(trial.measurements["train_seconds"] for trial in run.trials)
 
 

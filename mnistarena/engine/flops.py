@@ -20,7 +20,7 @@ COSTLY = re.compile(
 )
 """Operations of torch that are many multiplications. Those in the counter's registry are counted, the others not."""
 
-LAYERS = ("mkldnn_rnn_layer", "_cudnn_rnn", "miopen_rnn")
+LAYERS = ("mkldnn_rnn_layer", "cudnn_rnn", "miopen_rnn")
 """Whole layers in one operation, of which nothing is counted; other kernels compute the same in matrix products."""
 
 ELEMENTWISE = "elementwise"
@@ -76,7 +76,7 @@ class _Others(TorchDispatchMode):
         if func.namespace not in ("aten", "prim", "prims", "profiler", "debugprims"):
             self.names.add(f"{func.namespace}::{packet.__name__}")
         elif not counted and COSTLY.match(packet.__name__):
-            self.names.add(packet.__name__)
+            self.names.add(packet.__name__.lstrip("_"))
         elif torch.Tag.pointwise in func.tags and isinstance(out, torch.Tensor) and out.is_floating_point():
             self.elements += out.numel()
         return out

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import typing
 
 import pytest
 import torch
@@ -68,11 +67,11 @@ VECTOR, POINTS, EYE = torch.ones(28), torch.ones(784, 784), torch.eye(28)
     [
         (lambda x: x, []),
         (torch.relu, []),
-        (lambda x: torch.fft.fft2(x).real, ["_fft_c2c"]),
-        (lambda x: torch.cdist(x.flatten(1), POINTS), ["_euclidean_dist"]),
+        (lambda x: torch.fft.fft2(x).real, ["fft_c2c"]),
+        (lambda x: torch.cdist(x.flatten(1), POINTS), ["euclidean_dist"]),
         (lambda x: (x[0, 0] @ VECTOR).repeat(28), ["mv"]),
         (lambda x: torch.dot(x.flatten(), x.flatten()).repeat(784), ["dot"]),
-        (lambda x: torch.linalg.svd(x)[0], ["_linalg_svd"]),
+        (lambda x: torch.linalg.svd(x)[0], ["linalg_svd"]),
         (lambda x: torch.linalg.inv(x + EYE), ["linalg_inv_ex"]),
         (lambda x: nn.functional.grid_sample(x, torch.zeros(1, 28, 28, 2), align_corners=False), ["grid_sampler_2d"]),
         (lambda x: (x.flatten(1)[:, :, None] * POINTS).sum(1), ["elementwise"]),
@@ -112,12 +111,11 @@ def test_latency_is_of_one_image_and_of_an_evaluation_batch(costs):
 
 def test_the_latency_of_a_slow_model_takes_few_calls_and_of_too_large_a_batch_none(costs, monkeypatch):
     monkeypatch.setattr(measure, "SLOW_SECONDS", 0.4)
+    sizes: list[int] = []
 
     class Slow(nn.Module):
-        sizes: typing.ClassVar[list[int]] = []
-
         def forward(self, images):
-            self.sizes.append(len(images))
+            sizes.append(len(images))
             time.sleep(0.06 * len(images))
             return images
 
@@ -125,7 +123,7 @@ def test_the_latency_of_a_slow_model_takes_few_calls_and_of_too_large_a_batch_no
     assert set(found["latency_ms"]) == {"1"}
     assert found["latency_ms"]["1"]["p50"] == pytest.approx(60, rel=0.5)
     assert 1 <= found["latency_ms"]["1"]["calls"] <= 5
-    assert max(Slow.sizes) <= 4
+    assert max(sizes) <= 4
     assert "the latency of a batch of 256 was not measured: a call would take about" in notes[-1]
     assert found["flops_per_image"] is None
     slower = measure.latency(lambda: time.sleep(0.3), CPU)

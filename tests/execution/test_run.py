@@ -34,6 +34,7 @@ def test_a_run_leaves_everything_that_its_figures_can_be_recomputed_from(tiny_ru
         assert len(arrays["index"]) == 500
         measured = record["measurements"]
         assert measured["wall_seconds"] > measured["train_seconds"] > 0
+        assert measured["train_cpu_seconds"] > 0
         assert set(measured["latency_ms"]) == {"1", "256"}
         assert measured["peak_memory_bytes"] > 1e6
         stages = measured["stage_seconds"]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from mnistarena.execution.record import scored_record, trained_record
 from mnistarena.execution.resume import ScoringRequest
@@ -38,3 +40,12 @@ def test_the_notes_of_plan_and_worker_are_kept_together_and_once(
     assert record["notes"] == ["from the plan", "slow"]
     again = scored_record(record, {"status": "done", "metrics": {"accuracy": 1.0}, "notes": ["scored anew"]}, request)
     assert again["notes"] == ["from the plan", "slow", "scored anew"]
+
+
+@pytest.mark.parametrize(("device", "threads", "said"), [("cpu", 1, True), ("cpu", 2, False), ("cuda", 1, False)])
+def test_processor_time_that_contradicts_the_threads_is_noted(device: str, threads: int, *, said: bool) -> None:
+    blank: Any = None
+    job: Any = SimpleNamespace(conditions={"threads": threads})
+    context = TrialContext(job, blank, registry=blank, chain=blank, recipe=blank, device=torch.device(device))
+    context.check_threads({"train_cpu_seconds": 4.0, "train_seconds": 2.0})
+    assert bool(context.notes) == said
