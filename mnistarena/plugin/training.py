@@ -41,6 +41,10 @@ def steps_of(length: int | str, steps_per_epoch: int) -> int:
     return round(float(found[1]) * (steps_per_epoch if found[2] == "epoch" else 1))
 
 
+Groups = list[dict[str, Any]]
+"""Parameter groups as torch's optimizers take them: each a dict with "params", and with what differs for them."""
+
+
 @dataclass(frozen=True)
 class OptimizerDef:
     """An optimizer that a spec can name, beside those of torch.optim.
@@ -60,7 +64,7 @@ class OptimizerDef:
     summary: str
     _: KW_ONLY
     params: type[Params]
-    build: Callable[[Any, list[dict[str, Any]]], torch.optim.Optimizer]
+    build: Callable[[Any, Groups], torch.optim.Optimizer]
     closure: bool = False
 
 
