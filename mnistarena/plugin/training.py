@@ -17,6 +17,8 @@ from mnistarena.plugin.components import Params, Task
 if TYPE_CHECKING:
     import torch
 
+    Augment = Callable[[torch.Tensor, torch.Tensor, torch.Generator], tuple[torch.Tensor, torch.Tensor]]
+
 _LENGTH = re.compile(r"(\d+(?:\.\d+)?) *(epoch|step)s?")
 
 
@@ -124,8 +126,5 @@ class AugmentationDef:
     summary: str
     _: KW_ONLY
     params: type[Params]
-    build: Callable[
-        [Any, Task],
-        Callable[[torch.Tensor, torch.Tensor, torch.Generator], tuple[torch.Tensor, torch.Tensor]],
-    ]
+    build: Callable[[Any, Task], Augment]
     soft_targets: bool = False
