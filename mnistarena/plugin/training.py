@@ -17,6 +17,12 @@ from mnistarena.plugin.components import Params, Task
 if TYPE_CHECKING:
     import torch
 
+    Batch = tuple[torch.Tensor, torch.Tensor]
+    Augment = Callable[[torch.Tensor, torch.Tensor, torch.Generator], Batch]
+
+Groups = list[dict[str, Any]]
+"""Groups of parameters as torch's optimizers take them."""
+
 _LENGTH = re.compile(r"(\d+(?:\.\d+)?) *(epoch|step)s?")
 
 
@@ -60,7 +66,7 @@ class OptimizerDef:
     summary: str
     _: KW_ONLY
     params: type[Params]
-    build: Callable[[Any, list[dict[str, Any]]], torch.optim.Optimizer]
+    build: Callable[[Any, Groups], torch.optim.Optimizer]
     closure: bool = False
 
 
@@ -120,8 +126,5 @@ class AugmentationDef:
     summary: str
     _: KW_ONLY
     params: type[Params]
-    build: Callable[
-        [Any, Task],
-        Callable[[torch.Tensor, torch.Tensor, torch.Generator], tuple[torch.Tensor, torch.Tensor]],
-    ]
+    build: Callable[[Any, Task], Augment]
     soft_targets: bool = False
