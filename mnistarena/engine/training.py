@@ -171,7 +171,15 @@ class _Loop:
         progress = self.progress
         self.scale = self.schedule.factor(progress.step)
         self.take_step.set_rate(self.scale)
-        self.losses.append(self.take_step(images, targets))
+        try:
+            self.losses.append(self.take_step(images, targets))
+        except ValueError as problem:
+            if "more than 1 value per channel" not in str(problem):
+                raise
+            raise TrialError(
+                f"step {progress.step + 1} trains on one image alone, of which batch normalisation has no statistics; "
+                "set drop_last = true, or another batch_size"
+            ) from problem
         self.loss_sum += self.losses[-1] * len(images)
         progress.counted += len(images)
         progress.step += 1

@@ -17,7 +17,11 @@ from mnistarena.plugin.components import Params, Task
 if TYPE_CHECKING:
     import torch
 
-    Augment = Callable[[torch.Tensor, torch.Tensor, torch.Generator], tuple[torch.Tensor, torch.Tensor]]
+    Batch = tuple[torch.Tensor, torch.Tensor]
+    Augment = Callable[[torch.Tensor, torch.Tensor, torch.Generator], Batch]
+
+Groups = list[dict[str, Any]]
+"""Groups of parameters as torch's optimizers take them."""
 
 _LENGTH = re.compile(r"(\d+(?:\.\d+)?) *(epoch|step)s?")
 
@@ -41,10 +45,6 @@ def steps_of(length: int | str, steps_per_epoch: int) -> int:
     found = _LENGTH.fullmatch(length)
     assert found is not None
     return round(float(found[1]) * (steps_per_epoch if found[2] == "epoch" else 1))
-
-
-Groups = list[dict[str, Any]]
-"""Parameter groups as torch's optimizers take them: each a dict with "params", and with what differs for them."""
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,15 @@ def test_drop_last_leaves_out_the_small_batch():
         trained(recipe(drop_last=True, batch_size=301))
 
 
+def test_a_last_batch_of_one_image_is_named_where_it_cannot_be_trained_on():
+    model = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64), nn.Linear(64, 10))
+    with pytest.raises(
+        TrialError, match="step 14 trains on one image alone.*set drop_last = true, or another batch_size"
+    ):
+        trained(recipe(batch_size=23), model)  # 300 = 13 × 23 + 1
+    assert trained(recipe(batch_size=23, drop_last=True), model)[1]["steps"] == 39
+
+
 def test_accumulated_gradients_are_those_of_the_large_batch():
     both({"batch_size": 16, "accumulate": 4}, model=plain_network, size=64)
     both(

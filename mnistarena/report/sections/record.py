@@ -150,7 +150,7 @@ def _training_parts(training: TrainingRecord) -> Iterator[str]:
         if table is not None:
             yield _with_settings(str(table.get("name", kind)), table)
     for key, value in training.items():
-        if key not in ("epochs", "steps", "optimizer", "schedule") and value is not None:
+        if key not in ("epochs", "steps", "optimizer", "schedule") and value not in (None, [], {}):
             yield f"{key.replace('_', ' ')} {plain(value)}"
 
 
