@@ -18,7 +18,7 @@ FIXED = {"PYTHONHASHSEED": "0", "PYTHONSAFEPATH": "1"}
 must not be imported in place of the real one. A worker removes the second again: see trial/isolation.py."""
 
 SPIN, WAITING = ("GOMP_SPINCOUNT", "10000"), ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
-"""How often a thread looks for work before it sleeps, about 30 µs instead of a millisecond, unless the user says it with
+"""How often a thread looks for work before it sleeps, about 30 µs instead of a millisecond, unless the user says so by
 one of the second: a library that starts more threads than it has cores else waits for itself, ten times as long."""
 
 SOCKET_CHARACTERS = 107
