@@ -22,11 +22,11 @@ class Nothing(Params):
 
 def forest(params, task):
     from lightgbm import LGBMClassifier
-    return LGBMClassifier(n_estimators=10, n_jobs=os.cpu_count(), verbose=-1)
+    return LGBMClassifier(n_estimators=3, n_jobs=os.cpu_count(), verbose=-1)
 
 def histogram(params, task):
     from sklearn.ensemble import HistGradientBoostingClassifier
-    return HistGradientBoostingClassifier(max_iter=5)
+    return HistGradientBoostingClassifier(max_iter=3)
 
 @hookimpl
 def arena_models():
@@ -38,8 +38,8 @@ def took(folder: Path, model: str, *, alone: bool) -> float:
     """Mean seconds of two trainings side by side, each with one thread."""
     spec: dict[str, Any] = {
         "benchmark": {"name": "affinity", "seeds": [0, 1], "metrics": ["accuracy"], "keep_models": False},
-        "dataset": [{"name": "mnist", "train_limit": 2000, "test_limit": 100, "transforms": ["normalize"]}],
-        "training": {"steps": 150, "batch_size": 64},
+        "dataset": [{"name": "mnist", "train_limit": 1000, "test_limit": 100, "transforms": ["normalize"]}],
+        "training": {"steps": 100, "batch_size": 64},
         "model": [{"name": model}],
     }
     options = mnistarena.Options(jobs=2, threads=1)

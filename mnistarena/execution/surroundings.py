@@ -17,6 +17,10 @@ FIXED = {"PYTHONHASHSEED": "0", "PYTHONSAFEPATH": "1"}
 """The order of a set of strings must not differ from run to run, and a `random.py` or a `torch.py` in the user's folder
 must not be imported in place of the real one. A worker removes the second again: see trial/isolation.py."""
 
+SPIN, WAITING = ("GOMP_SPINCOUNT", "10000"), ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+"""How often a thread looks for work before it sleeps, about 30 µs instead of a millisecond, unless the user says so by
+one of the second: a library that starts more threads than it has cores else waits for itself, ten times as long."""
+
 SOCKET_CHARACTERS = 107
 """The longest path of a Unix socket; 103 on macOS."""
 
@@ -24,8 +28,9 @@ SOCKET_CHARACTERS = 107
 @contextmanager
 def fixed_environment() -> Iterator[None]:
     """This process's environment as one that it starts is to find it; restored afterwards."""
-    before = {name: os.environ.pop(name, None) for name in (*BINDINGS, *FIXED)}
-    os.environ.update(FIXED)
+    fixed = FIXED if any(name in os.environ for name in WAITING) else {**FIXED, SPIN[0]: SPIN[1]}
+    before = {name: os.environ.pop(name, None) for name in (*BINDINGS, *fixed)}
+    os.environ.update(fixed)
     try:
         yield
     finally:

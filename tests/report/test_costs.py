@@ -76,5 +76,5 @@ def test_a_lower_bound_is_told_in_page_markdown_and_export(arena, write_spec, tm
     assert "| 82.6\u202fk |" in markdown
     assert '<td data-value="">≥\u202f1.28\u202fk</td>' in page
     assert "FLOPs leave out what cannot be counted: fft_c2c" in page
-    rows = json.loads(arena("export", "run", "--format", "json", "--what", "trials").out)
+    rows = json.loads(arena("export", "run", "--json").out)
     assert {row["label"]: row.get("flops_uncounted") for row in rows} == {"spectral": "fft_c2c", "recurrent": None}
