@@ -13,6 +13,7 @@ import timm
 import torch
 from mnistarena_timm import TimmParams
 
+import mnistarena
 import mnistarena.testing
 from mnistarena import ArenaError, PrepareContext, Task, TrialError
 
@@ -146,24 +147,16 @@ def test_published_weights_that_cannot_be_had_are_said_and_the_next_preference_i
     assert "timm/test_resnet.r160_in1k is not in Hugging Face's cache and cannot be had" in found["notes"][0]
 
 
-def test_it_runs_in_a_benchmark(arena_spec):
-    done = arena_spec(
+def test_it_runs_in_a_benchmark(tmp_path):
+    (tmp_path / "spec.toml").write_text(
         "[benchmark]\nname='x'\n[[dataset]]\nname='mnist'\ntrain_limit=256\nvalidation=64\ntest_limit=100\n"
         "transforms=['normalize']\n[training]\nsteps=4\n[[model]]\nname='timm'\n"
         "grid={params.architecture=['test_resnet','test_vit','test_efficientnet']}\n"
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "timm[architecture=test_vit] on mnist, seed 0" in done.stdout
-
-
-@pytest.fixture
-def arena_spec(tmp_path):
-    def run(text):
-        (tmp_path / "spec.toml").write_text(text)
-        command = [sys.executable, "-m", "mnistarena", "run", "spec.toml"]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-
-    return run
+    run = mnistarena.run(tmp_path / "spec.toml", out=tmp_path / "run", options=mnistarena.Options(threads=1))
+    assert run.complete, [trial.error for trial in run.trials]
+    names = [f"timm[architecture={name}] on mnist, seed 0" for name in ("test_resnet", "test_vit", "test_efficientnet")]
+    assert [trial.name for trial in run.trials] == names
 
 
 @mnistarena.testing.parametrize("timm", params={"architecture": "test_resnet"}, images=64, learning_rate=0.003)
