@@ -9,7 +9,6 @@ import sys
 
 import mnistarena_timm
 import pytest
-import timm
 import torch
 from mnistarena_timm import TimmParams
 
@@ -42,6 +41,8 @@ def test_an_architecture_takes_images_as_small_as_digits_and_of_any_channels(arc
 
 
 def test_the_names_read_from_timms_source_are_those_that_timm_gives():
+    import timm
+
     assert mnistarena_timm.architectures() == set(timm.list_models())
 
 
@@ -66,6 +67,8 @@ def test_what_cannot_be_made_says_so_with_what_fixes_it():
 
 
 def test_a_misspelt_architecture_is_refused_before_anything_runs_without_torch(tmp_path):
+    import timm
+
     (tmp_path / "spec.toml").write_text(
         "[benchmark]\nname='x'\n[[dataset]]\nname='digits'\n"
         "[[model]]\nname='timm'\nparams={architecture='resnet81'}\ntransforms=[{name='resize', size=28}]\n"
@@ -82,6 +85,8 @@ def test_a_misspelt_architecture_is_refused_before_anything_runs_without_torch(t
 
 
 def test_the_plan_records_timms_version_and_holds_to_it(tmp_path):
+    import timm
+
     context = PrepareContext(tmp_path, download=False)
     prepared = MODEL.prepare(TimmParams(architecture="test_resnet"), context)
     assert prepared.timm_version == timm.__version__
@@ -124,6 +129,7 @@ def prepared_in(cache, tmp_path):
 
 
 def test_published_weights_are_used_where_they_are_and_fitted_to_grey_images(tmp_path):
+    import timm
     from safetensors.torch import save_file
 
     torch.manual_seed(3)
