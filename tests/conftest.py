@@ -43,9 +43,9 @@ def arena(tmp_path: Path) -> Arena:
     def call(
         *arguments: object, plugins: Path | None = None, cwd: Path = tmp_path, process: bool = False, **env: str
     ) -> Result:
-        if not process and not env and surroundings() == SURROUNDINGS:
+        if not process and env.keys() <= {"COLUMNS"} and surroundings() == SURROUNDINGS:
             with installed_here(plugins):
-                return within(cwd, *map(str, arguments))
+                return within(cwd, *map(str, arguments), **env)
         environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", **env}
         if plugins is not None:
             environment["PYTHONPATH"] = os.pathsep.join([str(plugins), *filter(None, [environment.get("PYTHONPATH")])])
@@ -91,13 +91,13 @@ def installed_here(plugins: Path | None) -> Iterator[None]:
                     del sys.modules[name]
 
 
-def within(cwd: Path, *arguments: str) -> Result:
+def within(cwd: Path, *arguments: str, **env: str) -> Result:
     """The command in this process."""
     from mnistarena.cli import main
 
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
     here = Path.cwd()
-    changed = {"COLUMNS": "200", "NO_COLOR": "1"}
+    changed = {"COLUMNS": "200", "NO_COLOR": "1", **env}
     with (
         mock.patch.dict(os.environ, changed),
         mock.patch.object(sys, "argv", ["arena", *arguments]),

@@ -82,6 +82,28 @@ def arena_models():
 }
 
 
+BUILD = """
+import os, sys, tomli
+from importlib import import_module
+for project in sys.argv[2:]:
+    os.chdir(project)
+    with open("pyproject.toml", "rb") as file:
+        backend = tomli.load(file)["build-system"]["build-backend"]
+    import_module(backend).build_wheel(sys.argv[1])
+"""
+
+VALIDATE = """
+import sys
+from mnistarena.cli import main
+for spec in sys.argv[1:]:
+    sys.argv = ["arena", "validate", spec]
+    try:
+        main()
+    except SystemExit as ending:
+        assert not ending.code, ending.code
+"""
+
+
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
     """A virtual environment with wheels of everything in it; what they depend on is borrowed from ours."""
@@ -92,8 +114,10 @@ def environment(tmp_path_factory):
         (stranger / name).write_text(text)
     projects = [ROOT, *(ROOT / "plugins" / plugin for plugin in PLUGINS), stranger]
     wheels = folder / "wheels"
+    wheels.mkdir()
+    # What pip calls, without the three processes that it starts for each wheel.
+    python(sys.executable, "-c", BUILD, wheels, *projects, cwd=folder)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
-    python(*pip, "wheel", "-q", "--no-deps", "--no-build-isolation", "--no-index", "-w", wheels, *projects, cwd=folder)
 
     venv = folder / "venv"
     python(sys.executable, "-m", "venv", "--without-pip", venv, cwd=folder)
@@ -120,8 +144,9 @@ def test_the_starter_specs_travel_in_the_wheel_and_are_valid(environment, tmp_pa
     python(environment, "init", cwd=tmp_path)
     written = sorted(path.name for path in tmp_path.glob("specs/*.toml"))
     assert written == sorted(path.name for path in ROOT.glob("specs/*.toml"))
-    for name in written:
-        assert "valid" in python(environment, "validate", f"specs/{name}", cwd=tmp_path)
+    names = [f"specs/{name}" for name in written]
+    valid = python(environment.with_name("python"), "-c", VALIDATE, *names, cwd=tmp_path)
+    assert re.findall(r"^(\S+): valid;", valid, re.MULTILINE) == names
     # What is there already is kept.
     (tmp_path / "specs" / "quick.toml").write_text("mine")
     assert "kept    specs/quick.toml" in python(environment, "init", cwd=tmp_path)
@@ -136,12 +161,12 @@ def test_a_run_and_a_report_work_outside_the_repository_with_a_strangers_model(e
         seeds = [0, 1]
         [[dataset]]
         name = "mnist"
-        train_limit = 500
-        test_limit = 300
+        train_limit = 200
+        test_limit = 200
         validation = 100
         transforms = ["normalize"]
         [training]
-        epochs = 2
+        epochs = 1
         [[model]]
         name = "mlp"
         params = { hidden = 16 }

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -34,6 +35,10 @@ class Elements(HTMLParser):
 
     def of(self, tag: str) -> list[dict[str, str | None]]:
         return [attributes for name, attributes in self.found if name == tag]
+
+
+SMALL: dict[str, Any] = {"models": {"cnn": MODELS["cnn"]}, "n": 100, "seeds": 1, "epochs": 1, "validation": 0}
+"""Options of a run that is quickly rendered."""
 
 
 @pytest.fixture(scope="module")
@@ -167,8 +172,8 @@ def test_every_kind_of_run_renders(tmp_path: Path, options: dict[str, object]) -
     assert "undefined" not in (tmp_path / "report.md").read_text("utf-8")
 
 
-def test_ones_own_template_comes_before_the_shipped_one(five: Path, tmp_path: Path) -> None:
-    run = build_run(tmp_path / "run", n=300)
+def test_ones_own_template_comes_before_the_shipped_one(tmp_path: Path) -> None:
+    run = build_run(tmp_path / "run", **SMALL)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "report.md.j2").write_text("Only {{ view.name }}.")
     write_report(run, html=False, template=tmp_path / "mine")
@@ -176,7 +181,7 @@ def test_ones_own_template_comes_before_the_shipped_one(five: Path, tmp_path: Pa
 
 
 def test_one_section_of_the_page_can_be_replaced(tmp_path: Path) -> None:
-    run = build_run(tmp_path / "run", n=300, seeds=1)
+    run = build_run(tmp_path / "run", **SMALL)
     (tmp_path / "mine" / "sections").mkdir(parents=True)
     (tmp_path / "mine" / "sections" / "cost.html.j2").write_text('<section id="cost">{{ view.name }}: free</section>')
     write_report(run, markdown=False, template=tmp_path / "mine")
@@ -187,25 +192,26 @@ def test_one_section_of_the_page_can_be_replaced(tmp_path: Path) -> None:
 
 
 def test_a_template_that_names_what_is_not_there_is_refused_with_its_name(tmp_path: Path) -> None:
-    run = build_run(tmp_path / "run", n=300, seeds=1)
+    run = build_run(tmp_path / "run", **SMALL)
     (tmp_path / "report.md.j2").write_text("{{ nonsense }}")
     with pytest.raises(StoreError, match=r"report\.md\.j2"):
         write_report(run, html=False, template=tmp_path)
 
 
 def test_the_command_prints_what_it_wrote_for_the_newest_run(tmp_path: Path) -> None:
-    build_run(tmp_path / "runs" / "a", n=300, seeds=1)
+    build_run(tmp_path / "runs" / "a", **SMALL)
     done = CliRunner().invoke(command, ["--runs-dir", str(tmp_path / "runs"), "--markdown"])
     assert done.exit_code == 0, done.output
     assert done.output == f"{tmp_path}/runs/a/report.md\n"
     assert not (tmp_path / "runs" / "a" / "report.html").exists()
 
 
-def test_reporting_imports_no_torch(five: Path) -> None:
+def test_reporting_imports_no_torch(tmp_path: Path) -> None:
+    run = build_run(tmp_path, **SMALL)
     code = (
         "import sys; from mnistarena.cli.commands.report import command;"
         "light = {'altair', 'jinja2', 'numpy', 'pydantic'} & set(sys.modules);"
-        f"command([{str(five)!r}, '--markdown'], standalone_mode=False); print(light, 'torch' in sys.modules)"
+        f"command([{str(run)!r}, '--markdown'], standalone_mode=False); print(light, 'torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "set() False"

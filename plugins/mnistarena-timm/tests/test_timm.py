@@ -9,10 +9,10 @@ import sys
 
 import mnistarena_timm
 import pytest
-import timm
 import torch
 from mnistarena_timm import TimmParams
 
+import mnistarena
 import mnistarena.testing
 from mnistarena import ArenaError, PrepareContext, Task, TrialError
 
@@ -41,6 +41,8 @@ def test_an_architecture_takes_images_as_small_as_digits_and_of_any_channels(arc
 
 
 def test_the_names_read_from_timms_source_are_those_that_timm_gives():
+    import timm
+
     assert mnistarena_timm.architectures() == set(timm.list_models())
 
 
@@ -65,6 +67,8 @@ def test_what_cannot_be_made_says_so_with_what_fixes_it():
 
 
 def test_a_misspelt_architecture_is_refused_before_anything_runs_without_torch(tmp_path):
+    import timm
+
     (tmp_path / "spec.toml").write_text(
         "[benchmark]\nname='x'\n[[dataset]]\nname='digits'\n"
         "[[model]]\nname='timm'\nparams={architecture='resnet81'}\ntransforms=[{name='resize', size=28}]\n"
@@ -81,6 +85,8 @@ def test_a_misspelt_architecture_is_refused_before_anything_runs_without_torch(t
 
 
 def test_the_plan_records_timms_version_and_holds_to_it(tmp_path):
+    import timm
+
     context = PrepareContext(tmp_path, download=False)
     prepared = MODEL.prepare(TimmParams(architecture="test_resnet"), context)
     assert prepared.timm_version == timm.__version__
@@ -123,6 +129,7 @@ def prepared_in(cache, tmp_path):
 
 
 def test_published_weights_are_used_where_they_are_and_fitted_to_grey_images(tmp_path):
+    import timm
     from safetensors.torch import save_file
 
     torch.manual_seed(3)
@@ -146,24 +153,16 @@ def test_published_weights_that_cannot_be_had_are_said_and_the_next_preference_i
     assert "timm/test_resnet.r160_in1k is not in Hugging Face's cache and cannot be had" in found["notes"][0]
 
 
-def test_it_runs_in_a_benchmark(arena_spec):
-    done = arena_spec(
+def test_it_runs_in_a_benchmark(tmp_path):
+    (tmp_path / "spec.toml").write_text(
         "[benchmark]\nname='x'\n[[dataset]]\nname='mnist'\ntrain_limit=256\nvalidation=64\ntest_limit=100\n"
         "transforms=['normalize']\n[training]\nsteps=4\n[[model]]\nname='timm'\n"
         "grid={params.architecture=['test_resnet','test_vit','test_efficientnet']}\n"
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "timm[architecture=test_vit] on mnist, seed 0" in done.stdout
-
-
-@pytest.fixture
-def arena_spec(tmp_path):
-    def run(text):
-        (tmp_path / "spec.toml").write_text(text)
-        command = [sys.executable, "-m", "mnistarena", "run", "spec.toml"]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-
-    return run
+    run = mnistarena.run(tmp_path / "spec.toml", out=tmp_path / "run", options=mnistarena.Options(threads=1))
+    assert run.complete, [trial.error for trial in run.trials]
+    names = [f"timm[architecture={name}] on mnist, seed 0" for name in ("test_resnet", "test_vit", "test_efficientnet")]
+    assert [trial.name for trial in run.trials] == names
 
 
 @mnistarena.testing.parametrize("timm", params={"architecture": "test_resnet"}, images=64, learning_rate=0.003)
