@@ -67,7 +67,7 @@ class Batches:
         if not self.kept:
             images = self.chain.apply_head(images, self.generator)
         images = self.chain.apply_tail(images, self.generator, training)
-        return images.contiguous(memory_format=torch.channels_last) if images.dim() == 4 else images
+        return images.contiguous(memory_format=self.chain.memory_format) if images.dim() == 4 else images
 
     def mapped(self, function: Callable[[torch.Tensor], torch.Tensor]) -> Batches | None:
         """The same split with `function` applied to every image once, without random transforms.

@@ -18,8 +18,11 @@ Apply = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 class Chain:
     """A built chain of transforms: its deterministic beginning, `head`, then the rest, `tail`.
 
-    Images enter as uint8 `(N, C, H, W)` and become float in [0, 1] before the first transform.
+    Images enter as uint8 `(N, C, H, W)` and become float in [0, 1] before the first transform. `memory_format` is how
+    batches lie when they leave; see engine/layout.py.
     """
+
+    memory_format = torch.channels_last
 
     def __init__(self, transforms: Sequence[tuple[TransformDef, Any]], task: Task) -> None:
         self.steps: list[tuple[Apply, bool]] = []

@@ -52,7 +52,13 @@ def count_parameters(model: nn.Module) -> Measurements:
 
 
 def costs(
-    model: nn.Module, image_shape: Sequence[int], *, device: torch.device, amp: torch.autocast, note: Note
+    model: nn.Module,
+    image_shape: Sequence[int],
+    *,
+    device: torch.device,
+    amp: torch.autocast,
+    note: Note,
+    memory_format: torch.memory_format = torch.channels_last,
 ) -> Measurements:
     """`flops_per_image`, `flops_uncounted` and `latency_ms` of a module for inputs `(C, H, W)`, in evaluation mode.
 
@@ -61,7 +67,7 @@ def costs(
 
     def batch(size: int) -> torch.Tensor:
         images = torch.zeros(size, *image_shape, device=device)
-        return images.contiguous(memory_format=torch.channels_last) if images.dim() == 4 else images
+        return images.contiguous(memory_format=memory_format) if images.dim() == 4 else images
 
     def call(size: int) -> Callable[[], Any]:
         images = batch(size)

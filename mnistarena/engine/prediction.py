@@ -109,7 +109,7 @@ def looks_like_probabilities(outputs: torch.Tensor) -> bool:
 # ---- Prediction
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference_mode: a model may cache a tensor here that its training uses
 def predict(
     model: nn.Module,
     batches: Batches,

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from mnistarena.data.splits import Split
 from mnistarena.plan.identity import ENGINE
 from mnistarena.plugin.components import Dataset, Params, Task
 from mnistarena.plugin.executor import Resources
 from mnistarena.plugin.messages import ComponentIdentity, Identity
-from mnistarena.plugin.registry import Component
+from mnistarena.plugin.registry import Component, named_in
 from mnistarena.spec import schema, units
 from mnistarena.store.records import DatasetRecord, RecipeRecord, TrainingRecord, TransformRecord
 
@@ -97,7 +97,9 @@ class Recipe:
 
     @cached_property
     def _identity(self) -> Identity:
-        components = (self.model, *(component for component, _ in self.transforms), *self.ingredients)
+        named = named_in(self._used())
+        ingredients = [component for component in self.ingredients if (component.kind, component.name) in named]
+        components = (self.model, *(component for component, _ in self.transforms), *ingredients)
         used = [component.plugin for component in components]
         table = self.data.table
         return {
@@ -111,9 +113,14 @@ class Recipe:
                 "test_limit": table.test_limit,
             },
             "transforms": transform_identities(self.transforms),
-            "training": self.training.model_dump(mode="json", exclude={"time_limit"}),
+            "training": {key: value for key, value in self._used().items() if key != "time_limit"},
             "sources": {plugin.key: plugin.digest for plugin in used},
         }
+
+    def _used(self) -> dict[str, Any]:
+        """What of the training table the model uses, as plain data."""
+        uses = self.model.definition.uses
+        return self.training.model_dump(mode="json", include=None if uses is None else set(uses))
 
     @property
     def time_limit(self) -> float | None:
@@ -130,7 +137,7 @@ class Recipe:
             "summary": self.model.definition.summary,
             "params": self.params.model_dump(mode="json"),
             "transforms": cast(list[TransformRecord], transforms),
-            "training": cast(TrainingRecord, self.training.model_dump(mode="json")),
+            "training": cast(TrainingRecord, self._used()),
             "notes": list(self.notes),
             "distribution": self.model.origin,
             "deterministic": self.model.definition.deterministic,

@@ -192,7 +192,7 @@ class _Resolver:
         """A model on a dataset; None where something is wrong with it, or the dataset is not loaded."""
         table, path = variant.table, variant.path
         model = self.lookup.component("model", table.name, (*path, "name"))
-        training = planned_training(variant, self.spec, self.lookup)
+        training = planned_training(variant, self.spec, self.lookup, None if model is None else model.definition.uses)
         transforms, task = self.transforms(variant, data)
         if model is None:
             return None

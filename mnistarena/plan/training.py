@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
@@ -33,11 +33,22 @@ class PlannedTraining:
     changed: frozenset[str]
 
 
-def planned_training(variant: Variant, spec: Spec, lookup: Lookup) -> PlannedTraining | None:
-    """The training of a recipe; None where something is wrong with it, with the problems recorded."""
+def planned_training(
+    variant: Variant, spec: Spec, lookup: Lookup, uses: Collection[str] | None
+) -> PlannedTraining | None:
+    """The training of a recipe; None where something is wrong with it, with the problems recorded.
+
+    `uses` are the keys that its model uses: what [training] says beside them is not for it.
+    """
     default = spec.data.get("training", {})
     changes = merge(variant.table.training, variant.training)
     merged = merge(default if isinstance(default, dict) else {}, changes)
+    if uses is not None:
+        for key in sorted(changes.keys() - set(uses) - {"time_limit"}):
+            known = f"it uses {', '.join(uses)}" if uses else "it is fitted as its parameters say"
+            message = f'"{key}" has no meaning for "{variant.table.name}": {known}; leave it out'
+            lookup.problems.add((*variant.where("training"), key), message)
+        merged = {key: value for key, value in merged.items() if key in uses or key == "time_limit"}
     if "epochs" not in merged and "steps" not in merged:
         merged["epochs"] = DEFAULT_EPOCHS
     path = variant.where("training") if changes else ("training",)

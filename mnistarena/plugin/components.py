@@ -140,7 +140,9 @@ class ModelDef:
     names the transform that fixes it, else None. `prepare(params, context)` turns preferences into
     facts (which weights are available, their digest) before the plan is fixed, and returns params.
     `deterministic=True`: training does not depend on the seed, so one seed is enough. `output` says what the model
-    returns; None: logits of a module, of a classifier `predict_proba` where it has one, else `predict`.
+    returns; None: logits of a module, of a classifier `predict_proba` where it has one, else `predict`. `uses` are the
+    keys of [training] that its training takes part in, `()` for a classifier that is fitted; None: all of them. The
+    others are no part of its trials, and a spec that sets one for this model is told so.
 
     Optional on the module, by duck type: `training_loss(images, labels)` in place of the recipe's loss;
     `predict_extras(images) -> dict[str, Tensor]`, rows aligned with the images (`boxes`, left, top, right, bottom
@@ -161,6 +163,7 @@ class ModelDef:
     prepare: Callable[[Any, PrepareContext], Any] | None = None
     deterministic: bool = False
     output: Output | None = None
+    uses: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -134,8 +134,7 @@ class Measurements(TypedDict, total=False):
 
     `train_cpu_seconds` is the processor time of all threads in `train_seconds`. With `flops_uncounted`, the names of
     costly operations, `flops_per_image` is a lower bound. `latency_ms` is by the number of images in a batch.
-    `earlier_seconds` is what an interrupted training had used before; it ends up in `wall_seconds`. `unread_settings`
-    are keys of [training] that the training did not use.
+    `earlier_seconds` is what an interrupted training had used before; it ends up in `wall_seconds`.
     """
 
     train_seconds: Number
@@ -158,7 +157,6 @@ class Measurements(TypedDict, total=False):
     peak_memory_bytes: Count
     peak_gpu_memory_bytes: Count | None
     resumed_at_step: Count
-    unread_settings: list[Label]
 
 
 class CostEstimate(TypedDict):

@@ -116,7 +116,7 @@ def installed(files: Sequence[PluginFile] = ()) -> Registry:
 
 def named_in(training: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The components that a recipe's training names, each with its kind; "optimizer" may be one of torch.optim."""
-    entries = [(kind, training[kind]) for kind in ("loss", "schedule", "optimizer")]
+    entries = [(kind, training[kind]) for kind in ("loss", "schedule", "optimizer") if kind in training]
     entries += [("augmentation", entry) for entry in training.get("augmentations", ())]
     entries += [("optimizer", group["optimizer"]) for group in training.get("groups", ()) if group["optimizer"]]
     found = [(kind, entry if isinstance(entry, str) else entry["name"]) for kind, entry in entries]

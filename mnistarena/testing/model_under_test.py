@@ -141,14 +141,18 @@ class ModelUnderTest(ComponentUnderTest):
 
     def build(self, seed: int = 0, task: Task | None = None) -> Any:
         """A new model, with the random streams seeded as in a trial."""
+        import torch
+
+        from mnistarena.engine.layout import place, set_format
         from mnistarena.engine.random_state import seed_everything
+        from mnistarena.trial.model import build_model
 
         seed_everything(derive(seed, "initialisation"))
-        built = self.definition.build(self.prepared, task or self.chain.task)
-        if is_network(built):
-            from mnistarena.trial.network import to_channels_last
-
-            to_channels_last(built)
+        built = build_model(self.definition, self.prepared, task or self.chain.task)
+        if is_network(built) and task in (None, self.chain.task):
+            place(built, self.chain, torch.device("cpu"))
+        elif is_network(built):
+            set_format(built, torch.channels_last)
         return built
 
     @cached_property
@@ -158,7 +162,7 @@ class ModelUnderTest(ComponentUnderTest):
 
     @cached_property
     def built(self) -> Any:
-        """The same, to be copied before it is trained; `NotApplicable` where the check "builds" fails."""
+        """The same, which no check trains; `NotApplicable` where the check "builds" fails."""
         try:
             require_model(self.built_or_raise)
         except NotApplicable:

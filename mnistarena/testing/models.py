@@ -8,7 +8,7 @@ from typing import Any
 
 from mnistarena.paths import data_dir
 from mnistarena.plugin.components import PrepareContext, Shape, Task
-from mnistarena.testing import classifiers, networks
+from mnistarena.testing import classifiers, networks, own_networks
 from mnistarena.testing.check import Check, Nonconformity, NotApplicable, describe, shape_text
 from mnistarena.testing.family import Family
 from mnistarena.testing.model_under_test import ModelUnderTest, is_network, require_model, task_of
@@ -27,6 +27,7 @@ OF_FAMILY = {
     "evaluation-repeats": "an image gets the same answer twice",
     "evaluation-alone": "an answer does not depend on the other images of the batch",
     "state": "what was learnt is in the state dict",
+    "resumes": "an interrupted training goes on with the same bits",
     "input-untouched": "the model does not change the images",
     "backbone-and-head": "head(backbone(x)) gives what forward(x) gives, where the backbone is frozen",
     "classes": "classes_ says which class each column of probabilities or scores is",
@@ -35,8 +36,12 @@ OF_FAMILY = {
 
 
 def family_of(built: Any) -> Family:
-    """The family of what `build` returned: a torch module, or else a classifier."""
-    return networks.FAMILY if is_network(built) else classifiers.FAMILY
+    """The family of what `build` returned: a torch module, one that trains itself, or else a classifier."""
+    from mnistarena.trial.model import trains_itself
+
+    if not is_network(built):
+        return classifiers.FAMILY
+    return own_networks.FAMILY if trains_itself(built) else networks.FAMILY
 
 
 class ModelChecks(ModelUnderTest):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from typing import TYPE_CHECKING
 
 from mnistarena.errors import TrialError
 from mnistarena.plugin.components import Task
 from mnistarena.plugin.predictions import Output
+from mnistarena.testing import repetition
 from mnistarena.testing.check import Nonconformity, NotApplicable
 from mnistarena.testing.family import Family
+from mnistarena.testing.resumption import resumes
 from mnistarena.testing.short_training import (
     BATCH,
     FEW_STEPS,
@@ -22,12 +23,10 @@ from mnistarena.testing.short_training import (
     images_of,
     loss,
     recipe,
-    train,
 )
 from mnistarena.text import few
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
 
     from mnistarena.testing.model_under_test import ModelUnderTest
@@ -58,11 +57,16 @@ def output(model: ModelUnderTest) -> None:
 
 def logits(model: ModelUnderTest) -> None:
     """Outputs that are called logits are not probabilities."""
+    require_logits(model, model.built)
+
+
+def require_logits(model: ModelUnderTest, network: nn.Module) -> None:
+    """Raises `Nonconformity` where outputs that are called logits look like probabilities."""
     from mnistarena.engine.prediction import looks_like_probabilities
 
     if model.output != "logits":
         raise NotApplicable(f'it says output = "{model.output}"')
-    if looks_like_probabilities(answers(model.built, images_of(model, 7))):
+    if looks_like_probabilities(answers(network, images_of(model, 7))):
         raise Nonconformity(
             "the outputs are probabilities: none is negative and each row sums to 1; return logits, the loss and the "
             'evaluation take a softmax themselves, or say output="probabilities"'
@@ -82,12 +86,11 @@ def learns(model: ModelUnderTest) -> None:
             f"from {before:.4f} to {after:.4f}; does forward detach something, or training_loss have the wrong sign? "
             "If the model only needs longer: steps=, learning_rate="
         )
-    if hasattr(model.built, "training_loss"):
-        _answers_improve(model)
+    _answers_improve(model)
 
 
 def _answers_improve(model: ModelUnderTest) -> None:
-    """Raises `Nonconformity` where the model's own training_loss falls while the cross-entropy of its answers rises."""
+    """Raises `Nonconformity` where the loss falls in training, while the cross-entropy of the answers rises."""
     import torch
     from torch.nn import functional
 
@@ -101,24 +104,31 @@ def _answers_improve(model: ModelUnderTest) -> None:
         functional.cross_entropy(as_logits(answers(network, images), model.output), labels).item() for network in both
     )
     if after > 1.2 * before:
+        remedy = "does forward do something else in evaluation mode (self.training) than in training?"
+        if hasattr(model.built, "training_loss"):
+            remedy = "has training_loss the wrong sign, or does it train something else than forward returns?"
         raise Nonconformity(
-            f"training_loss falls, but the cross-entropy of the answers rises from {before:.4f} to {after:.4f}; has "
-            "training_loss the wrong sign, or does it train something else than forward returns?"
+            f"the loss falls in training, but the cross-entropy of the answers in evaluation mode rises from "
+            f"{before:.4f} to {after:.4f}; {remedy}"
         )
 
 
 def gradients(model: ModelUnderTest) -> None:
-    """Every trainable parameter gets a gradient within a few steps (a factor that starts at 0 gives none at first)."""
+    """Every trainable parameter gets a gradient within the short training: some only in its second stage."""
     from mnistarena.engine.backbone import to_training
     from mnistarena.engine.loss import loss_function
     from mnistarena.engine.optimizer import make_optimizer
 
-    network, split = copy.deepcopy(model.built), batches(model)
+    network, split = model.build(), batches(model)
     optimizer = make_optimizer(network, recipe(model, FEW_STEPS), split.device)
     loss_of = loss_function(network, recipe(model, FEW_STEPS), model.chain.task, output=model.output)
     missing = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
     to_training(network)
-    for _, (images, labels) in zip(range(FEW_STEPS), split.epoch(BATCH, 0, 0), strict=False):
+    steps = max(FEW_STEPS, model.steps)
+    drawn = (batch for epoch in range(steps) for batch in split.epoch(BATCH, epoch, epoch))
+    for _, (images, labels) in zip(range(steps), drawn, strict=False):
+        if not missing:
+            return
         optimizer.zero_grad()
         loss_of(images, labels).backward()
         optimizer.step()
@@ -127,63 +137,8 @@ def gradients(model: ModelUnderTest) -> None:
     if missing:
         names = [name for name, _ in network.named_parameters() if name in missing]
         raise Nonconformity(
-            f"no gradient reaches {few(names)} in {FEW_STEPS} steps; use them in forward without detach, or set "
+            f"no gradient reaches {few(names)} in {steps} steps; use them in forward without detach, or set "
             "requires_grad_(False)"
-        )
-
-
-def same_seed(model: ModelUnderTest) -> None:
-    """Two networks, built and trained with the same seed, give the same outputs."""
-    images = images_of(model, 8)
-    both = copy.deepcopy(model.built), model.build()
-    one, two = (answers(train(model, network, FEW_STEPS), images) for network in both)
-    if not one.equal(two):
-        raise Nonconformity(
-            f"built and trained twice with one seed, outputs differ by up to {difference(one, two):.3g}; draw from the "
-            "global generators of torch, numpy or random, which the engine seeds, and never from the clock"
-        )
-
-
-def _with_two_seeds(model: ModelUnderTest) -> tuple[torch.Tensor, torch.Tensor]:
-    """The outputs of two networks, built and trained with two seeds."""
-    images = images_of(model, 8)
-    one, two = (answers(train(model, model.build(seed), FEW_STEPS, seed), images) for seed in (0, 1))
-    return one, two
-
-
-def deterministic_as_said(model: ModelUnderTest) -> None:
-    """A network with `deterministic=True` gives the same outputs with another seed."""
-    if not model.definition.deterministic:
-        raise NotApplicable("it does not say deterministic=True")
-    one, two = _with_two_seeds(model)
-    if not one.equal(two):
-        raise Nonconformity(
-            f"deterministic=True, but another seed changes outputs by up to {difference(one, two):.3g}; leave it out"
-        )
-
-
-def seed_matters(model: ModelUnderTest) -> None:
-    """A network without `deterministic=True` gives other outputs with another seed."""
-    if model.definition.deterministic:
-        raise NotApplicable("it says deterministic=True")
-    if model.output == "labels":
-        raise NotApplicable("labels of two different networks may be equal")
-    one, two = _with_two_seeds(model)
-    if one.equal(two):
-        raise Nonconformity(
-            "built and trained with two seeds, the outputs are the same bits, and a run counts such seeds as one; set "
-            "no seed of your own, the engine seeds torch, numpy and random, or say deterministic=True"
-        )
-
-
-def evaluation_repeats(model: ModelUnderTest) -> None:
-    """In evaluation mode the same images get the same outputs twice."""
-    images = images_of(model, 8)
-    one, two = answers(model.trained, images), answers(model.trained, images)
-    if not one.equal(two):
-        raise Nonconformity(
-            f"in evaluation mode the same images gave other outputs, by up to {difference(one, two):.3g}; use "
-            "nn.Dropout, or ask self.training before drawing anything"
         )
 
 
@@ -207,11 +162,15 @@ def state(model: ModelUnderTest) -> None:
     """The trained state dict, stored as safetensors and loaded into a new network, gives the same outputs."""
     from safetensors.torch import load, save
 
+    from mnistarena.engine.model_state import make_room
+    from mnistarena.trial.model import trains_itself
     from mnistarena.trial.network import untied
 
     images, network = images_of(model, 8), model.trained
     stored = load(save(untied({name: value.contiguous() for name, value in network.state_dict().items()})))
     twin = model.build(seed=1)
+    if trains_itself(twin):
+        make_room(twin, stored)
     try:
         twin.load_state_dict(stored)
     except RuntimeError as problem:
@@ -236,7 +195,7 @@ def input_untouched(model: ModelUnderTest) -> None:
     from mnistarena.engine.backbone import to_training
     from mnistarena.engine.loss import loss_function
 
-    split, network = batches(model, 8), copy.deepcopy(model.built)
+    split, network = batches(model, 8), model.build()
     images = images_of(model, 8).clone()
     before = images.clone()
     to_training(network)
@@ -254,22 +213,16 @@ def input_untouched(model: ModelUnderTest) -> None:
 
 
 def backbone_and_head(model: ModelUnderTest) -> None:
-    """forward(x) equals head(backbone(x)): the engine computes the features of a frozen backbone only once."""
+    """forward(x) equals head(backbone(x)): the engine then computes the features of a frozen backbone only once."""
     import torch
 
-    from mnistarena.engine.backbone import frozen_parts
+    from mnistarena.engine.backbone import frozen_parts, is_head_of_backbone
 
-    parts = frozen_parts(model.built)
-    if parts is None:
+    if frozen_parts(model.built) is None:
         raise NotApplicable("it has no frozen backbone")
-    images = images_of(model, 8)
-    whole = answers(model.built, images)
-    with torch.inference_mode():
-        found = parts[1](parts[0](images))
-    if found.shape != whole.shape or not close(whole, found):
-        raise Nonconformity(
-            "forward(x) is not head(backbone(x)), but the engine trains the head alone on the backbone's outputs; give "
-            "the two parts other names, or make them equal"
+    if not is_head_of_backbone(model.built, images_of(model, 8), torch.autocast("cpu", enabled=False)):
+        raise NotApplicable(
+            "forward(x) is not head(backbone(x)), so the engine computes the backbone in each step, in evaluation mode"
         )
 
 
@@ -280,12 +233,13 @@ FAMILY = Family(
         "logits": logits,
         "learns": learns,
         "gradients": gradients,
-        "same-seed": same_seed,
-        "deterministic-as-said": deterministic_as_said,
-        "seed-matters": seed_matters,
-        "evaluation-repeats": evaluation_repeats,
+        "same-seed": repetition.same_seed,
+        "deterministic-as-said": repetition.deterministic_as_said,
+        "seed-matters": repetition.seed_matters,
+        "evaluation-repeats": repetition.evaluation_repeats,
         "evaluation-alone": evaluation_alone,
         "state": state,
+        "resumes": resumes,
         "input-untouched": input_untouched,
         "backbone-and-head": backbone_and_head,
     },

@@ -28,6 +28,8 @@ def resumes(model: ModelUnderTest) -> None:
         raise NotApplicable("its training wrote no checkpoint, so that an interrupted one starts again")
     resumed = answers(_trained(model, model.build(), found=kept[-1]), images)
     if not whole.equal(resumed):
+        if not whole.equal(answers(_trained(model, model.build()), images)):
+            raise NotApplicable('no two of its trainings are the same: see "same-seed"')
         raise Nonconformity(
             f"interrupted and continued, outputs differ by up to {difference(whole, resumed):.3g} from those of one "
             "training; keep whatever training changes in parameters or buffers (register_buffer), or, with "

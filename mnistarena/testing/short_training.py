@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING
 
 from mnistarena.spec.schema import Optimizer, Training
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from mnistarena.engine.batches import Batches
+    from mnistarena.engine.checkpoint import Checkpoints
     from mnistarena.testing.model_under_test import ModelUnderTest
 
 
@@ -45,9 +45,31 @@ def recipe(model: ModelUnderTest, steps: int) -> Training:
 def train(model: ModelUnderTest, network: nn.Module, steps: int, seed: int = 0) -> nn.Module:
     """Train a network in place as the engine does: with a frozen backbone, its head alone, on stored features."""
     from mnistarena.engine import training
+    from mnistarena.trial.model import trains_itself
 
+    if trains_itself(network):
+        return fit(model, network, steps, seed=seed)
     part, split = to_train(model, network)
     training.train(part, split, recipe(model, steps), seed=seed, output=model.output)
+    return network
+
+
+def fit(
+    model: ModelUnderTest, network: nn.Module, steps: int, seed: int = 0, checkpoints: Checkpoints | None = None
+) -> nn.Module:
+    """Let a network that trains itself do so, for about so many steps, on the digits."""
+    import torch
+
+    from mnistarena.engine.checkpoint import Checkpoints
+    from mnistarena.trial.own_fit import fit_in
+    from mnistarena.trial.own_training import Host
+
+    split = batches(model)
+    epochs = max(1, round(steps * BATCH / split.n))
+    given = Training(epochs=epochs, batch_size=BATCH, optimizer=recipe(model, 1).optimizer)
+    host = Host(model.chain, given, device=torch.device("cpu"), seed=seed, output=model.output)
+    held = batches(model, BATCH)
+    fit_in(host, network, split=split, held=held, checkpoints=checkpoints or Checkpoints())
     return network
 
 
@@ -58,15 +80,17 @@ def to_train(model: ModelUnderTest, network: nn.Module) -> tuple[nn.Module, Batc
     from mnistarena.engine import backbone
 
     split, parts = batches(model), backbone.frozen_parts(network)
-    if parts is None or split.chain.random or hasattr(network, "training_loss"):
+    whole = parts is None or split.chain.random or hasattr(network, "training_loss")
+    if whole or not backbone.is_head_of_backbone(network, images_of(model, 8), torch.autocast("cpu", enabled=False)):
         return network, split
+    assert parts is not None
     features = backbone.features(parts[0], split, torch.autocast("cpu", enabled=False))
     return (network, split) if features is None else (parts[1], features)
 
 
 def briefly_trained(model: ModelUnderTest) -> nn.Module:
-    """A copy of the built network after the short training."""
-    return train(model, copy.deepcopy(model.built), model.steps)
+    """A new network after the short training."""
+    return train(model, model.build(), model.steps)
 
 
 def answers(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
@@ -84,18 +108,19 @@ def answers(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
 
 
 def loss(model: ModelUnderTest, network: nn.Module) -> float:
-    """The mean of the training loss over all images, computed on a copy with a fixed seed."""
+    """The mean of the training loss over all images, with a fixed seed; the network stays as it is."""
     import torch
 
     from mnistarena.engine.backbone import to_training
     from mnistarena.engine.loss import loss_function
     from mnistarena.engine.random_state import seed_everything
+    from mnistarena.engine.unchanged import unchanged
 
-    twin, split = to_train(model, copy.deepcopy(network))
-    to_training(twin)
-    seed_everything(0)
-    of_batch = loss_function(twin, recipe(model, 1), model.chain.task, output=model.output)
-    with torch.no_grad():
+    part, split = to_train(model, network)
+    of_batch = loss_function(part, recipe(model, 1), model.chain.task, output=model.output)
+    with torch.no_grad(), unchanged(network, split.device):
+        to_training(part)
+        seed_everything(0)
         sums = (of_batch(images, labels).item() * len(labels) for images, labels in split.epoch(BATCH, 0, 0))
         return sum(sums) / split.n
 

@@ -49,6 +49,8 @@ def flat(images: NDArray[np.uint8], chain: Chain) -> NDArray[np.float32]:
 def run_classifier(context: TrialContext, classifier: Any) -> Outcome:
     """Fit a scikit-learn classifier and predict the test split, once."""
     chain = context.chain
+    if context.definition.uses is None:
+        context.note("it is fitted as its parameters say, without [training]; say so by uses=() in its ModelDef")
     seed_classifier(classifier, chain, context.seed)
     features = flat(context.array("train_images"), chain)
     labels = np.array(context.array("train_labels"))

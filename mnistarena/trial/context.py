@@ -47,10 +47,15 @@ class TrialContext:
         return self.job.identity["seed"]
 
     @property
+    def definition(self) -> ModelDef:
+        """The model as its plugin describes it."""
+        found: ModelDef = self.registry.get("model", self.job.identity["model"]["name"]).definition
+        return found
+
+    @property
     def output(self) -> Output | None:
         """What the model's plugin says that it returns."""
-        definition: ModelDef = self.registry.get("model", self.job.identity["model"]["name"]).definition
-        return definition.output
+        return self.definition.output
 
     def array(self, name: str) -> Any:
         """An array of the dataset: `train_images`, `validation_labels`, `test_index` …"""

@@ -12,13 +12,15 @@ from torch import nn
 
 from mnistarena.engine import measure
 from mnistarena.engine.batches import Batches, evaluation_size
+from mnistarena.engine.layout import place
 from mnistarena.engine.prediction import classifier_outputs, predict
 from mnistarena.engine.step import autocast
 from mnistarena.engine.training import train
 from mnistarena.plugin.messages import CostEstimate
 from mnistarena.trial.classifier import flat
 from mnistarena.trial.context import TrialContext
-from mnistarena.trial.network import prepare_data, to_channels_last
+from mnistarena.trial.network import prepare_data
+from mnistarena.trial.preflight import preflight
 
 FIRST_VALUES = 1 << 22
 """Input values (images × C × H × W) that are used of a split, but at least a batch."""
@@ -37,8 +39,8 @@ def network_cost(context: TrialContext, model: nn.Module) -> CostEstimate:
     """Seconds and memory of a whole trial of a torch module, and seconds of a step."""
     device, recipe = context.device, context.recipe
     amp = autocast(recipe, device)
-    model.to(device)
-    to_channels_last(model)
+    place(model, context.chain, device, context.note)
+    preflight(context, model)
     n, n_validation, n_test = (len(context.array(f"{name}_labels")) for name in ("train", "validation", "test"))
     an_image = _forward_seconds(context, model, amp)
     first = max(recipe.batch_size * recipe.accumulate, FIRST_VALUES // math.prod(context.chain.task.image_shape))

@@ -17,6 +17,7 @@ from torch import nn
 from mnistarena.engine import backbone, measure, prediction
 from mnistarena.engine.batches import Batches, fits
 from mnistarena.engine.checkpoint import Checkpoints, State
+from mnistarena.engine.layout import place
 from mnistarena.engine.monitor import Monitor
 from mnistarena.engine.packing import Arrays, Unusable
 from mnistarena.engine.prediction import Outcome, Scores
@@ -27,16 +28,14 @@ from mnistarena.plugin.messages import HistoryRow, Measurements, RowAdded, Steps
 from mnistarena.plugin.predictions import Outputs
 from mnistarena.trial.context import TrialContext
 from mnistarena.trial.model import trains_itself
-from mnistarena.trial.own_training import train_itself
-
-SAMPLE = 8
-"""Images on which a model is tried before its training."""
+from mnistarena.trial.own_fit import train_itself
+from mnistarena.trial.preflight import SAMPLE, preflight
 
 
 def run_network(context: TrialContext, model: nn.Module) -> Outcome:
     """Train a torch module and predict the test split, once."""
-    model.to(context.device)
-    to_channels_last(model)
+    place(model, context.chain, context.device, context.note)
+    preflight(context, model)
     counts = measure.count_parameters(model)
     measurements = _train(context, model)
     context.begin("testing")
@@ -52,8 +51,15 @@ def run_network(context: TrialContext, model: nn.Module) -> Outcome:
     }
 
     def costs() -> Measurements:
-        shape = context.chain.task.image_shape
-        return measure.costs(model, shape, device=context.device, amp=amp, note=context.note)
+        chain = context.chain
+        return measure.costs(
+            model,
+            chain.task.image_shape,
+            device=context.device,
+            amp=amp,
+            note=context.note,
+            memory_format=chain.memory_format,
+        )
 
     def predict(images: NDArray[np.uint8]) -> Outputs:
         batches = _batches(context, images)
@@ -225,15 +231,6 @@ def _checkpoints(context: TrialContext, stack: contextlib.ExitStack) -> Checkpoi
 
 
 # ---- The weights
-
-
-def to_channels_last(model: nn.Module) -> None:
-    """Put convolutions' kernels into channels-last memory, where they run faster; other tensors stay as they are."""
-    for parameter in model.parameters():
-        if parameter.dim() == 4:
-            # Not contiguous(): it leaves the strides of a one-channel kernel as they are, which count as both
-            # formats, and torch then computes such a convolution in the slower one.
-            parameter.data = parameter.data.to(memory_format=torch.channels_last)
 
 
 def weights_of(model: nn.Module) -> bytes:

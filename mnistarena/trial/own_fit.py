@@ -25,6 +25,7 @@ def train_itself(
         device=context.device,
         seed=context.seed,
         output=context.output or "logits",
+        uses=context.definition.uses,
         folder=context.folder,
         send=context.send,
         note=context.note,
@@ -42,4 +43,7 @@ def fit_in(host: Host, model: nn.Module, *, split: Batches, held: Batches, check
     fit(training)
     if not training.resumed:
         checkpoints.found = None
+    if host.uses is None:
+        read = ", ".join(sorted(training.read)) or "nothing"
+        host.note(f"it trains itself, and read of [training]: {read}; say so by uses= in its ModelDef")
     return training.outcome()

@@ -1,10 +1,11 @@
-"""A model that trains itself: what its `fit(training)` gets, and its place in a trial."""
+"""What the `fit(training)` of a model that trains itself gets."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import torch
@@ -12,50 +13,69 @@ from torch import nn
 
 from mnistarena.engine import measure, prediction
 from mnistarena.engine.batches import Batches
+from mnistarena.engine.chain import Chain
 from mnistarena.engine.checkpoint import Checkpoints, Interrupted
 from mnistarena.engine.model_state import all_of, put_back
 from mnistarena.engine.packing import Unusable, pack, to_array, to_tensor, unpack
 from mnistarena.engine.prediction import Scores
-from mnistarena.engine.random_state import capture_streams, restore_streams, seed_everything
+from mnistarena.engine.random_state import capture_streams, restore_streams
 from mnistarena.engine.seeds import derive
 from mnistarena.engine.step import autocast
 from mnistarena.errors import TrialError
 from mnistarena.plugin.components import Task
-from mnistarena.plugin.messages import HistoryRow, Measurements, RowAdded, StepsDone
-from mnistarena.trial.context import TrialContext
+from mnistarena.plugin.messages import HistoryRow, Measurements, RowAdded, Send, StepsDone
+from mnistarena.plugin.predictions import Output
+from mnistarena.spec.schema import Training
+from mnistarena.store.trial_folder import TrialFolder
 
 NEWS_SECONDS = 1.0
 """How often steps are reported, at most."""
 
 
-def train_itself(
-    context: TrialContext, model: nn.Module, *, split: Batches, held: Batches, checkpoints: Checkpoints
-) -> Measurements:
-    """Let the model train itself in place; `held` is the validation split."""
-    seed_everything(derive(context.seed, "fit"))
-    context.folder.write_history([])
-    training = OwnTraining(context, model, split=split, held=held, checkpoints=checkpoints)
-    model.train()
-    fit: Any = model.fit
-    fit(training)
-    if not training.resumed:
-        checkpoints.found = None
-    return training.outcome()
+def _ignore(*news: object) -> None:
+    """Nobody listens."""
+
+
+@dataclass(frozen=True)
+class Host:
+    """Where a model trains itself: in a trial, which has a folder and listens, or in a check."""
+
+    chain: Chain
+    recipe: Training
+    _: KW_ONLY
+    device: torch.device
+    seed: int
+    output: Output
+    uses: Collection[str] | None = None
+    folder: TrialFolder | None = None
+    send: Send = _ignore
+    note: Callable[[str], None] = _ignore
+
+    def write_history(self, rows: list[HistoryRow]) -> None:
+        """Set the history."""
+        if self.folder is not None:
+            self.folder.write_history(rows)
+
+    def add(self, row: HistoryRow) -> None:
+        """Add a row to the history, and tell it."""
+        if self.folder is not None:
+            self.folder.append_history(row)
+        self.send(RowAdded(row))
 
 
 class OwnTraining:
     """`mnistarena.FitContext`, for the process of a trial."""
 
     def __init__(
-        self, context: TrialContext, model: nn.Module, *, split: Batches, held: Batches, checkpoints: Checkpoints
+        self, host: Host, model: nn.Module, *, split: Batches, held: Batches, checkpoints: Checkpoints
     ) -> None:
-        self.task: Task = context.chain.task
-        self.device, self.seed = context.device, context.seed
-        self.steps_done, self.note = 0, context.note
+        self.task: Task = host.chain.task
+        self.device, self.seed = host.device, host.seed
+        self.steps_done, self.note = 0, host.note
         self.resumed = False
         self.read: set[str] = set()
         """Keys of [training] that the model has read."""
-        self._context, self._model, self._split, self._held = context, model, split, held
+        self._host, self._model, self._split, self._held = host, model, split, held
         self._checkpoints = checkpoints
         self._rows: list[HistoryRow] = []
         self._images, self._seconds, self._cpu, self._row_step = 0, 0.0, 0.0, -1
@@ -65,11 +85,15 @@ class OwnTraining:
         self._start_clock()
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or name not in type(self._context.recipe).model_fields:
-            known = ", ".join(type(self._context.recipe).model_fields) if not name.startswith("_") else ""
+        if name.startswith("_") or name not in type(self._host.recipe).model_fields:
+            known = ", ".join(type(self._host.recipe).model_fields) if not name.startswith("_") else ""
             raise AttributeError(f'a training has no "{name}"; [training] has {known}')
+        if self._host.uses is not None and name not in self._host.uses:
+            raise TrialError(
+                f'fit(training) reads training.{name}, which "uses" in its ModelDef leaves out; add it there'
+            )
         self.read.add(name)
-        return getattr(self._context.recipe, name)
+        return getattr(self._host.recipe, name)
 
     # ---- Data
 
@@ -107,7 +131,7 @@ class OwnTraining:
             self._sums.setdefault(name, []).append(float(value))
         if (now := time.perf_counter()) - self._news > NEWS_SECONDS:
             self._news = now
-            self._context.send(StepsDone(self.steps_done, self._total(), loss=self._mean_loss() or 0.0))
+            self._host.send(StepsDone(self.steps_done, self._total(), loss=self._mean_loss() or 0.0))
 
     def validate(self) -> Scores:
         """Add a row to the history and score the model on the validation split."""
@@ -128,8 +152,7 @@ class OwnTraining:
             row["logged"] = {name: sum(values) / len(values) for name, values in self._sums.items()}
         self._rows.append(row)
         self._losses, self._sums, self._row_step = [], {}, self.steps_done
-        self._context.folder.append_history(row)
-        self._context.send(RowAdded(row))
+        self._host.add(row)
         self._start_clock()
         return scores
 
@@ -137,8 +160,8 @@ class OwnTraining:
         if not self._held.n:
             return {}
         modes = {module: module.training for module in self._model.modules()}
-        amp = autocast(self._context.recipe, self.device)
-        found = prediction.scores(self._model, self._held, self.task.n_classes, amp, self._context.output or "logits")
+        amp = autocast(self._host.recipe, self.device)
+        found = prediction.scores(self._model, self._held, self.task.n_classes, amp, self._host.output)
         for module, mode in modes.items():
             module.training = mode
         return found
@@ -156,7 +179,7 @@ class OwnTraining:
 
     def _total(self) -> int:
         """Steps in all, as far as they are known: as the recipe would take them, where the model follows it."""
-        recipe = self._context.recipe
+        recipe = self._host.recipe
         planned = recipe.steps or math.ceil(self._split.n / recipe.batch_size) * (recipe.epochs or 1)
         return max(planned, self.steps_done)
 
@@ -223,7 +246,7 @@ class OwnTraining:
             self._seconds, self._row_step = state["train_seconds"], state["row_step"]
             self._cpu = state["train_cpu_seconds"]
             self._began = time.perf_counter() - state["wall_seconds"]
-            self._context.folder.write_history(self._rows)
+            self._host.write_history(self._rows)
             self._losses, self._sums = [torch.tensor(loss) for loss in kept["losses"]], kept["sums"]
         except (KeyError, TypeError, ValueError, RuntimeError) as problem:
             raise Unusable(f"{type(problem).__name__}: {problem}") from problem
@@ -250,5 +273,4 @@ class OwnTraining:
             "train_loss": row["train_loss"],
             "validation_loss": row["validation_loss"],
             "validation_accuracy": row["validation_accuracy"],
-            "unread_settings": sorted(set(type(self._context.recipe).model_fields) - self.read),
         }

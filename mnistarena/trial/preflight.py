@@ -13,11 +13,15 @@ from mnistarena.engine.prediction import looks_like_probabilities, main_output
 from mnistarena.engine.step import autocast
 from mnistarena.engine.unchanged import unchanged
 from mnistarena.errors import TrialError, first_line
+from mnistarena.spec.schema import Training
 from mnistarena.trial.context import TrialContext
 from mnistarena.trial.model import trains_itself
 
 SAMPLE = 8
 """Images on which a model is tried."""
+
+OF_LOSS = {"loss", "label_smoothing"}
+"""Settings that a model's own loss takes the place of."""
 
 
 def preflight(context: TrialContext, model: nn.Module) -> None:
@@ -28,12 +32,29 @@ def preflight(context: TrialContext, model: nn.Module) -> None:
     """
     if trains_itself(model):
         return
+    _require_all_settings(context, model)
     images = context.array("train_images")[:SAMPLE]
     batch, _ = next(Batches(images, None, chain=context.chain, device=context.device, keep=False).in_order())
     with unchanged(model, context.device), autocast(context.recipe, context.device):
         _evaluate(context, model, batch)
         if not hasattr(model, "training_loss"):
             _train(context, model, batch)
+
+
+def _require_all_settings(context: TrialContext, model: nn.Module) -> None:
+    """Raise `TrialError` where `uses` leaves out a setting that the engine's training has a use for."""
+    own_loss = hasattr(model, "training_loss")
+    ignored = OF_LOSS if own_loss else set()
+    if own_loss and context.definition.uses is None:
+        context.note(
+            f"it minimises its own training_loss: {', '.join(sorted(OF_LOSS))} of [training] have no part in it"
+        )
+    missing = set(Training.model_fields) - {"time_limit", *ignored, *(context.definition.uses or Training.model_fields)}
+    if missing:
+        raise TrialError(
+            f"uses in its ModelDef leaves out {', '.join(sorted(missing))}, but the engine trains it by all of "
+            "[training]; leave uses out, or give the module fit(training)"
+        )
 
 
 @torch.no_grad()

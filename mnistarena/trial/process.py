@@ -104,7 +104,7 @@ def describe(problem: BaseException, job: Job) -> ErrorDetails:
     """An exception as plain data."""
     message = str(problem) or type(problem).__name__
     if isinstance(problem, torch.OutOfMemoryError):
-        size = job.identity["training"]["batch_size"]
+        size = job.identity["training"].get("batch_size", "not used")
         message += f" (batch_size was {size}; it is never made smaller without being asked: set a smaller one)"
     found: ErrorDetails = {
         "type": type(problem).__name__,

@@ -98,7 +98,7 @@ def _refuse_changed_code(job: Job, registry: Registry) -> None:
 
 def _build(context: TrialContext) -> Any:
     """The model as its plugin builds it, the random streams seeded as for every trial of this seed."""
-    definition = context.registry.get("model", context.job.identity["model"]["name"]).definition
+    definition = context.definition
     params = definition.params.model_validate_json(context.job.params)
     seed_everything(derive(context.seed, "initialisation"))
     return build_model(definition, params, context.chain.task)

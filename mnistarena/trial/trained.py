@@ -18,6 +18,7 @@ from mnistarena.data.arrays import read_array
 from mnistarena.engine import prediction
 from mnistarena.engine.batches import Batches
 from mnistarena.engine.chain import Chain, build_chain
+from mnistarena.engine.layout import place
 from mnistarena.engine.model_state import make_room
 from mnistarena.engine.random_state import seed_everything
 from mnistarena.engine.seeds import derive
@@ -32,7 +33,6 @@ from mnistarena.spec.schema import Training
 from mnistarena.store.trial_folder import TrialFolder
 from mnistarena.trial.classifier import flat, seed_classifier
 from mnistarena.trial.model import build_model, trains_itself
-from mnistarena.trial.network import to_channels_last
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,8 @@ def load_bytes(trained: Trained, weights: bytes) -> None:
     if trains_itself(trained.model):
         make_room(trained.model, state)
     trained.model.load_state_dict(state)
-    trained.model.to(trained.device).eval()
-    to_channels_last(trained.model)
+    place(trained.model, trained.chain, trained.device)
+    trained.model.eval()
 
 
 def fit(trained: Trained, data: Path, seed: int) -> None:

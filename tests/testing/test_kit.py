@@ -285,3 +285,82 @@ def test_arena_check_prints_a_line_a_promise_and_fails_where_one_is_broken(arena
     unknown = arena("check", "padd")
     assert unknown.status == 2
     assert 'no component called "padd" is installed; did you mean "pad"?' in unknown.err
+
+
+def trained_by_itself(change="", kept="self.register_buffer('shift', torch.zeros(10))"):
+    """A model with fit(training); `change` is done in each epoch, `kept` in its constructor."""
+    import torch
+    from torch import nn
+    from torch.nn import functional
+
+    def build(params, task):
+        class Network(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.layers = nn.Sequential(*layers(params, task))
+                exec(kept, {"torch": torch, "self": self})
+
+            def forward(self, images):
+                return self.layers(images) + self.shift
+
+            def fit(self, training):
+                optimizer = torch.optim.Adam(self.parameters(), lr=0.01)
+                state = training.resume() or {"epoch": 0}
+                if "optimizer" in state:
+                    optimizer.load_state_dict(state["optimizer"])
+                for epoch in range(state["epoch"], training.epochs):
+                    for images, labels in training.batches(epoch):
+                        loss = functional.cross_entropy(self(images), labels)
+                        optimizer.zero_grad()
+                        loss.backward()
+                        optimizer.step()
+                        training.step(loss)
+                    exec(change, {"torch": torch, "self": self})
+                    training.validate()
+                    training.checkpoint({"optimizer": optimizer.state_dict(), "epoch": epoch + 1})
+
+        return Network()
+
+    return model(build)
+
+
+def test_a_model_that_trains_itself_is_checked_by_its_own_training():
+    assert failures(trained_by_itself()) == {}
+    outside = failures(trained_by_itself("self.shift = self.shift + 0.5 * torch.eye(10)[3]", "self.shift = 0"))
+    assert set(outside) == {"state", "resumes"}
+    assert "register_buffer" in outside["state"]
+    untrained = failures(trained_by_itself("torch.nn.init.zeros_(self.layers[3].weight)"))
+    assert set(untrained) == {"learns"}
+
+
+def test_a_module_that_cannot_be_copied_and_a_second_stage_pass_and_lost_attributes_fail():
+    def build(params, task, kind):
+        import torch
+        from torch import nn
+
+        n = task.n_classes
+
+        class Network(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.layers, self.late, self.calls = nn.Sequential(*layers(params, task)), nn.Linear(n, n), 0
+                self.register_buffer("steps", torch.zeros(()))
+
+            def __deepcopy__(self, memo):
+                raise TypeError("there is one of me")
+
+            def forward(self, images):
+                found = self.layers(images)
+                if kind == "cooling" and self.training:
+                    self.calls += 1
+                    return found / (1 + self.calls)
+                if self.training:
+                    self.steps += 1
+                return found + self.late(found) if kind == "stages" and self.steps > 5 else found + 0 * self.late(found)
+
+        return Network()
+
+    assert failures(model(lambda params, task: build(params, task, "stages"))) == {}
+    cooling = failures(model(lambda params, task: build(params, task, "cooling")))
+    assert "resumes" in cooling
+    assert "register_buffer" in cooling["resumes"]

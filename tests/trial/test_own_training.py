@@ -144,6 +144,8 @@ def arena_models():
     for kind in (Loop, Slow, Neighbour, Forgetful, Lightning, NoModule, Diverges, Lazy, AsksForTooMuch):
         build = lambda params, task, kind=kind: kind(task) if kind is not NoModule else kind()
         yield ModelDef(kind.__name__.lower(), kind.__name__, params=NoParams, build=build)
+    for name, uses in (("declared", ("epochs", "batch_size")), ("underdeclared", ("batch_size",))):
+        yield ModelDef(name, name, params=NoParams, build=lambda params, task: Loop(task), uses=uses)
 '''
 
 SPEC = """
@@ -180,8 +182,7 @@ def test_models_that_train_themselves_are_trained_measured_stored_and_restored(a
     measured = found["loop"]["measurements"]
     assert measured["steps"] == 6 * 39
     assert measured["epochs"] == 6
-    assert {"optimizer", "schedule", "loss"} <= set(measured["unread_settings"])
-    assert not {"epochs", "batch_size"} & set(measured["unread_settings"])
+    assert any("read of [training]: batch_size, epochs; say so by uses=" in note for note in found["loop"]["notes"])
     (folder,) = run.glob("trials/loop*")
     rows = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5, 6]
@@ -214,6 +215,21 @@ def test_a_training_of_ones_own_goes_on_after_a_stop_with_the_same_bits(arena, s
     assert "1 trial continues from a checkpoint" in again.out
     assert by_label(run)["slow"]["measurements"]["resumed_at_step"] >= 39
     assert bits(run) == bits(tmp_path / "whole" / "runs" / "own")
+
+
+def test_settings_that_a_model_does_not_use_are_no_part_of_its_trials(arena, tmp_path):
+    spec(tmp_path, "declared", "underdeclared")
+    assert arena("run", "own.toml").status == 1
+    run = tmp_path / "runs" / "own"
+    found = by_label(run)
+    assert found["declared"]["identity"]["training"] == {"epochs": 6, "batch_size": 32}
+    assert not any("say so by uses=" in note for note in found["declared"]["notes"])
+    assert 'fit(training) reads training.epochs, which "uses"' in found["underdeclared"]["error"]["message"]
+    again = arena("run", "own.toml", "--only", "declared", "--set", "training.precision=bf16")
+    assert "1 finished before" in again.out
+    (tmp_path / "own.toml").write_text((tmp_path / "own.toml").read_text() + "training.loss = 'brier'\n")
+    refused = arena("validate", "own.toml")
+    assert '"loss" has no meaning for "underdeclared": it uses batch_size; leave it out' in refused.err + refused.out
 
 
 def test_what_cannot_be_trained_is_refused_in_a_sentence(arena, tmp_path):

@@ -149,6 +149,8 @@ def _summary(recipe: Recipe) -> str:
     training = recipe.training
     length = f"{training.steps} steps" if training.steps else f"{training.epochs} epochs"
     chain = " → ".join(component.name for component, _ in recipe.transforms) or "no transforms"
+    if recipe.model.definition.uses is not None:
+        return chain
     return f"{length} of {training.batch_size}, {training.optimizer.name}; {chain}"
 
 

@@ -92,16 +92,26 @@ def arena_models() -> Iterable[ModelDef]:
             params=LogisticRegressionParams,
             build=logistic_regression,
             deterministic=True,
+            uses=(),
         ),
-        ModelDef("random-forest", "a forest of decision trees", params=RandomForestParams, build=random_forest),
+        ModelDef(
+            "random-forest", "a forest of decision trees", params=RandomForestParams, build=random_forest, uses=()
+        ),
         ModelDef(
             "svm-rbf",
             "a support vector machine with an RBF kernel; slow beyond 20,000 images",
             params=SvmParams,
             build=svm_rbf,
             deterministic=True,
+            uses=(),
         ),
         ModelDef(
-            "knn", "the nearest training images vote", params=KnnParams, build=knn, check=check_knn, deterministic=True
+            "knn",
+            "the nearest training images vote",
+            params=KnnParams,
+            build=knn,
+            check=check_knn,
+            deterministic=True,
+            uses=(),
         ),
     ]
