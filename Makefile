@@ -21,7 +21,7 @@ $(BIN)/arena: requirements.txt pyproject.toml plugins/*/pyproject.toml
 	@touch $@
 
 $(VENV)/.dev: $(BIN)/arena requirements-extra.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]" -r requirements-extra.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev,examples]" -r requirements-extra.txt
 	@touch $@
 
 demo: $(BIN)/arena

@@ -113,6 +113,16 @@ class Batches:
         for rows in order.split(batch_size)[done : self.per_epoch(batch_size, drop_last=drop_last)]:
             yield self._batch(rows, training=True), self.labels.index_select(0, rows)
 
+    def views(
+        self, number: int, batch_size: int, order_seed: int, augment_seed: int, *, drop_last: bool = False
+    ) -> Iterator[tuple[list[torch.Tensor], torch.Tensor]]:
+        """Every image once, as `epoch` gives them, in several views: each with random transforms drawn anew."""
+        assert self.labels is not None
+        order = torch.randperm(self.n, generator=torch.Generator().manual_seed(order_seed)).to(self.device)
+        self.generator.manual_seed(augment_seed)
+        for rows in order.split(batch_size)[: self.per_epoch(batch_size, drop_last=drop_last)]:
+            yield [self._batch(rows, training=True) for _ in range(number)], self.labels.index_select(0, rows)
+
     def per_epoch(self, batch_size: int, *, drop_last: bool = False) -> int:
         """How many batches an epoch has; with `drop_last`, only full ones. Raises `TrialError` where that is none."""
         if drop_last and self.n < batch_size:

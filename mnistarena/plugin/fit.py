@@ -59,6 +59,12 @@ class FitContext(Protocol):
         """
         ...
 
+    def views(
+        self, epoch: int, number: int = 2, *, batch_size: int | None = None, drop_last: bool = False
+    ) -> Iterator[tuple[list[torch.Tensor], torch.Tensor]]:
+        """As `batches`, with a list of so many views of the same images, each with random transforms drawn anew."""
+        ...
+
     def in_order(self, *, batch_size: int | None = None) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Every training image once, as it lies, without random transforms: for features, prototypes, neighbours."""
         ...

@@ -101,13 +101,24 @@ class OwnTraining:
         self, epoch: int, *, batch_size: int | None = None, drop_last: bool = False
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Every training image once, transformed, the random ones too; order and draws by the seed and `epoch`."""
-        size = self.batch_size if batch_size is None else batch_size
-        order, augment = (derive(self.seed, purpose, epoch) for purpose in ("order", "augment"))
-        for images, labels in self._split.epoch(size, order, augment):
-            if drop_last and len(labels) < size:
-                return
+        size, order, augment = self._drawn(epoch, batch_size)
+        for images, labels in self._split.epoch(size, order, augment, drop_last=drop_last):
             self._images += len(labels)
             yield images, labels
+
+    def views(
+        self, epoch: int, number: int = 2, *, batch_size: int | None = None, drop_last: bool = False
+    ) -> Iterator[tuple[list[torch.Tensor], torch.Tensor]]:
+        """As `batches`, with several views of the same images, each by random transforms of its own."""
+        size, order, augment = self._drawn(epoch, batch_size)
+        for views, labels in self._split.views(number, size, order, augment, drop_last=drop_last):
+            self._images += len(labels)
+            yield views, labels
+
+    def _drawn(self, epoch: int, batch_size: int | None) -> tuple[int, int, int]:
+        """Images of a batch, and an epoch's seeds of the order and of the random transforms."""
+        size = self.batch_size if batch_size is None else batch_size
+        return size, derive(self.seed, "order", epoch), derive(self.seed, "augment", epoch)
 
     def in_order(self, *, batch_size: int | None = None) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Every training image once, as it lies, without random transforms."""

@@ -139,9 +139,30 @@ class AsksForTooMuch(Loop):
         training.test_images
 
 
+class TooFew(Loop):
+    def fit(self, training):
+        next(training.batches(0, batch_size=5000, drop_last=True))
+
+
+class Views(Loop):
+    """What each way of reading an epoch gives, in buffers that are stored."""
+
+    def __init__(self, task):
+        super().__init__(task)
+        for name in ("plain", "plain_labels", "views", "views_labels"):
+            self.register_buffer(name, None)
+
+    def fit(self, training):
+        plain, pairs = [list(one) for one in (training.batches(1), training.views(1, 3, drop_last=True))]
+        for name, batches in ("plain", plain), ("views", [(torch.stack(v, 1), labels) for v, labels in pairs]):
+            setattr(self, name, torch.cat([images for images, _ in batches]))
+            setattr(self, f"{name}_labels", torch.cat([labels for _, labels in batches]))
+        training.step(0.0)
+
+
 @hookimpl
 def arena_models():
-    for kind in (Loop, Slow, Neighbour, Forgetful, Lightning, NoModule, Diverges, Lazy, AsksForTooMuch):
+    for kind in (TooFew, Views, Loop, Slow, Neighbour, Forgetful, Lightning, NoModule, Diverges, Lazy, AsksForTooMuch):
         build = lambda params, task, kind=kind: kind(task) if kind is not NoModule else kind()
         yield ModelDef(kind.__name__.lower(), kind.__name__, params=NoParams, build=build)
     for name, uses in (("declared", ("epochs", "batch_size")), ("underdeclared", ("batch_size",))):
@@ -233,13 +254,35 @@ def test_settings_that_a_model_does_not_use_are_no_part_of_its_trials(arena, tmp
 
 
 def test_what_cannot_be_trained_is_refused_in_a_sentence(arena, tmp_path):
-    spec(tmp_path, "lightning", "nomodule", "diverges", "asksfortoomuch")
+    spec(tmp_path, "lightning", "nomodule", "diverges", "asksfortoomuch", "toofew")
     arena("run", "own.toml")
     messages = {label: record["error"]["message"] for label, record in by_label(tmp_path / "runs" / "own").items()}
     assert "lightning is a Lightning module: its training_step" in messages["lightning"]
     assert "nomodule has fit(training), but is no torch.nn.Module" in messages["nomodule"]
     assert "the loss is nan at step 1" in messages["diverges"]
+    assert "drop_last leaves nothing to train on: there are 1237 images" in messages["toofew"]
     assert 'a training has no "test_images"; [training] has epochs' in messages["asksfortoomuch"]
+
+
+def test_views_are_of_the_same_images_each_with_its_own_random_transforms(arena, tmp_path):
+    from safetensors.numpy import load_file
+
+    spec(tmp_path, "views")
+    with open(tmp_path / "own.toml", "a") as file:
+        file.write('transforms = [{ name = "random-erasing", probability = 1, value = -1 }]\n')
+    assert arena("run", "own.toml").status == 0
+    assert by_label(tmp_path / "runs" / "own")["views"]["measurements"]["epochs"] == round((1237 + 1216) / 1237, 4)
+    (stored,) = tmp_path.glob("runs/own/trials/*/model.safetensors")
+    found = load_file(stored)
+    views, plain = found["views"], found["plain"]
+    assert views.shape == (1216, 3, 1, 8, 8)
+    np.testing.assert_array_equal(found["views_labels"], found["plain_labels"][:1216])
+    left = (views != -1).all(axis=1) & (plain[:1216] != -1)  # what is erased in none of the four
+    assert left.any(axis=(1, 2, 3)).mean() > 0.9
+    for view in range(3):
+        np.testing.assert_array_equal(views[:, view][left], plain[:1216][left])
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        assert (views[:, one] != views[:, other]).any(axis=(1, 2, 3)).mean() > 0.9
 
 
 def digits():
