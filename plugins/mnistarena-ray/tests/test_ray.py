@@ -70,6 +70,9 @@ KILLS = int(os.environ.get("ARENA_CHAOS_KILLS", "1"))
 
 CHANCE = random.Random(KILLS)
 
+# The first test of the session also starts the cluster.
+pytestmark = pytest.mark.timeout(600 + 40 * KILLS)
+
 
 def on(cluster):
     """The options that run trials there."""
@@ -338,8 +341,3 @@ def test_it_keeps_the_promises_of_an_executor_and_leaves_no_ray_running(check):
     before = raylets()
     check.run()
     assert raylets() <= before
-
-
-@pytest.fixture(autouse=True)
-def _patience(request):
-    request.node.add_marker(pytest.mark.timeout(300 + 40 * KILLS))
