@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import signal
@@ -141,3 +142,16 @@ def test_all_are_trained_on_one_leaderboard_and_go_on_after_a_kill_with_the_same
         assert 0 < record["measurements"]["resumed_at_step"] < record["measurements"]["steps"], label
     whole = bits(tmp_path / "whole")
     assert bits(tmp_path / "killed") == {name: whole[name] for name in bits(tmp_path / "killed")}
+
+
+@pytest.mark.parametrize(
+    ("label", "package"), [("boosted-trees", "xgboost"), ("huggingface-vit", "transformers")], ids=str
+)
+def test_a_package_that_is_missing_is_named_before_anything_runs(arena, monkeypatch, label, package):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *more: None if name == package else found(name, *more)
+    )
+    result = arena("validate", ZOO, "--only", label)
+    assert result.status == 2
+    assert f'{package} is not installed; call pip install "mnistarena[examples]"' in " ".join(result.err.split())
