@@ -67,7 +67,7 @@ def restore(
             if isinstance(found.model, nn.Module):
                 load_weights(found, trial.folder, digests=trial.files, name=trial.name)
             elif refit:
-                _fit_again(found, run, trial, identity, registry)
+                found = _fit_again(found, run, trial, identity, registry)
             else:
                 raise TrialError(
                     f"{trial.name} is a scikit-learn classifier, not a torch module: no weights are stored"
@@ -87,10 +87,11 @@ def restore(
     )
 
 
-def _fit_again(found: Trained, run: StoredRun, trial: StoredTrial, identity: Identity, registry: Registry) -> None:
-    data = load_dataset(run, trial.dataset, split=identity["dataset"], registry=registry)
-    rows = data.split.train
-    fit_arrays(found, data.dataset.train_images[rows], data.dataset.train_labels[rows], identity["seed"])
+def _fit_again(found: Trained, run: StoredRun, trial: StoredTrial, identity: Identity, registry: Registry) -> Trained:
+    loaded = load_dataset(run, trial.dataset, split=identity["dataset"], registry=registry)
+    images, labels = loaded.dataset.train_images, loaded.dataset.train_labels
+    rows, held = loaded.split.train, loaded.split.validation
+    return fit_arrays(found, images[rows], labels[rows], images[held], labels[held], seed=identity["seed"])
 
 
 def _task(run: StoredRun, trial: StoredTrial, identity: Identity) -> Task:

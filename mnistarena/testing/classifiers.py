@@ -22,23 +22,23 @@ Digits = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
 def features(model: ModelUnderTest) -> Features:
     """The digits as the engine gives them to a classifier, `(n, C·H·W)`."""
-    from mnistarena.trial.classifier import flat
+    from mnistarena.trial.fitting import flat
 
     return flat(model.digits[0], model.chain)
 
 
 def fitted(model: ModelUnderTest, seed: int = 0) -> Any:
-    """A classifier fitted to the digits."""
+    """A classifier fitted to the digits, which are its validation images too where it stops early."""
     return _fitted_to(model, model.digits, seed)
 
 
 def _fitted_to(model: ModelUnderTest, digits: Digits, seed: int = 0) -> Any:
-    from mnistarena.trial.classifier import flat, seed_classifier
+    from mnistarena.trial.fitting import fit_classifier, flat, seed_classifier
 
     classifier = model.build(seed)
     seed_classifier(classifier, model.chain, seed)
-    classifier.fit(flat(digits[0], model.chain), digits[1])
-    return classifier
+    values = flat(digits[0], model.chain)
+    return fit_classifier(classifier, values, digits[1], held=(values, digits[1]))
 
 
 def answers(model: ModelUnderTest, classifier: Any, values: Features) -> Outputs:
@@ -137,9 +137,11 @@ def evaluation_alone(model: ModelUnderTest) -> None:
 
 def input_untouched(model: ModelUnderTest) -> None:
     """Neither fit nor prediction changes the images."""
+    from mnistarena.trial.fitting import fit_classifier
+
     values = features(model)
     before = values.copy()
-    model.build().fit(values, model.digits[1])
+    fit_classifier(model.build(), values, model.digits[1], held=(values, model.digits[1]))
     if not np.array_equal(values, before):
         raise Nonconformity("fit changed the images; work on a copy")
     answers(model, model.trained, values)
@@ -150,7 +152,7 @@ def input_untouched(model: ModelUnderTest) -> None:
 def classes(model: ModelUnderTest) -> None:
     """`classes_` gives the labels of the columns, also where the training images lack a class."""
     from mnistarena.engine.prediction import answering_method
-    from mnistarena.trial.classifier import flat
+    from mnistarena.trial.fitting import flat
 
     for labels in (tuple(range(10)), (1, 3, 8)):
         digits = model.digits_of(labels)

@@ -10,40 +10,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mnistarena.engine.batches import Batches, evaluation_size
-from mnistarena.engine.chain import Chain
+from mnistarena.engine.batches import evaluation_size
 from mnistarena.engine.measure import cpu_seconds, latencies, peak_memory_bytes
 from mnistarena.engine.prediction import Outcome, answering_method, classifier_outputs
-from mnistarena.engine.seeds import derive
-from mnistarena.errors import TrialError
 from mnistarena.plugin.messages import HistoryRow, Measurements, RowAdded
 from mnistarena.plugin.predictions import Outputs
 from mnistarena.stats.calibration import log_loss
 from mnistarena.trial.context import TrialContext
+from mnistarena.trial.fitting import fit_classifier, flat, seed_classifier
 
 CPU = torch.device("cpu")
 
 FITTED = 5000
 """Training images, at most, whose loss the history shows."""
-
-
-SEEDS = ("random_state", "random_seed", "seed")
-"""The names of a classifier's parameters, or of those of a part of it, that are set from the trial's seed."""
-
-
-def seed_classifier(classifier: Any, chain: Chain, seed: int) -> None:
-    """Set every random state of a classifier from the trial's seed; `TrialError` where the chain is random."""
-    if any(is_random for _, is_random in chain.steps):
-        raise TrialError("a scikit-learn model sees each image once: a random transform has no meaning for it")
-    if not hasattr(classifier, "get_params"):  # one of no library: it may draw from numpy's generator, which is seeded
-        return
-    state = derive(seed, "fit") % 2**32
-    classifier.set_params(**{k: state for k in classifier.get_params() if k.rpartition("__")[2] in SEEDS})
-
-
-def flat(images: NDArray[np.uint8], chain: Chain) -> NDArray[np.float32]:
-    """Images `(n, C, H, W)` through the chain, as the features `(n, C·H·W)` that a classifier gets."""
-    return Batches(images, None, chain=chain, device=CPU, keep=False).flat()
 
 
 def run_classifier(context: TrialContext, classifier: Any) -> Outcome:
@@ -54,9 +33,11 @@ def run_classifier(context: TrialContext, classifier: Any) -> Outcome:
     seed_classifier(classifier, chain, context.seed)
     features = flat(context.array("train_images"), chain)
     labels = np.array(context.array("train_labels"))
+    held = np.array(context.array("validation_labels"))
+    held_features = flat(context.array("validation_images"), chain) if len(held) else features[:0]
     context.begin("training")
     began, cpu = time.perf_counter(), cpu_seconds(living=True)
-    classifier.fit(features, labels)
+    classifier = fit_classifier(classifier, features, labels, held=(held_features, held), note=context.note)
     seconds = time.perf_counter() - began
     cpu = cpu_seconds(living=True) - cpu
 
@@ -71,9 +52,8 @@ def run_classifier(context: TrialContext, classifier: Any) -> Outcome:
         "validation_loss": None,
         "validation_accuracy": None,
     }
-    held = np.array(context.array("validation_labels"))
     if len(held):
-        found = answers(flat(context.array("validation_images"), chain))
+        found = answers(held_features)
         row["validation_loss"] = _log_loss(found, held)
         row["validation_accuracy"] = float((found.predicted == held).mean())
     row["train_seconds"] = seconds

@@ -17,8 +17,8 @@ from mnistarena.engine.prediction import classifier_outputs, predict
 from mnistarena.engine.step import autocast
 from mnistarena.engine.training import train
 from mnistarena.plugin.messages import CostEstimate
-from mnistarena.trial.classifier import flat
 from mnistarena.trial.context import TrialContext
+from mnistarena.trial.fitting import fit_classifier, flat
 from mnistarena.trial.network import prepare_data
 from mnistarena.trial.preflight import preflight
 
@@ -107,15 +107,21 @@ def classifier_cost(context: TrialContext, classifier: Any) -> CostEstimate:
     images, labels = (context.array(f"train_{name}") for name in ("images", "labels"))
     rows = np.random.default_rng(0).permutation(len(images))
     sizes = [min(size, len(images)) for size in SIZES]
+    held_labels = np.array(context.array("validation_labels")[: SIZES[0]])
+    held = (
+        flat(context.array("validation_images")[: SIZES[0]], context.chain)
+        if len(held_labels)
+        else np.empty((0, 0), np.float32)
+    )
     times = []
     for size in sizes:
         few = np.sort(rows[:size])
         features = flat(images[few], context.chain)
         began = time.perf_counter()
-        classifier.fit(features, np.array(labels[few]))
+        fitted = fit_classifier(classifier, features, np.array(labels[few]), held=(held, held_labels))
         times.append(max(1e-4, time.perf_counter() - began))
     began = time.perf_counter()
-    classifier_outputs(classifier, features, context.chain.task.n_classes, context.output)
+    classifier_outputs(fitted, features, context.chain.task.n_classes, context.output)
     an_image = (time.perf_counter() - began) / len(features)
     grown = math.log(times[1] / times[0]) / math.log(sizes[1] / sizes[0]) if sizes[1] > sizes[0] else 1.0
     n_validation, n_test = (len(context.array(f"{name}_labels")) for name in ("validation", "test"))

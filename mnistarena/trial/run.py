@@ -206,7 +206,7 @@ def _trained(job: Job, folder: TrialFolder, registry: Registry) -> Predict:
         record = folder.read()
         load_weights(found, folder, digests=record["files"] if record else {}, name=folder.path.name)
     else:
-        fit(found, job.data, job.identity["seed"])
+        found = fit(found, job.data, job.identity["seed"])
     return found.predict
 
 

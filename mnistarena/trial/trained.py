@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from mnistarena.plugin.registry import Registry
 from mnistarena.pretrained.weights import without_weights
 from mnistarena.spec.schema import Training
 from mnistarena.store.trial_folder import TrialFolder
-from mnistarena.trial.classifier import flat, seed_classifier
+from mnistarena.trial.fitting import fit_classifier, flat, seed_classifier
 from mnistarena.trial.model import build_model, trains_itself
 
 
@@ -117,15 +117,27 @@ def load_bytes(trained: Trained, weights: bytes) -> None:
     trained.model.eval()
 
 
-def fit(trained: Trained, data: Path, seed: int) -> None:
-    """Fit a scikit-learn classifier on the training split in folder `data`, as its trial did."""
-    images, labels = (np.array(read_array(data, f"train_{name}")) for name in ("images", "labels"))
-    fit_arrays(trained, images, labels, seed)
+def fit(trained: Trained, data: Path, seed: int) -> Trained:
+    """The scikit-learn classifier fitted on the splits in folder `data`, as its trial did."""
+    splits = [
+        np.array(read_array(data, f"{s}_{name}")) for s in ("train", "validation") for name in ("images", "labels")
+    ]
+    return fit_arrays(trained, *splits, seed=seed)
 
 
-def fit_arrays(trained: Trained, images: NDArray[np.uint8], labels: NDArray[np.int64], seed: int) -> None:
-    """Fit a scikit-learn classifier on a training split `(n, C, H, W)` and `(n,)`, as its trial did."""
+def fit_arrays(
+    trained: Trained,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    held_images: NDArray[np.uint8],
+    held_labels: NDArray[np.int64],
+    *,
+    seed: int,
+) -> Trained:
+    """The scikit-learn classifier fitted as its trial did: training and validation images `(n, C, H, W)`, labels."""
     seed_classifier(trained.model, trained.chain, seed)
+    features = flat(images, trained.chain)
+    held = flat(held_images, trained.chain) if len(held_labels) else features[:0]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the trial's own log has these warnings
-        trained.model.fit(flat(images, trained.chain), labels)
+        return replace(trained, model=fit_classifier(trained.model, features, labels, held=(held, held_labels)))
