@@ -29,6 +29,8 @@ WHERE = re.compile(r"^(.*fuzz\.toml(:\d+)?|--set .*): .", re.DOTALL)
 
 
 STARTERS = [re.sub(r"(?m)^#.*\n", "", path.read_text()) for path in sorted(ROOT.glob("specs/*.toml"))]
+# Files beside a spec are not beside one that is made up here.
+STARTERS = [text for text in STARTERS if not text.lstrip().startswith("plugins")]
 # Digits are quick to load, as an example must be, and they are on every machine.
 STARTERS = [re.sub(r'name = "(fashion-)?mnist"', 'name = "digits"', text) for text in STARTERS]
 STARTERS = [re.sub(r"(validation|train_limit|test_limit) = \d+", r"\1 = 100", text) for text in STARTERS]
