@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -12,7 +13,7 @@ from mnistarena.engine.measure import synchronize
 from mnistarena.engine.optimizer import Optimizers
 from mnistarena.engine.random_state import capture_streams, restore_streams
 from mnistarena.engine.unchanged import Kept, unchanged
-from mnistarena.errors import first_line
+from mnistarena.errors import TrialError, first_line
 from mnistarena.spec.schema import Training
 
 WARM_UPS = 3
@@ -214,6 +215,20 @@ def changes_the_host(model: nn.Module, step: Callable[[], object]) -> bool:
         step()
         after, cpu = capture_streams(device)
         return kept.host_changed() or after != drawn or not torch.equal(cpu["cpu"], generators["cpu"])
+
+
+@contextmanager
+def single_image_named(step: int) -> Iterator[None]:
+    """Batch normalisation's error for a batch of one image, in the block, becomes a `TrialError` that names the step."""
+    try:
+        yield
+    except ValueError as problem:
+        if "more than 1 value per channel" not in str(problem):
+            raise
+        raise TrialError(
+            f"step {step} trains on one image alone, of which batch normalisation has no statistics; "
+            "set drop_last = true, or another batch_size"
+        ) from problem
 
 
 def recordable(optimizer: Optimizers, device: torch.device) -> bool:

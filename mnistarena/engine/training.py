@@ -25,7 +25,7 @@ from mnistarena.engine.parts import Schedule, make_augmentation
 from mnistarena.engine.prediction import Scores
 from mnistarena.engine.random_state import seed_everything
 from mnistarena.engine.seeds import derive
-from mnistarena.engine.step import Batch, autocast, make_step, warm_up
+from mnistarena.engine.step import Batch, autocast, make_step, single_image_named, warm_up
 from mnistarena.errors import TrialError
 from mnistarena.plugin.messages import HistoryRow, Measurements
 from mnistarena.plugin.predictions import Output
@@ -171,15 +171,8 @@ class _Loop:
         progress = self.progress
         self.scale = self.schedule.factor(progress.step)
         self.take_step.set_rate(self.scale)
-        try:
+        with single_image_named(progress.step + 1):
             self.losses.append(self.take_step(images, targets))
-        except ValueError as problem:
-            if "more than 1 value per channel" not in str(problem):
-                raise
-            raise TrialError(
-                f"step {progress.step + 1} trains on one image alone, of which batch normalisation has no statistics; "
-                "set drop_last = true, or another batch_size"
-            ) from problem
         self.loss_sum += self.losses[-1] * len(images)
         progress.counted += len(images)
         progress.step += 1

@@ -17,12 +17,15 @@ from mnistarena.plugin.messages import HistoryRow, Measurements, RowAdded
 from mnistarena.plugin.predictions import Outputs
 from mnistarena.stats.calibration import log_loss
 from mnistarena.trial.context import TrialContext
-from mnistarena.trial.fitting import fit_classifier, flat, seed_classifier
+from mnistarena.trial.fitting import Features, Labels, fit_classifier, flat, seed_classifier
 
 CPU = torch.device("cpu")
 
 FITTED = 5000
 """Training images, at most, whose loss the history shows."""
+
+Split = tuple[Features, Labels]
+"""Features `(n, C·H·W)` and labels `(n,)`."""
 
 
 def run_classifier(context: TrialContext, classifier: Any) -> Outcome:
@@ -44,18 +47,7 @@ def run_classifier(context: TrialContext, classifier: Any) -> Outcome:
     def answers(values: NDArray[np.float32]) -> Outputs:
         return classifier_outputs(classifier, values, chain.task.n_classes, context.output)
 
-    row: HistoryRow = {
-        "epoch": 1,
-        "step": 1,
-        "learning_rate": None,
-        "train_loss": _log_loss(answers(features[:FITTED]), labels[:FITTED]),
-        "validation_loss": None,
-        "validation_accuracy": None,
-    }
-    if len(held):
-        found = answers(held_features)
-        row["validation_loss"] = _log_loss(found, held)
-        row["validation_accuracy"] = float((found.predicted == held).mean())
+    row = _scores(answers, (features[:FITTED], labels[:FITTED]), (held_features, held))
     row["train_seconds"] = seconds
     row["wall_seconds"] = time.perf_counter() - began
     context.folder.append_history(row)
@@ -67,10 +59,8 @@ def run_classifier(context: TrialContext, classifier: Any) -> Outcome:
     peak = peak_memory_bytes()
 
     def call(size: int) -> Callable[[], Any]:
-        rows, ask = (
-            np.resize(test, (size, test.shape[1])),
-            getattr(classifier, answering_method(classifier, context.output)),
-        )
+        ask = getattr(classifier, answering_method(classifier, context.output))
+        rows = np.resize(test, (size, test.shape[1]))
         return lambda: ask(rows)
 
     def costs() -> Measurements:
@@ -92,6 +82,23 @@ def run_classifier(context: TrialContext, classifier: Any) -> Outcome:
         predict=lambda images: answers(flat(images, chain)),
         costs=costs,
     )
+
+
+def _scores(answers: Callable[[Features], Outputs], train: Split, held: Split) -> HistoryRow:
+    """The row of the history: figures of some training images, and of the validation images where there are any."""
+    row: HistoryRow = {
+        "epoch": 1,
+        "step": 1,
+        "learning_rate": None,
+        "train_loss": _log_loss(answers(train[0]), train[1]),
+        "validation_loss": None,
+        "validation_accuracy": None,
+    }
+    if len(held[1]):
+        found = answers(held[0])
+        row["validation_loss"] = _log_loss(found, held[1])
+        row["validation_accuracy"] = float((found.predicted == held[1]).mean())
+    return row
 
 
 def _log_loss(found: Outputs, labels: NDArray[np.int64]) -> float | None:
