@@ -219,7 +219,7 @@ def changes_the_host(model: nn.Module, step: Callable[[], object]) -> bool:
 
 @contextmanager
 def single_image_named(step: int) -> Iterator[None]:
-    """Batch normalisation's error for a batch of one image, in the block, becomes a `TrialError` that names the step."""
+    """What batch normalisation raises for one image alone becomes a `TrialError` that names the step."""
     try:
         yield
     except ValueError as problem:
