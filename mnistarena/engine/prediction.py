@@ -44,7 +44,7 @@ class Outcome:
     """A trained model's measurements, what it says of the test split, and its extras.
 
     `predict` is the trained model, for further images. What follows once the predictions are stored: `weights()` are
-    the bytes to keep of the model (None: it is fitted again where it is needed), `costs()` measures it.
+    the bytes to keep of the model (None: nothing), `costs()` measures it.
     """
 
     measurements: Measurements

@@ -58,7 +58,7 @@ class ScoringRequest:
     def must_train(self, record: TrialRecord) -> bool:
         """Whether views are missing and the model that should predict them was not stored.
 
-        A scikit-learn model is never stored: it is fitted again.
+        A scikit-learn model that is not stored is fitted again, which is not a trial of its own.
         """
         stored = not _is_network(record) or MODEL in record["files"]
         return bool(self.views) and self.has_other_views(record) and not stored

@@ -1,4 +1,4 @@
-"""A finished trial's model, ready to predict: its stored weights loaded, or a scikit-learn classifier fitted again."""
+"""A finished trial's model, ready to predict: read from what is stored, or a scikit-learn classifier fitted again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from mnistarena.engine.random_state import capture_streams, restore_streams
-from mnistarena.errors import ArenaError, StoreError, TrialError
+from mnistarena.errors import ArenaError, StoreError
 from mnistarena.inference.provenance import (
     identity_of,
     load_dataset,
@@ -24,7 +24,7 @@ from mnistarena.plugin.components import Task
 from mnistarena.plugin.messages import Identity
 from mnistarena.plugin.registry import Registry
 from mnistarena.store.results import StoredRun, StoredTrial
-from mnistarena.trial.trained import Trained, fit_arrays, load_weights, untrained
+from mnistarena.trial.trained import Trained, fit_arrays, load_weights, stored_classifier, untrained
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,14 @@ def restore(
     trial: StoredTrial,
     device: str | torch.device = "cpu",
     *,
-    refit: bool = True,
     plugins: Sequence[object] = (),
     warn: Callable[[str], object] = warnings.warn,
 ) -> Restored:
     """The trained model of a finished trial of `run`.
 
-    A scikit-learn classifier, which is not stored, is fitted again on its dataset; with `refit` false that is
-    a `TrialError`. `plugins` are the single-file plugins that the run used. `warn` is told where the code of a plugin
-    is not the one that the trial ran with.
+    A scikit-learn classifier that is not stored is fitted again on its dataset. `plugins` are the single-file plugins
+    that the run used. `warn` is told where the code of a plugin is not the one that the trial ran with, and where a
+    stored classifier is fitted again after all, since it cannot be read safely.
     Raises `ArenaError` where the weights are missing or altered, or do not fit what is installed.
     """
     registry, device = registry_for_run(run, plugins), torch.device(device)
@@ -66,12 +65,9 @@ def restore(
             )
             if isinstance(found.model, nn.Module):
                 load_weights(found, trial.folder, digests=trial.files, name=trial.name)
-            elif refit:
-                found = _fit_again(found, run, trial, identity, registry)
             else:
-                raise TrialError(
-                    f"{trial.name} is a scikit-learn classifier, not a torch module: no weights are stored"
-                )
+                stored = stored_classifier(found, trial.folder, digests=trial.files, name=trial.name, warn=warn)
+                found = stored or _fit_again(found, run, trial, identity, registry)
     except (KeyError, TypeError, ValueError) as problem:
         raise ArenaError(
             f"{trial.name} cannot be restored by what is installed: {type(problem).__name__}: {problem}"
@@ -83,6 +79,7 @@ def restore(
         model=found.model,
         device=device,
         output=found.output,
+        package=found.package,
         trial=trial,
     )
 

@@ -66,6 +66,11 @@ def import_file(file: PluginFile) -> ModuleType:
     return module
 
 
+def same_content(module: str, other: str) -> bool:
+    """Whether two module names are those of a single-file plugin and of a copy of it in another folder."""
+    return module.startswith("arena_plugin_") and module.rpartition("_")[0] == other.rpartition("_")[0]
+
+
 def _refuse_neighbours(path: Path, content: bytes) -> None:
     """Raise `PluginError` where the file imports another one beside it, which no identity would know of."""
     for node in ast.walk(ast.parse(content)):

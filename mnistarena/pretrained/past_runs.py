@@ -8,6 +8,7 @@ from pathlib import Path
 from mnistarena.errors import ArenaError
 from mnistarena.store.results import StoredTrial, read_run
 from mnistarena.store.run_folder import RunFolder
+from mnistarena.store.trial_folder import MODEL
 from mnistarena.text import did_you_mean
 
 
@@ -36,7 +37,7 @@ def trained_model(name: str) -> Path:
             f'{folder} has no model "{label}"{did_you_mean(label, known) or "; it has " + ", ".join(known)}'
         )
     trials = [trial for trial in run.trials if trial.label == label and seed in (None, trial.seed)]
-    found = next((trial for trial in trials if trial.done and trial.has_model), None)
+    found = next((trial for trial in trials if trial.done and MODEL in trial.files), None)
     if found is None:
         why = "its weights were not kept (keep_models)" if any(t.done for t in trials) else "it has not finished"
         raise Untrained(f"{label} of {folder}: {why}")

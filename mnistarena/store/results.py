@@ -14,7 +14,7 @@ from mnistarena.plugin.messages import ErrorDetails, HistoryRow, Measurements, V
 from mnistarena.plugin.predictions import Predictions
 from mnistarena.store.records import PlannedTrial, PlanRecord, TrialRecord
 from mnistarena.store.run_folder import RunFolder
-from mnistarena.store.trial_folder import MODEL, TrialFolder
+from mnistarena.store.trial_folder import CLASSIFIER, MODEL, TrialFolder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,8 +67,8 @@ class StoredTrial:
 
     @property
     def has_model(self) -> bool:
-        """Whether its trained weights are stored."""
-        return MODEL in self.files
+        """Whether its trained weights, or its fitted classifier, are stored."""
+        return MODEL in self.files or CLASSIFIER in self.files
 
     def record(self) -> TrialRecord | None:
         """The whole record; None where the trial has not run."""

@@ -39,7 +39,7 @@ from mnistarena.store import records
 from mnistarena.store.files import digest, pack, read_bytes, to_json, unpack, write_atomically, write_file
 from mnistarena.store.json_files import ADVICE, FORMAT, read_json, with_advice
 from mnistarena.store.records import PlanRecord
-from mnistarena.store.trial_folder import MODEL, TrialFolder
+from mnistarena.store.trial_folder import CLASSIFIER, MODEL, TrialFolder
 from mnistarena.text import all_visible, slug, unique_slug, visible
 
 
@@ -201,7 +201,7 @@ class RunFolder:
             if path.name.rpartition("-")[2] not in wanted:
                 found += [path] if "dropped" in kinds else []
                 continue
-            for kind, pattern in (("checkpoints", "checkpoint*"), ("models", MODEL)):
+            for kind, pattern in (("checkpoints", "checkpoint*"), ("models", MODEL), ("models", CLASSIFIER)):
                 found += sorted(path.glob(pattern)) if kind in kinds else []
         if "damaged" in kinds and (self.path / "damaged").is_dir():
             found.append(self.path / "damaged")

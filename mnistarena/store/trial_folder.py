@@ -39,8 +39,8 @@ from mnistarena.store.trial_log import TrialLog
 from mnistarena.text import all_visible, plain_ascii
 
 RECORD, HISTORY, PREDICTIONS, VIEWS = "trial.json", "history.jsonl", "predictions.npz", "views.npz"
-MODEL = "model.safetensors"
-"""The trained weights of a torch module, where they are kept."""
+MODEL, CLASSIFIER = "model.safetensors", "model.skops"
+"""The trained weights of a torch module, or the fitted scikit-learn classifier, where they are kept."""
 
 RESULTS = (HISTORY, PREDICTIONS)
 """What every figure of a trial is computed from."""
@@ -90,7 +90,7 @@ class TrialFolder:
 
     def write(self, record: TrialRecord) -> None:
         """Write the record, with the digests of the files beside it; the last write of a trial."""
-        names = (*RESULTS, VIEWS, MODEL)
+        names = (*RESULTS, VIEWS, MODEL, CLASSIFIER)
         files = {name: digest(self.path / name) for name in names if (self.path / name).is_file()}
         stamps = {name: _stamp(self.path / name) for name in files}
         whole = from_json(to_json({**record, "files": files, "stamps": stamps, "format": FORMAT}))
@@ -223,28 +223,32 @@ class TrialFolder:
 
     # ---- Model
 
-    def write_model(self, data: bytes) -> None:
-        """Store a trained model's weights, in safetensors' format."""
-        write_atomically(self.path / MODEL, data)
+    def write_model(self, data: bytes, name: str = MODEL) -> None:
+        """Store a trained model: weights in safetensors' format, or as `CLASSIFIER` a classifier in that of skops."""
+        write_atomically(self.path / name, data)
 
     def remove_model(self) -> None:
-        """Remove the stored weights, if there are any."""
-        (self.path / MODEL).unlink(missing_ok=True)
+        """Remove the stored model, if there is one."""
+        for name in (MODEL, CLASSIFIER):
+            (self.path / name).unlink(missing_ok=True)
 
-    def model(self, digests: Mapping[str, str]) -> bytes:
-        """The stored weights, in safetensors' format; `StoreError` where they are not what the record says."""
-        with open_plain(self.model_file(digests)) as stream:
+    def model(self, digests: Mapping[str, str], name: str = MODEL) -> bytes:
+        """The stored weights, or the `CLASSIFIER`; `StoreError` where they are not what the record says."""
+        with open_plain(self.model_file(digests, name)) as stream:
             return stream.read()
 
-    def model_file(self, digests: Mapping[str, str]) -> Path:
-        """The file of the stored weights, checked; raises `StoreError`."""
-        self.check(MODEL, digests)
-        return self.path / MODEL
+    def model_file(self, digests: Mapping[str, str], name: str = MODEL) -> Path:
+        """The file of the stored weights, or of the `CLASSIFIER`, checked; raises `StoreError`."""
+        self.check(name, digests)
+        return self.path / name
+
+    def has_model(self, name: str = MODEL) -> bool:
+        """Whether the stored weights, or the `CLASSIFIER`, are there: `arena clean` may have removed them."""
+        return (self.path / name).is_file()
 
     def digest_of_model(self) -> str | None:
         """The SHA-256 of the stored weights; None where there are none."""
-        path = self.path / MODEL
-        return digest(path) if path.is_file() else None
+        return digest(self.path / MODEL) if self.has_model() else None
 
 
 def _answers_in(arrays: Mapping[str, NDArray[Any]]) -> Answers:

@@ -16,6 +16,7 @@ from mnistarena.engine.prediction import Outcome, answering_method, classifier_o
 from mnistarena.plugin.messages import HistoryRow, Measurements, RowAdded
 from mnistarena.plugin.predictions import Outputs
 from mnistarena.stats.calibration import log_loss
+from mnistarena.trial.classifier_file import classifier_bytes
 from mnistarena.trial.context import TrialContext
 from mnistarena.trial.fitting import Features, Labels, fit_classifier, flat, seed_classifier
 
@@ -81,6 +82,7 @@ def run_classifier(context: TrialContext, classifier: Any) -> Outcome:
         extras={},
         predict=lambda images: answers(flat(images, chain)),
         costs=costs,
+        weights=lambda: classifier_bytes(classifier),
     )
 
 

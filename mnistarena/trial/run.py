@@ -30,7 +30,7 @@ from mnistarena.trial.estimate import classifier_cost, network_cost
 from mnistarena.trial.model import build_model
 from mnistarena.trial.network import run_network
 from mnistarena.trial.scoring import CHANGED, ChangedCodeError, no_views, predict_views, score
-from mnistarena.trial.trained import Trained, fit, load_bytes, load_weights, untrained
+from mnistarena.trial.trained import Trained, file_of, fit, load_bytes, load_weights, stored_classifier, untrained
 
 ALIKE, ALIKE_IMAGES = 1e-3, 8
 """How far the outputs of a stored model may be from those of the trained one, and on how many images."""
@@ -65,7 +65,7 @@ def run_trial(job: Job, send: Send, notes: list[str]) -> Result:
     # The predictions first: whatever fails or is ended after them costs no training.
     _store_predictions(context, outcome)
     context.send(Measured(_finish(outcome.measurements, stages), tuple(context.notes)))
-    _store_weights(context, outcome)
+    _store_model(context, outcome, file_of(model))
     context.begin("measuring")
     measurements = _finish({**outcome.measurements, **_costs(context, outcome)}, stages)
     context.send(Measured(measurements, tuple(context.notes)))
@@ -129,13 +129,13 @@ def _store_predictions(context: TrialContext, outcome: Outcome) -> None:
     context.folder.write_predictions(predictions)
 
 
-def _store_weights(context: TrialContext, outcome: Outcome) -> None:
+def _store_model(context: TrialContext, outcome: Outcome, name: str) -> None:
     """Store the trained model, where the spec asks for it and it can be stored; else the trial says why not."""
     if not context.job.keep_model or outcome.weights is None:
         return
     try:
         weights = outcome.weights()
-        context.folder.write_model(weights)
+        context.folder.write_model(weights, name)
         _check_restored(context, weights, outcome.predict)
     except Exception as problem:  # a state that no file can hold, a model's own function, a full disk
         context.folder.remove_model()
@@ -143,8 +143,8 @@ def _store_weights(context: TrialContext, outcome: Outcome) -> None:
         context.note(f"the trained model is not stored: {kind}{first_line(problem)}")
 
 
-def _check_restored(context: TrialContext, weights: bytes, predict: Predict) -> None:
-    """Raise `TrialError` unless the model, built anew with its weights, predicts what the trained one does."""
+def _check_restored(context: TrialContext, stored: bytes, predict: Predict) -> None:
+    """Raise `ArenaError` unless the model, read back from what is stored, predicts what the trained one does."""
     job = context.job
     assert job.task is not None
     images = context.array("test_images")[:ALIKE_IMAGES]
@@ -152,12 +152,15 @@ def _check_restored(context: TrialContext, weights: bytes, predict: Predict) -> 
     if not np.array_equal(wanted, predict(images).values):  # its predictions are random
         return
     built = untrained(job.identity, params=job.params, task=job.task, device=context.device, registry=context.registry)
-    load_bytes(built, weights)
-    if not np.allclose(built.predict(images).values, wanted, rtol=ALIKE, atol=ALIKE):
-        raise TrialError(
-            "built anew with the stored weights it answers otherwise, so it keeps something that it learned outside "
-            "its parameters and buffers; use register_buffer"
-        )
+    loaded = load_bytes(built, stored)
+    if np.allclose(loaded.predict(images).values, wanted, rtol=ALIKE, atol=ALIKE):
+        return
+    if not isinstance(built.model, nn.Module):
+        raise TrialError("read back from its file it answers otherwise")
+    raise TrialError(
+        "built anew with the stored weights it answers otherwise, so it keeps something that it learned outside "
+        "its parameters and buffers; use register_buffer"
+    )
 
 
 def _costs(context: TrialContext, outcome: Outcome) -> Measurements:
@@ -202,12 +205,13 @@ def _trained(job: Job, folder: TrialFolder, registry: Registry) -> Predict:
     if changed := registry.changed_sources(job.identity):
         raise ChangedCodeError(f"the code of {', '.join(changed)} {CHANGED}")
     found: Trained = untrained(job.identity, params=job.params, task=job.task, device=set_up(job), registry=registry)
+    record = folder.read()
+    digests = record["files"] if record else {}
     if isinstance(found.model, nn.Module):
-        record = folder.read()
-        load_weights(found, folder, digests=record["files"] if record else {}, name=folder.path.name)
-    else:
-        found = fit(found, job.data, job.identity["seed"])
-    return found.predict
+        load_weights(found, folder, digests=digests, name=folder.path.name)
+        return found.predict
+    stored = stored_classifier(found, folder, digests=digests, name=folder.path.name, warn=print)
+    return (stored or fit(found, job.data, job.identity["seed"])).predict
 
 
 class _Stages:

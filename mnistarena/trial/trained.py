@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,14 +24,15 @@ from mnistarena.engine.model_state import make_room
 from mnistarena.engine.random_state import seed_everything
 from mnistarena.engine.seeds import derive
 from mnistarena.engine.step import autocast
-from mnistarena.errors import StoreError
+from mnistarena.errors import StoreError, TrialError
 from mnistarena.plugin.components import ModelDef, Task
 from mnistarena.plugin.messages import Identity
 from mnistarena.plugin.predictions import Output, Outputs
 from mnistarena.plugin.registry import Registry
 from mnistarena.pretrained.weights import without_weights
 from mnistarena.spec.schema import Training
-from mnistarena.store.trial_folder import TrialFolder
+from mnistarena.store.trial_folder import CLASSIFIER, MODEL, TrialFolder
+from mnistarena.trial.classifier_file import classifier_from
 from mnistarena.trial.fitting import fit_classifier, flat, seed_classifier
 from mnistarena.trial.model import build_model, trains_itself
 
@@ -40,7 +42,7 @@ class Trained:
     """A trained model. `task` is the dataset's, before `chain`, the trial's transforms; `recipe` its training.
 
     `model` is a torch module in evaluation mode, or a fitted scikit-learn classifier; `output` is what its plugin says
-    that it returns.
+    that it returns. `package` is the module, or the package, of its plugin.
     """
 
     task: Task
@@ -50,6 +52,7 @@ class Trained:
     model: Any
     device: torch.device
     output: Output | None
+    package: str
 
     def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Probabilities `(n, n_classes)` of images uint8 `(n, C, H, W)`, before any transform: as of the test split.
@@ -83,17 +86,26 @@ def untrained(identity: Identity, *, params: str, task: Task, device: torch.devi
     """
     chain = build_chain(identity["transforms"], task, registry)
     recipe = Training.model_validate_json(json.dumps(identity["training"]))
-    definition: ModelDef = registry.get("model", identity["model"]["name"]).definition
+    component = registry.get("model", identity["model"]["name"])
+    definition: ModelDef = component.definition
     seed_everything(derive(identity["seed"], "initialisation"))
     model = build_model(definition, without_weights(definition.params.model_validate_json(params)), chain.task)
-    return Trained(task, chain, recipe=recipe, model=model, device=device, output=definition.output)
+    return Trained(
+        task,
+        chain,
+        recipe=recipe,
+        model=model,
+        device=device,
+        output=definition.output,
+        package=getattr(component.plugin.module, "__name__", "").partition(".")[0],
+    )
 
 
 def load_weights(trained: Trained, folder: TrialFolder, *, digests: Mapping[str, str], name: str) -> None:
     """A trial's stored weights into its torch module; `StoreError` where there are none, or they do not fit."""
     from safetensors import SafetensorError
 
-    if folder.digest_of_model() is None:
+    if not folder.has_model():
         raise StoreError(
             f"{name} has no stored model: the spec says keep_models = false, or arena clean removed it; with "
             "keep_models = true, arena run SPEC --only LABEL --force trains it again"
@@ -105,16 +117,45 @@ def load_weights(trained: Trained, folder: TrialFolder, *, digests: Mapping[str,
         raise StoreError(f"the stored weights of {name} do not fit the model as installed: {first}") from problem
 
 
-def load_bytes(trained: Trained, weights: bytes) -> None:
-    """A state dict in safetensors' format into a torch module, which is in evaluation mode and on its device then."""
+def stored_classifier(
+    trained: Trained, folder: TrialFolder, *, digests: Mapping[str, str], name: str, warn: Callable[[str], object]
+) -> Trained | None:
+    """The fitted classifier that a trial stored; None where it has none, or none to be used, which `warn` is told.
+
+    Raises `StoreError` where the file was altered.
+    """
+    if CLASSIFIER not in digests or not folder.has_model(CLASSIFIER):
+        return None
+    try:
+        return load_bytes(trained, folder.model(digests, CLASSIFIER))
+    except TrialError as problem:
+        warn(f"the stored model of {name} is not used: {problem}")
+        return None
+
+
+def file_of(model: object) -> str:
+    """The name of the file that holds such a model once it is trained."""
+    return MODEL if isinstance(model, nn.Module) else CLASSIFIER
+
+
+def load_bytes(trained: Trained, stored: bytes) -> Trained:
+    """A trained model from what is stored of it; `TrialError` where a classifier cannot be read.
+
+    A state dict in safetensors' format goes into the torch module, which is in evaluation mode and on its device then;
+    a classifier takes the place of the one that was built.
+    """
     from safetensors.torch import load
 
-    state = load(weights)
+    if not isinstance(trained.model, nn.Module):
+        features = math.prod(trained.chain.task.image_shape)
+        return replace(trained, model=classifier_from(stored, package=trained.package, features=features))
+    state = load(stored)
     if trains_itself(trained.model):
         make_room(trained.model, state)
     trained.model.load_state_dict(state)
     place(trained.model, trained.chain, trained.device)
     trained.model.eval()
+    return trained
 
 
 def fit(trained: Trained, data: Path, seed: int) -> Trained:

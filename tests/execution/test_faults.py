@@ -25,7 +25,11 @@ CAUSES = {
     "raises-in-predict-proba": ("failed", "ConnectionError", "the oracle has hung up"),
     "returns-text": ("failed", "ValueError", "could not convert string to float"),
     "returns-no-probabilities": ("failed", "TrialError", "rows that are not probabilities"),
-    "returns-wrong-shape": ("failed", "TrialError", "forward returned (8, 3) for 8 images, wanted (8, 10): 3 logits for"),
+    "returns-wrong-shape": (
+        "failed",
+        "TrialError",
+        "forward returned (8, 3) for 8 images, wanted (8, 10)",
+    ),
     "returns-nan": ("failed", "TrialError", "not finite for 8 training images, before any training"),
     "diverges": ("failed", "TrialError", "the loss is inf in epoch 1, at step 5"),
     "runs-out-of-gpu-memory": (

@@ -48,7 +48,6 @@ def command(
     restored = restore(
         found,
         trial,
-        refit=False,
         plugins=plugins,
         warn=lambda sentence: click.echo(f"warning: {visible(sentence)}", err=True),
     )
