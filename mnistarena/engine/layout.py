@@ -43,7 +43,7 @@ def set_format(model: nn.Module, memory_format: torch.memory_format) -> None:
 @torch.no_grad()
 def _refusal(model: nn.Module, chain: Chain, device: torch.device) -> str | None:
     """What the model raises for images in the chain's memory format, in evaluation mode; None where it takes them."""
-    images = torch.zeros(2, *chain.task.image_shape, device=device).contiguous(memory_format=chain.memory_format)
+    images = torch.full((2, *chain.task.image_shape), 0.5, device=device).contiguous(memory_format=chain.memory_format)
     with unchanged(model, device):
         try:
             model.eval()(images)

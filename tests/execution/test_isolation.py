@@ -42,7 +42,7 @@ def build(params, task):
 
 @hookimpl
 def arena_models():
-    return [ModelDef("looks", "prints what it finds", params=Nothing, build=build, deterministic=True)]
+    return [ModelDef("looks", "prints what it finds", params=Nothing, build=build, deterministic=True, uses=())]
 """
 
 SPEC = """
@@ -63,7 +63,7 @@ ARENA = "import sys; sys.path.remove(''); from mnistarena.cli import main; main(
 
 def facts(run: Path) -> dict:
     (log,) = run.glob("trials/*/log.txt")
-    (line,) = [line for line in log.read_text().splitlines() if line.startswith("FACTS ")]
+    line, *_ = [line for line in log.read_text().splitlines() if line.startswith("FACTS ")]
     return json.loads(line.removeprefix("FACTS "))
 
 
