@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 import mnistarena
-from mnistarena import NoValue, Outputs, TrialError
+from mnistarena import NoValue, Outputs, Task, TrialError
 from mnistarena.engine import prediction
 from mnistarena.engine.loss import loss_function
 from mnistarena.spec.schema import Training
@@ -177,6 +177,7 @@ def test_the_loss_fits_the_output():
     torch.manual_seed(0)
     layer, images, labels = nn.Linear(6, 4), torch.randn(9, 6), torch.randint(0, 4, (9,))
     recipe = Training(steps=1)
+    task = Task((1, 2, 3), 4, class_names=tuple("abcd"), n_train=9)
     wanted = functional.cross_entropy(layer(images), labels)
 
     class Of(nn.Module):
@@ -188,7 +189,7 @@ def test_the_loss_fits_the_output():
             return self.after(self.layer(given))
 
     def loss(after, output):
-        return loss_function(Of(after), recipe, output)(images, labels)
+        return loss_function(Of(after), recipe, task, output=output)(images, labels)
 
     assert torch.equal(loss(lambda x: x, "logits"), wanted)
     log_p, p = layer(images).log_softmax(1), layer(images).softmax(1)
@@ -199,12 +200,14 @@ def test_the_loss_fits_the_output():
     assert torch.equal(loss(lambda x: x, "scores"), wanted)
     margin = recipe.model_copy(update={"loss": "multi-margin"})
     assert torch.equal(
-        loss_function(Of(lambda x: x.relu()), margin, "scores")(images, labels),
+        loss_function(Of(lambda x: x.relu()), margin, task, output="scores")(images, labels),
         functional.multi_margin_loss(layer(images).relu(), labels),
     )
     with pytest.raises(TrialError, match="training_loss"):
-        loss_function(layer, recipe, "labels")
-    impossible = loss_function(Of(lambda x: torch.eye(4)[labels.flip(0)]), recipe, "probabilities")(images, labels)
+        loss_function(layer, recipe, task, output="labels")
+    impossible = loss_function(Of(lambda x: torch.eye(4)[labels.flip(0)]), recipe, task, output="probabilities")(
+        images, labels
+    )
     assert impossible.isfinite(), "a probability of 0 for the true class"
 
 
