@@ -45,8 +45,8 @@ def command(
     """Classify each IMAGE (PNG or JPEG files) with the trained model LABEL of RUN, a run folder.
 
     Pictures get the channels and the size of the dataset's images, then go through the model's own
-    transforms. A scikit-learn model is fitted again first. Exit status: 0; 1 when an image cannot be read;
-    2 when the model cannot be had.
+    transforms. A scikit-learn model that is not stored is fitted again first. Exit status: 0; 1 when an image
+    cannot be read; 2 when the model cannot be had.
     """
     from mnistarena.inference.find import find_trial
     from mnistarena.inference.restore import restore
