@@ -24,10 +24,10 @@ from mnistarena.data.dataset import task_of
 from mnistarena.data.splits import SplitRule, split_dataset
 from mnistarena.engine.batches import Batches
 from mnistarena.engine.chain import Chain
+from mnistarena.engine.layout import set_format
 from mnistarena.engine.training import train
 from mnistarena.plugin.registry import installed
 from mnistarena.spec.schema import Training
-from mnistarena.trial.network import to_channels_last
 
 MEAN, DEVIATION = 0.1307, 0.3081
 
@@ -213,7 +213,7 @@ def engine(n: int, device: str = "cpu", precision: str = "float32") -> float:
     chain = Chain([(normalize, normalize.params())], task)
     where = torch.device(device)
     model = definition.build(definition.params(), chain.task).to(where)
-    to_channels_last(model)
+    set_format(model, torch.channels_last)
     batches = Batches(images, labels, chain=chain, device=where, keep=True)
     recipe = Training.model_validate({"epochs": 1, "precision": precision})
     return train(model, batches, recipe, seed=0)["images_per_second"] or 0.0

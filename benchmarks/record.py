@@ -107,15 +107,15 @@ def sprint_recipe() -> tuple[Any, Any, Any, Any]:
 def sprint(seed: int) -> tuple[float, float]:
     """The spec's recipe in this engine, on its 55,000 training images; the clock includes the engine's warm-up."""
     from mnistarena.engine import prediction, step, training
+    from mnistarena.engine.layout import set_format
     from mnistarena.engine.random_state import seed_everything
     from mnistarena.engine.seeds import derive
-    from mnistarena.trial.network import to_channels_last
 
     recipe, chain, train_split, test = sprint_recipe()
     began = time.perf_counter()
     seed_everything(derive(seed, "initialisation"))
     model = recipe.model.definition.build(recipe.params, chain.task)
-    to_channels_last(model)
+    set_format(model, torch.channels_last)
     training.train(model, train_split, recipe.training, seed=seed)
     found = prediction.scores(model, test, 10, step.autocast(recipe.training, train_split.device))
     return time.perf_counter() - began, found["validation_accuracy"]

@@ -16,14 +16,15 @@ from mnistarena.data.dataset import task_of
 from mnistarena.data.splits import SplitRule, split_dataset
 from mnistarena.engine.batches import Batches
 from mnistarena.engine.chain import Chain
+from mnistarena.engine.history import row_ends
+from mnistarena.engine.layout import set_format
 from mnistarena.engine.parts import Schedule
 from mnistarena.engine.prediction import scores
 from mnistarena.engine.seeds import derive
 from mnistarena.engine.step import autocast
-from mnistarena.engine.training import Watch, row_ends, train
+from mnistarena.engine.training import Watch, train
 from mnistarena.plugin.registry import built_in
 from mnistarena.spec.schema import Training
-from mnistarena.trial.network import to_channels_last
 
 DIGITS = digits.load_digits(digits.NoParams(), DataContext(Path()))
 PARTS = split_dataset(DIGITS, SplitRule(200))
@@ -166,7 +167,7 @@ def test_schedules_have_the_shapes_of_their_names():
 def test_the_first_convolution_already_answers_in_the_fast_format():
     """One channel's strides fit both formats; the kernel's must say which is meant."""
     model = nn.Sequential(nn.Conv2d(1, 8, 3), nn.Conv2d(8, 8, 3))
-    to_channels_last(model)
+    set_format(model, torch.channels_last)
     answer = model[0](next(iter(batches(PARTS.train[:4]).in_order()))[0])
     assert answer.is_contiguous(memory_format=torch.channels_last)
     assert not answer.is_contiguous()
