@@ -73,6 +73,10 @@ def export(restored: Restored) -> bytes:
     """
     import onnx
 
+    if not isinstance(restored.model, nn.Module):
+        raise TrialError(
+            f"{restored.trial.name} is a scikit-learn classifier, not a torch module: it cannot become an ONNX file"
+        )
     example = torch.zeros(2, *restored.task.image_shape)
     try:
         model = _exported(WholeModel(restored).eval(), example, output_name(restored))
