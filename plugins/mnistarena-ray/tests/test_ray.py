@@ -54,7 +54,7 @@ seeds = [0]
 training = { time_limit = "2s" }
 [[model]]
 name = "naps"
-seeds = [0, 1, 2, 3, 4]
+seeds = [0, 1, 2, 3, 4, 5]
 [[model]]
 name = "looks"
 seeds = [0]
@@ -176,7 +176,7 @@ def test_each_fault_has_its_cause_and_nothing_of_it_is_tried_again(on_nodes, by_
 
 def test_as_many_run_at_a_time_as_there_are_processors(on_nodes):
     naps = [[float(text) for text in t.error["message"].split()] for t in on_nodes[2].trials if t.label == "naps"]
-    assert len(naps) == 5
+    assert len(naps) == 6
     assert max(sum(began <= at < ended for began, ended in naps) for at, _ in naps) <= 2
 
 

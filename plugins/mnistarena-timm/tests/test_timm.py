@@ -12,7 +12,6 @@ import pytest
 import torch
 from mnistarena_timm import TimmParams
 
-import mnistarena
 import mnistarena.testing
 from mnistarena import ArenaError, PrepareContext, Task, TrialError
 
@@ -159,10 +158,11 @@ def test_it_runs_in_a_benchmark(tmp_path):
         "transforms=['normalize']\n[training]\nsteps=4\n[[model]]\nname='timm'\n"
         "grid={params.architecture=['test_resnet','test_vit','test_efficientnet']}\n"
     )
-    run = mnistarena.run(tmp_path / "spec.toml", out=tmp_path / "run", options=mnistarena.Options(threads=1))
-    assert run.complete, [trial.error for trial in run.trials]
-    names = [f"timm[architecture={name}] on mnist, seed 0" for name in ("test_resnet", "test_vit", "test_efficientnet")]
-    assert [trial.name for trial in run.trials] == names
+    command = [sys.executable, "-m", "mnistarena", "run", "spec.toml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in ("test_resnet", "test_vit", "test_efficientnet"):
+        assert f"timm[architecture={name}] on mnist, seed 0" in done.stdout
 
 
 @mnistarena.testing.parametrize("timm", params={"architecture": "test_resnet"}, images=64, learning_rate=0.003)
