@@ -19,7 +19,7 @@ from typing_extensions import TypedDict
 from mnistarena.engine import random_state
 from mnistarena.engine.average import Average
 from mnistarena.engine.batches import Batches
-from mnistarena.engine.model_state import all_of
+from mnistarena.engine.model_state import all_of, put_back
 from mnistarena.engine.optimizer import Optimizers
 from mnistarena.engine.packing import Arrays, Unusable, pack, to_array, to_tensor, unpack
 from mnistarena.engine.parts import Schedule
@@ -181,12 +181,7 @@ def restore(state: State, arrays: Arrays, changing: Changing) -> Progress:
         return torch.empty_strided(value.shape, state["strides"][key], dtype=value.dtype).copy_(value)
 
     kept = {name: unpack(value, tensor) for name, value in state["kept"].items()}
-    here = all_of(changing.model)
-    if set(here) != set(kept["model"]):
-        raise ValueError(f"it is of a model with other tensors: {sorted(set(here) ^ set(kept['model']))[:3]}")
-    with torch.no_grad():
-        for name, value in here.items():
-            value.copy_(kept["model"][name])
+    put_back(changing.model, kept["model"])
     for member, saved in zip(changing.optimizer.members, kept["optimizer"], strict=True):
         _load_state(member, saved, device)
     changing.schedule.load(kept["schedule"])

@@ -61,8 +61,8 @@ def fit(
     import torch
 
     from mnistarena.engine.checkpoint import Checkpoints
+    from mnistarena.trial.fit_host import Host
     from mnistarena.trial.own_fit import fit_in
-    from mnistarena.trial.own_training import Host
 
     split = batches(model)
     epochs = max(1, round(steps * BATCH / split.n))

@@ -16,9 +16,11 @@ from mnistarena.engine.layout import place
 from mnistarena.engine.prediction import classifier_outputs, predict
 from mnistarena.engine.step import autocast
 from mnistarena.engine.training import train
+from mnistarena.errors import TrialError
 from mnistarena.plugin.messages import CostEstimate
 from mnistarena.trial.context import TrialContext
 from mnistarena.trial.fitting import fit_classifier, flat
+from mnistarena.trial.model import trains_itself
 from mnistarena.trial.network import prepare_data
 from mnistarena.trial.preflight import preflight
 
@@ -36,7 +38,12 @@ SIZES = (400, 1600)
 
 
 def network_cost(context: TrialContext, model: nn.Module) -> CostEstimate:
-    """Seconds and memory of a whole trial of a torch module, and seconds of a step."""
+    """Seconds and memory of a whole trial of a torch module, and seconds of a step.
+
+    Raises `TrialError` where the model trains itself: its steps are not the engine's.
+    """
+    if trains_itself(model):
+        raise TrialError("it trains itself: how long its fit(training) takes is known after its first trial")
     device, recipe = context.device, context.recipe
     amp = autocast(recipe, device)
     place(model, context.chain, device, context.note)

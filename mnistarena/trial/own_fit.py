@@ -12,7 +12,8 @@ from mnistarena.engine.random_state import seed_everything
 from mnistarena.engine.seeds import derive
 from mnistarena.plugin.messages import Measurements
 from mnistarena.trial.context import TrialContext
-from mnistarena.trial.own_training import Host, OwnTraining
+from mnistarena.trial.fit_host import Host
+from mnistarena.trial.own_training import OwnTraining
 
 
 def train_itself(

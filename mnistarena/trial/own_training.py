@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import KW_ONLY, dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
 from mnistarena.engine import measure, prediction
 from mnistarena.engine.batches import Batches
-from mnistarena.engine.chain import Chain
 from mnistarena.engine.checkpoint import Checkpoints, Interrupted
-from mnistarena.engine.model_state import all_of, put_back
+from mnistarena.engine.model_state import all_of, make_room, put_back
 from mnistarena.engine.packing import Unusable, pack, to_array, to_tensor, unpack
 from mnistarena.engine.prediction import Scores
 from mnistarena.engine.random_state import capture_streams, restore_streams
@@ -23,44 +21,14 @@ from mnistarena.engine.seeds import derive
 from mnistarena.engine.step import autocast
 from mnistarena.errors import TrialError
 from mnistarena.plugin.components import Task
-from mnistarena.plugin.messages import HistoryRow, Measurements, RowAdded, Send, StepsDone
-from mnistarena.plugin.predictions import Output
-from mnistarena.spec.schema import Training
-from mnistarena.store.trial_folder import TrialFolder
+from mnistarena.plugin.messages import HistoryRow, Measurements, StepsDone
+from mnistarena.trial.fit_host import Host
 
 NEWS_SECONDS = 1.0
 """How often steps are reported, at most."""
 
 
-def _ignore(*news: object) -> None:
-    """Nobody listens."""
-
-
-@dataclass(frozen=True)
-class Host:
-    """Where a model trains itself: in a trial, which has a folder and listens, or in a check."""
-
-    chain: Chain
-    recipe: Training
-    _: KW_ONLY
-    device: torch.device
-    seed: int
-    output: Output
-    uses: Collection[str] | None = None
-    folder: TrialFolder | None = None
-    send: Send = _ignore
-    note: Callable[[str], None] = _ignore
-
-    def write_history(self, rows: list[HistoryRow]) -> None:
-        """Set the history."""
-        if self.folder is not None:
-            self.folder.write_history(rows)
-
-    def add(self, row: HistoryRow) -> None:
-        """Add a row to the history, and tell it."""
-        if self.folder is not None:
-            self.folder.append_history(row)
-        self.send(RowAdded(row))
+Drawn = TypeVar("Drawn", torch.Tensor, list[torch.Tensor])
 
 
 class OwnTraining:
@@ -77,6 +45,8 @@ class OwnTraining:
         """Keys of [training] that the model has read."""
         self._host, self._model, self._split, self._held = host, model, split, held
         self._checkpoints = checkpoints
+        self._begun = 0
+        """How many times batches were asked for."""
         self._rows: list[HistoryRow] = []
         self._images, self._seconds, self._cpu, self._row_step = 0, 0.0, 0.0, -1
         self._sums: dict[str, list[float]] = {}
@@ -102,18 +72,27 @@ class OwnTraining:
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Every training image once, transformed, the random ones too; order and draws by the seed and `epoch`."""
         size, order, augment = self._drawn(epoch, batch_size)
-        for images, labels in self._split.epoch(size, order, augment, drop_last=drop_last):
-            self._images += len(labels)
-            yield images, labels
+        yield from self._counted(self._split.epoch(size, order, augment, drop_last=drop_last))
 
     def views(
         self, epoch: int, number: int = 2, *, batch_size: int | None = None, drop_last: bool = False
     ) -> Iterator[tuple[list[torch.Tensor], torch.Tensor]]:
         """As `batches`, with several views of the same images, each by random transforms of its own."""
         size, order, augment = self._drawn(epoch, batch_size)
-        for views, labels in self._split.views(number, size, order, augment, drop_last=drop_last):
+        yield from self._counted(self._split.views(number, size, order, augment, drop_last=drop_last))
+
+    def _counted(self, drawn: Iterator[tuple[Drawn, torch.Tensor]]) -> Iterator[tuple[Drawn, torch.Tensor]]:
+        """Batches, their images counted; `TrialError` where others, of the same generator, are begun meanwhile."""
+        self._begun += 1
+        mine = self._begun
+        for images, labels in drawn:
+            if mine != self._begun and self._split.chain.random:
+                raise TrialError(
+                    "training.batches or training.views was begun again while one was open: both draw from one random "
+                    "generator. Use training.views for several views of the same images, or finish one first"
+                )
             self._images += len(labels)
-            yield views, labels
+            yield images, labels
 
     def _drawn(self, epoch: int, batch_size: int | None) -> tuple[int, int, int]:
         """Images of a batch, and an epoch's seeds of the order and of the random transforms."""
@@ -139,6 +118,8 @@ class OwnTraining:
         if loss is not None:
             self._losses.append(torch.as_tensor(loss).detach().reshape(()))
         for name, value in logged.items():
+            if not math.isfinite(value):
+                raise TrialError(f'the logged "{name}" is {float(value)} at step {self.steps_done}')
             self._sums.setdefault(name, []).append(float(value))
         if (now := time.perf_counter()) - self._news > NEWS_SECONDS:
             self._news = now
@@ -251,6 +232,7 @@ class OwnTraining:
 
         try:
             kept = {name: unpack(value, tensor) for name, value in state["kept"].items()}
+            make_room(self._model, kept["model"])
             put_back(self._model, kept["model"])
             restore_streams(state["streams"], kept["generators"], self.device)
             self.steps_done, self._rows, self._images = state["step"], list(state["rows"]), state["images_seen"]
@@ -258,7 +240,10 @@ class OwnTraining:
             self._cpu = state["train_cpu_seconds"]
             self._began = time.perf_counter() - state["wall_seconds"]
             self._host.write_history(self._rows)
-            self._losses, self._sums = [torch.tensor(loss) for loss in kept["losses"]], kept["sums"]
+            self._losses, self._sums = (
+                [torch.tensor(loss, dtype=torch.float64) for loss in kept["losses"]],
+                kept["sums"],
+            )
         except (KeyError, TypeError, ValueError, RuntimeError) as problem:
             raise Unusable(f"{type(problem).__name__}: {problem}") from problem
         self.resumed = True

@@ -125,6 +125,17 @@ class Diverges(Loop):
         training.validate()
 
 
+class LogsNan(Loop):
+    def fit(self, training):
+        training.step(0.5, similarity=float("nan"))
+
+
+class TwoAtOnce(Loop):
+    def fit(self, training):
+        for _ in zip(training.batches(0), training.batches(0)):
+            training.step(0.5)
+
+
 class Lazy(nn.Module):
     def __init__(self, task):
         super().__init__()
@@ -162,7 +173,8 @@ class Views(Loop):
 
 @hookimpl
 def arena_models():
-    for kind in (TooFew, Views, Loop, Slow, Neighbour, Forgetful, Lightning, NoModule, Diverges, Lazy, AsksForTooMuch):
+    kinds = (TooFew, Views, Loop, Slow, Neighbour, Forgetful, Lightning, NoModule, Diverges, Lazy, AsksForTooMuch)
+    for kind in (*kinds, LogsNan, TwoAtOnce):
         build = lambda params, task, kind=kind: kind(task) if kind is not NoModule else kind()
         yield ModelDef(kind.__name__.lower(), kind.__name__, params=NoParams, build=build)
     for name, uses in (("declared", ("epochs", "batch_size")), ("underdeclared", ("batch_size",))):
@@ -221,6 +233,14 @@ def test_models_that_train_themselves_are_trained_measured_stored_and_restored(a
     assert any("built anew with the stored weights it answers otherwise" in n for n in found["forgetful"]["notes"])
 
 
+def test_no_time_is_estimated_by_a_training_that_is_not_the_models(arena, tmp_path):
+    spec(tmp_path, "loop")
+    planned = arena("plan", "own.toml")
+    assert (
+        "it trains itself: how long its fit(training) takes is known after its first trial" in planned.out + planned.err
+    )
+
+
 def test_a_training_of_ones_own_goes_on_after_a_stop_with_the_same_bits(arena, start, tmp_path):
     for name in ("whole", "stopped"):
         (tmp_path / name).mkdir()
@@ -254,13 +274,17 @@ def test_settings_that_a_model_does_not_use_are_no_part_of_its_trials(arena, tmp
 
 
 def test_what_cannot_be_trained_is_refused_in_a_sentence(arena, tmp_path):
-    spec(tmp_path, "lightning", "nomodule", "diverges", "asksfortoomuch", "toofew")
+    spec(tmp_path, "lightning", "nomodule", "diverges", "asksfortoomuch", "toofew", "logsnan")
+    two = '[[model]]\nname = "twoatonce"\ntransforms = [{ name = "random-erasing" }]\n'
+    (tmp_path / "own.toml").write_text((tmp_path / "own.toml").read_text() + two)
     arena("run", "own.toml")
     messages = {label: record["error"]["message"] for label, record in by_label(tmp_path / "runs" / "own").items()}
     assert "lightning is a Lightning module: its training_step" in messages["lightning"]
     assert "nomodule has fit(training), but is no torch.nn.Module" in messages["nomodule"]
     assert "the loss is nan at step 1" in messages["diverges"]
     assert "drop_last leaves nothing to train on: there are 1237 images" in messages["toofew"]
+    assert 'the logged "similarity" is nan at step 1' in messages["logsnan"]
+    assert "both draw from one random generator" in messages["twoatonce"]
     assert 'a training has no "test_images"; [training] has epochs' in messages["asksfortoomuch"]
 
 
