@@ -45,13 +45,18 @@ def answer_problem(network: nn.Module, task: Task, output: Output) -> str | None
 
 def output(model: ModelUnderTest) -> None:
     """Outputs have the right shape, are finite, and are what they are called, for one image and for several."""
+    require_outputs(model, model.built)
+
+
+def require_outputs(model: ModelUnderTest, network: nn.Module) -> None:
+    """Raises `TrialError` where the outputs of a network are not what the engine takes."""
     import torch
 
     from mnistarena.engine import prediction
 
     amp, n_classes, kind = torch.autocast("cpu", enabled=False), model.chain.task.n_classes, model.output
     for n in (1, 2, 7):
-        found, _ = prediction.predict(model.built, batches(model, n), n_classes, amp, output=kind)
+        found, _ = prediction.predict(network, batches(model, n), n_classes, amp, output=kind)
         prediction.answers(found, kind, n_classes)
 
 

@@ -10,7 +10,7 @@ from mnistarena.testing import networks, repetition
 from mnistarena.testing.check import Nonconformity
 from mnistarena.testing.family import Family
 from mnistarena.testing.resumption import resumes
-from mnistarena.testing.short_training import answers, batches, briefly_trained, images_of
+from mnistarena.testing.short_training import answers, briefly_trained, images_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,14 +28,7 @@ def answer_problem(network: nn.Module, task: Task, output: Output) -> str | None
 
 def output(model: ModelUnderTest) -> None:
     """Trained, its outputs have the right shape, are finite, and are what they are called."""
-    import torch
-
-    from mnistarena.engine import prediction
-
-    amp, n_classes, kind = torch.autocast("cpu", enabled=False), model.chain.task.n_classes, model.output
-    for n in (1, 2, 7):
-        found, _ = prediction.predict(model.trained_or_raise, batches(model, n), n_classes, amp, output=kind)
-        prediction.answers(found, kind, n_classes)
+    networks.require_outputs(model, model.trained_or_raise)
 
 
 def logits(model: ModelUnderTest) -> None:
