@@ -36,6 +36,7 @@ _HOME = {
     "DataContext": "plugin.components",
     "PrepareContext": "plugin.components",
     "FitContext": "plugin.fit",
+    "TrainingContext": "plugin.fit",
     "hookimpl": "plugin.hooks",
     "run": "api",
     "load_run": "api",
@@ -81,7 +82,7 @@ if TYPE_CHECKING:
         TransformDef as TransformDef,
     )
     from mnistarena.plugin.executor import ExecutorDef as ExecutorDef
-    from mnistarena.plugin.fit import FitContext as FitContext
+    from mnistarena.plugin.fit import FitContext as FitContext, TrainingContext as TrainingContext
     from mnistarena.plugin.hooks import hookimpl as hookimpl
     from mnistarena.plugin.predictions import Outputs as Outputs, Predictions as Predictions
     from mnistarena.plugin.training import (

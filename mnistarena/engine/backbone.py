@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from mnistarena.engine.batches import Batches
+from mnistarena.engine.model_state import auxiliary
 from mnistarena.engine.random_state import capture_streams, restore_streams
 from mnistarena.engine.unchanged import unchanged
 
@@ -42,10 +43,16 @@ def frozen_parts(model: nn.Module) -> tuple[nn.Module, nn.Module] | None:
 
 
 def to_training(model: nn.Module) -> None:
-    """Training mode; a frozen backbone stays in evaluation mode: no dropout, fixed batch statistics."""
+    """Training mode; a frozen backbone, and a frozen auxiliary module such as a teacher, stay in evaluation mode.
+
+    So they have no dropout and fixed batch statistics.
+    """
     model.train()
     if (parts := frozen_parts(model)) is not None:
         parts[0].eval()
+    for module in auxiliary(model):
+        if not any(parameter.requires_grad for parameter in module.parameters()):
+            module.eval()
 
 
 @torch.no_grad()

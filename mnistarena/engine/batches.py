@@ -139,6 +139,12 @@ class Batches:
             rows = slice(start, min(start + size, self.n))
             yield self._batch(rows, training=False), rows
 
+    def labelled(self, batch_size: int | None = None) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """As `in_order`, with the labels."""
+        assert self.labels is not None
+        for images, rows in self.in_order(batch_size):
+            yield images, self.labels[rows]
+
     def flat(self) -> NDArray[np.float32]:
         """The whole split as `(n, C·H·W)` float32 for scikit-learn."""
         return torch.cat([images.flatten(1) for images, _ in self.in_order()]).cpu().numpy()

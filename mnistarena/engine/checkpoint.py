@@ -19,7 +19,7 @@ from typing_extensions import TypedDict
 from mnistarena.engine import random_state
 from mnistarena.engine.average import Average
 from mnistarena.engine.batches import Batches
-from mnistarena.engine.model_state import all_of, put_back
+from mnistarena.engine.model_state import all_of, make_room, put_back
 from mnistarena.engine.optimizer import Optimizers
 from mnistarena.engine.packing import Arrays, Unusable, pack, to_array, to_tensor, unpack
 from mnistarena.engine.parts import Schedule
@@ -134,6 +134,17 @@ class Checkpoints:
             print(f"no checkpoint this time: {problem}")
         self.last = time.perf_counter()
         self.cost = self.last - began
+
+    def make_room(self, model: nn.Module) -> bool:
+        """Give the model's buffers the shapes of the checkpoint's; False where there is none to continue from."""
+        if self.found is None:
+            return False
+        state, arrays = self.found
+        try:
+            make_room(model, unpack(state["kept"]["model"], lambda key: to_tensor(arrays[key], state["dtypes"][key])))
+        except (KeyError, TypeError, ValueError, RuntimeError) as problem:
+            raise Unusable(f"{type(problem).__name__}: {problem}") from problem
+        return True
 
     def resume(self, changing: Changing) -> Progress:
         """Put everything back; returns the progress, which is fresh where there is no checkpoint."""

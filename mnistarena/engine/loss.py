@@ -9,6 +9,7 @@ from typing import cast
 import torch
 from torch import nn
 
+from mnistarena.engine.own_methods import StepContext, loss_takes_context
 from mnistarena.engine.parts import part
 from mnistarena.engine.prediction import loss_input
 from mnistarena.errors import TrialError
@@ -29,19 +30,20 @@ def loss_function(
     registry: Registry | None = None,
     labels: torch.Tensor | None = None,
     output: Output = "logits",
+    context: StepContext | None = None,
 ) -> Loss:
     """What is minimised: the model's own `training_loss(images, labels)`, else the recipe's on its main output.
 
-    `labels` are those of the training split, which balanced class weights are computed from. Log-probabilities and the
-    logarithm of probabilities are used like logits; scores as they are. Raises `TrialError` where the recipe asks for
-    what the model's own loss does not do, and where a model without one predicts classes only, from which nothing can
-    be learnt.
+    The former gets `context`, too, where it has a parameter for it. `labels` are those of the training split, which
+    balanced class weights are computed from. Log-probabilities and the logarithm of probabilities are used like logits;
+    scores as they are. Raises `TrialError` where the recipe asks for what the model's own loss does not do, and where a
+    model without one predicts classes only, from which nothing can be learnt.
     """
     registry = registry or built_in()
     own = getattr(model, "training_loss", None)
     if own is not None:
         _refuse_what_it_lacks(recipe, registry)
-        return cast(Loss, own)
+        return cast(Loss, (lambda i, t: own(i, t, context)) if loss_takes_context(model) else own)
     if output == "labels":
         raise TrialError(
             'a module with output = "labels" needs a loss of its own: give it training_loss(images, labels)'

@@ -17,6 +17,7 @@ from torch import nn
 
 from mnistarena.engine.batches import evaluation_size
 from mnistarena.engine.flops import flops
+from mnistarena.engine.model_state import auxiliary
 from mnistarena.errors import first_line
 from mnistarena.plugin.messages import Latency, Measurements
 from mnistarena.text import plural
@@ -44,10 +45,12 @@ def synchronize(device: torch.device) -> None:
 
 
 def count_parameters(model: nn.Module) -> Measurements:
-    """`parameters` and `trainable_parameters`."""
+    """`parameters` and `trainable_parameters`, without those of auxiliary modules."""
+    left_out = {id(parameter) for module in auxiliary(model) for parameter in module.parameters()}
+    counted = [parameter for parameter in model.parameters() if id(parameter) not in left_out]
     return {
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "trainable_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+        "parameters": sum(p.numel() for p in counted),
+        "trainable_parameters": sum(p.numel() for p in counted if p.requires_grad),
     }
 
 

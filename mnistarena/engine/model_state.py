@@ -14,6 +14,23 @@ def all_of(model: nn.Module) -> dict[str, Any]:
     return {**dict(model.named_buffers()), **model.state_dict()}
 
 
+def auxiliary(model: nn.Module) -> list[nn.Module]:
+    """The modules that `model.auxiliary` names: of use in training only, so neither counted nor stored."""
+    return [model.get_submodule(name) for name in getattr(model, "auxiliary", ())]
+
+
+def stored_state(model: nn.Module) -> dict[str, Any]:
+    """The state dict without that of auxiliary modules."""
+    left_out = tuple(f"{name}." for name in getattr(model, "auxiliary", ()))
+    return {name: value for name, value in model.state_dict().items() if not name.startswith(left_out)}
+
+
+def load_stored(model: nn.Module, state: Mapping[str, Any]) -> None:
+    """Set a model to a `stored_state`, its auxiliary modules left as they are; `RuntimeError` where it does not fit."""
+    own = model.state_dict()
+    model.load_state_dict({**{name: own[name] for name in own.keys() - stored_state(model).keys()}, **state})
+
+
 def make_room(model: nn.Module, state: Mapping[str, Any]) -> None:
     """Give each buffer the shape that it has in `state`: a model that trains itself may keep as much as it finds.
 

@@ -11,6 +11,7 @@ from torch import nn
 from mnistarena.engine.loss import Loss
 from mnistarena.engine.measure import synchronize
 from mnistarena.engine.optimizer import Optimizers
+from mnistarena.engine.own_methods import loss_takes_context
 from mnistarena.engine.random_state import capture_streams, restore_streams
 from mnistarena.engine.unchanged import Kept, unchanged
 from mnistarena.errors import TrialError, first_line
@@ -255,7 +256,8 @@ def make_step(
     example: Callable[[], Batch],
 ) -> Step:
     """The step of this training; on a GPU recorded as a graph of a batch like `example()` where that is possible."""
-    kind = GraphStep if recordable(optimizer, device) else Step
+    # A graph would repeat the step's number that a loss reads from its context.
+    kind = GraphStep if recordable(optimizer, device) and not loss_takes_context(model) else Step
     part = recipe.batch_size if recipe.accumulate > 1 else None
     step = kind(model, loss_of, optimizer, amp=amp, gradient_clip=recipe.gradient_clip, part=part)
     if isinstance(step, GraphStep):

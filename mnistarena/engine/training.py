@@ -5,9 +5,8 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import KW_ONLY, dataclass
 
 import torch
 from torch import nn
@@ -21,11 +20,13 @@ from mnistarena.engine.loss import loss_function
 from mnistarena.engine.measure import cpu_seconds, synchronize
 from mnistarena.engine.monitor import Monitor
 from mnistarena.engine.optimizer import make_optimizer
+from mnistarena.engine.own_methods import OwnMethods, StepContext
 from mnistarena.engine.parts import Schedule, make_augmentation
 from mnistarena.engine.prediction import Scores
 from mnistarena.engine.random_state import seed_everything
 from mnistarena.engine.seeds import derive
 from mnistarena.engine.step import Batch, autocast, make_step, single_image_named, warm_up
+from mnistarena.engine.watch import Watch
 from mnistarena.errors import TrialError
 from mnistarena.plugin.messages import HistoryRow, Measurements
 from mnistarena.plugin.predictions import Output
@@ -34,24 +35,6 @@ from mnistarena.spec.schema import Training
 
 NEWS_SECONDS = 1.0
 """How often a training reports its steps, at most."""
-
-
-def _ignore(*news: object) -> None:
-    """Nobody listens."""
-
-
-@dataclass(frozen=True)
-class Watch:
-    """Who is asked and told while a training runs.
-
-    `validate()` gives the scores on the validation split (empty where there is none); `on_row(row)` gets each row
-    of the history, `on_step(step, total, mean loss)` news about once a second.
-    """
-
-    validate: Callable[[], Scores] = lambda: {}
-    on_row: Callable[[HistoryRow], None] = _ignore
-    _: KW_ONLY
-    on_step: Callable[[int, int, float], None] = _ignore
 
 
 def train(
@@ -77,8 +60,8 @@ def train(
     loop = _Loop(
         model, batches, recipe, seed, registry or built_in(), watch or Watch(), checkpoints or Checkpoints(), output
     )
-    loop.progress.train_seconds = loop.progress.train_seconds or spent
-    loop.progress.train_cpu_seconds = loop.progress.train_cpu_seconds or spent_cpu
+    loop.progress.train_seconds = loop.progress.train_seconds or spent + loop.own.seconds
+    loop.progress.train_cpu_seconds = loop.progress.train_cpu_seconds or spent_cpu + loop.own.cpu_seconds
     while loop.progress.step < loop.total and not loop.progress.stopped:
         loop.epoch()
     return loop.outcome()
@@ -105,8 +88,14 @@ class _Loop:
         self.row_ends = row_ends(recipe, self.per_epoch, self.total)
         self.augment = make_augmentation(recipe, task, registry)
         self.monitor = Monitor(recipe, registry)
-        loss_of = loss_function(model, recipe, task, registry=registry, labels=batches.labels, output=output)
+        context = StepContext(batches, seed, total=self.total, note=self.watch.note)
+        self.own = OwnMethods(model, context)
+        loss_of = loss_function(
+            model, recipe, task, registry=registry, labels=batches.labels, output=output, context=context
+        )
         to_training(model)
+        if not (self.own.starts and checkpoints.make_room(model)):
+            self.own.start()
         warm_up(model, loss_of, amp, device=batches.device, example=self.example)
         self.optimizer = make_optimizer(model, recipe, batches.device, registry)
         self.schedule = Schedule(recipe, self.total, self.per_epoch, registry)
@@ -148,6 +137,7 @@ class _Loop:
         if progress.batch == 0:
             progress.epoch += 1
             seed_everything(derive(self.seed, "noise", progress.epoch))  # dropout: a stream an epoch
+        self.own.context.epoch = progress.epoch - 1
         to_training(self.model)
         self.start_clock()
         for images, targets in self.batches_of(progress.epoch, progress.batch):
@@ -171,12 +161,14 @@ class _Loop:
         progress = self.progress
         self.scale = self.schedule.factor(progress.step)
         self.take_step.set_rate(self.scale)
+        self.own.context.step = progress.step
         with single_image_named(progress.step + 1):
             self.losses.append(self.take_step(images, targets))
         self.loss_sum += self.losses[-1] * len(images)
         progress.counted += len(images)
         progress.step += 1
         progress.batch += 1
+        self.own.after_step(progress.step)
         if self.average is not None:
             self.average.after_step()
         if (now := time.perf_counter()) - self.news > NEWS_SECONDS:
@@ -287,6 +279,11 @@ class _Loop:
         if progress.best is not None and self.changing.best is not None:
             selected = progress.best["row"]
             self.model.load_state_dict(self.changing.best)
+        scores: Scores = {}
+        if self.own.end():
+            progress.train_seconds += self.own.seconds
+            progress.train_cpu_seconds += self.own.cpu_seconds
+            scores = self.watch.validate()
         return {
             "train_seconds": progress.train_seconds,
             "train_cpu_seconds": progress.train_cpu_seconds,
@@ -295,6 +292,6 @@ class _Loop:
             "steps": progress.step,
             "selected_epoch": selected["epoch"],
             "train_loss": selected["train_loss"],
-            "validation_loss": selected["validation_loss"],
-            "validation_accuracy": selected["validation_accuracy"],
+            "validation_loss": scores.get("validation_loss", selected["validation_loss"]),
+            "validation_accuracy": scores.get("validation_accuracy", selected["validation_accuracy"]),
         }

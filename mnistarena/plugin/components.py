@@ -144,7 +144,10 @@ class ModelDef:
     keys of [training] that its training takes part in, `()` for a classifier that is fitted; None: all of them. The
     others are no part of its trials, and a spec that sets one for this model is told so.
 
-    Optional on the module, by duck type: `training_loss(images, labels)` in place of the recipe's loss;
+    Optional on the module, by duck type: `training_loss(images, labels)` in place of the recipe's loss, which may take
+    a `TrainingContext` as third argument; `on_start(context)`, `after_step(context)`, `on_end(context)`, called without
+    gradients before the first step, after each, after the last; `auxiliary`, names of its modules that are of use in
+    training only, such as a teacher: neither counted nor stored; `fit(training)`, see `FitContext`;
     `predict_extras(images) -> dict[str, Tensor]`, rows aligned with the images (`boxes`, left, top, right, bottom
     in shares of the image's sides, are drawn in the report's gallery); `backbone` and `head`, modules
     where nothing but the head is trained: the backbone then stays in evaluation mode, and where `forward(x)` is

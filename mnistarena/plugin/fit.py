@@ -1,4 +1,4 @@
-"""What a model that trains itself is given. Torch is never imported here."""
+"""What a model is given that trains itself, or takes part in its training. Torch is never imported here."""
 
 from __future__ import annotations
 
@@ -13,8 +13,53 @@ if TYPE_CHECKING:
 Scores = Mapping[str, float]
 
 
+class TrainingContext(Protocol):
+    """A training by the engine under way, as a module's own `on_start`, `training_loss`, `after_step`, `on_end` see it.
+
+    Never a test image, nor one of validation.
+    """
+
+    @property
+    def task(self) -> Task:
+        """The task after all transforms: `image_shape`, `n_classes`, `n_train`, `class_counts` …"""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model and every batch are."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """The trial's seed. torch's, NumPy's and Python's streams are seeded from it already."""
+        ...
+
+    @property
+    def step(self) -> int:
+        """How many steps are done."""
+        ...
+
+    @property
+    def total(self) -> int:
+        """How many steps the training has; fewer are done where it ends early."""
+        ...
+
+    @property
+    def epoch(self) -> int:
+        """The number of the epoch, from 0."""
+        ...
+
+    def in_order(self, *, batch_size: int | None = None) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Every training image once, as it lies, without random transforms: `(N, C, H, W)` and labels int64 `(N,)`."""
+        ...
+
+    def note(self, sentence: str) -> None:
+        """A fact that a reader of the results must know."""
+        ...
+
+
 class FitContext(Protocol):
-    """A training under way, as a model's own `fit(training)` and its optional methods see it.
+    """A training under way, as a model's own `fit(training)` sees it.
 
     Never a test image, and validation images by their score only. Values of the spec's [training] are attributes:
     `training.epochs`, `training.batch_size`, `training.precision` …; the report shows those that were read.

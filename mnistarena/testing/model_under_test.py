@@ -139,11 +139,13 @@ class ModelUnderTest(ComponentUnderTest):
         )
         return Chain(self.transforms, task)
 
-    def build(self, seed: int = 0, task: Task | None = None) -> Any:
-        """A new model, with the random streams seeded as in a trial."""
+    def build(self, seed: int = 0, task: Task | None = None, *, started: bool = False) -> Any:
+        """A new model, with the random streams seeded as in a trial; where it is `started`, after its `on_start`."""
         import torch
 
+        from mnistarena.engine.batches import Batches
         from mnistarena.engine.layout import place, set_format
+        from mnistarena.engine.own_methods import OwnMethods, StepContext
         from mnistarena.engine.random_state import seed_everything
         from mnistarena.trial.model import build_model
 
@@ -153,12 +155,15 @@ class ModelUnderTest(ComponentUnderTest):
             place(built, self.chain, torch.device("cpu"))
         elif is_network(built):
             set_format(built, torch.channels_last)
+        if is_network(built) and started:
+            split = Batches(*self.digits, chain=self.chain, device=torch.device("cpu"), keep=False)
+            OwnMethods(built, StepContext(split, seed, total=self.steps)).start()
         return built
 
     @cached_property
     def built_or_raise(self) -> Any:
         """A new model; raises what `build` raises."""
-        return self.build(task=self.chain.task)
+        return self.build(task=self.chain.task, started=True)
 
     @cached_property
     def built(self) -> Any:

@@ -22,6 +22,7 @@ from mnistarena.testing.short_training import (
     difference,
     images_of,
     loss,
+    loss_of,
     recipe,
 )
 from mnistarena.text import few
@@ -121,12 +122,11 @@ def _answers_improve(model: ModelUnderTest) -> None:
 def gradients(model: ModelUnderTest) -> None:
     """Every trainable parameter gets a gradient within the short training: some only in its second stage."""
     from mnistarena.engine.backbone import to_training
-    from mnistarena.engine.loss import loss_function
     from mnistarena.engine.optimizer import make_optimizer
 
-    network, split = model.build(), batches(model)
+    network, split = model.build(started=True), batches(model)
     optimizer = make_optimizer(network, recipe(model, FEW_STEPS), split.device)
-    loss_of = loss_function(network, recipe(model, FEW_STEPS), model.chain.task, output=model.output)
+    of_batch = loss_of(model, network, split)
     missing = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
     to_training(network)
     steps = max(FEW_STEPS, model.steps)
@@ -135,7 +135,7 @@ def gradients(model: ModelUnderTest) -> None:
         if not missing:
             return
         optimizer.zero_grad()
-        loss_of(images, labels).backward()
+        of_batch(images, labels).backward()
         optimizer.step()
         named = network.named_parameters()
         missing -= {name for name, p in named if p.grad is not None and bool(p.grad.abs().sum() > 0)}
@@ -167,17 +167,17 @@ def state(model: ModelUnderTest) -> None:
     """The trained state dict, stored as safetensors and loaded into a new network, gives the same outputs."""
     from safetensors.torch import load, save
 
-    from mnistarena.engine.model_state import make_room
-    from mnistarena.trial.model import trains_itself
+    from mnistarena.engine.model_state import load_stored, make_room, stored_state
+    from mnistarena.trial.model import makes_buffers
     from mnistarena.trial.network import untied
 
     images, network = images_of(model, 8), model.trained
-    stored = load(save(untied({name: value.contiguous() for name, value in network.state_dict().items()})))
+    stored = load(save(untied({name: value.contiguous() for name, value in stored_state(network).items()})))
     twin = model.build(seed=1)
-    if trains_itself(twin):
+    if makes_buffers(twin):
         make_room(twin, stored)
     try:
-        twin.load_state_dict(stored)
+        load_stored(twin, stored)
     except RuntimeError as problem:
         raise Nonconformity(
             f"its own state dict does not fit a new one: {str(problem).splitlines()[-1].strip()}; create every "
@@ -198,14 +198,13 @@ def input_untouched(model: ModelUnderTest) -> None:
     import torch
 
     from mnistarena.engine.backbone import to_training
-    from mnistarena.engine.loss import loss_function
 
-    split, network = batches(model, 8), model.build()
+    split, network = batches(model, 8), model.build(started=True)
     images = images_of(model, 8).clone()
     before = images.clone()
     to_training(network)
     assert split.labels is not None
-    loss_function(network, recipe(model, 1), model.chain.task, output=model.output)(images, split.labels)
+    loss_of(model, network, split)(images, split.labels)
     where = "training" if not images.equal(before) else ""
     network.eval()
     with torch.inference_mode():

@@ -101,7 +101,8 @@ class OptimizerUnderTest(ComponentUnderTest):
 
         from mnistarena.engine.batches import Batches
         from mnistarena.engine.chain import Chain
-        from mnistarena.engine.training import Watch, train
+        from mnistarena.engine.training import train
+        from mnistarena.engine.watch import Watch
 
         images, labels = random_batch((1, 8, 8), 4, 48)
         pixels, classes = (255 * images).byte().numpy(), labels.numpy().astype(np.int64)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from mnistarena.engine.batches import Batches
     from mnistarena.engine.checkpoint import Checkpoints
+    from mnistarena.engine.loss import Loss
     from mnistarena.testing.model_under_test import ModelUnderTest
 
 
@@ -78,9 +79,10 @@ def to_train(model: ModelUnderTest, network: nn.Module) -> tuple[nn.Module, Batc
     import torch
 
     from mnistarena.engine import backbone
+    from mnistarena.engine.own_methods import takes_part
 
     split, parts = batches(model), backbone.frozen_parts(network)
-    whole = parts is None or split.chain.random or hasattr(network, "training_loss")
+    whole = parts is None or split.chain.random or takes_part(network)
     if whole or not backbone.is_head_of_backbone(network, images_of(model, 8), torch.autocast("cpu", enabled=False)):
         return network, split
     assert parts is not None
@@ -107,17 +109,25 @@ def answers(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
     return found.float()
 
 
+def loss_of(model: ModelUnderTest, network: nn.Module, split: Batches) -> Loss:
+    """What the short training of a network, or of its head, minimises."""
+    from mnistarena.engine.loss import loss_function
+    from mnistarena.engine.own_methods import StepContext
+
+    context = StepContext(split, 0, total=model.steps)
+    return loss_function(network, recipe(model, 1), model.chain.task, output=model.output, context=context)
+
+
 def loss(model: ModelUnderTest, network: nn.Module) -> float:
     """The mean of the training loss over all images, with a fixed seed; the network stays as it is."""
     import torch
 
     from mnistarena.engine.backbone import to_training
-    from mnistarena.engine.loss import loss_function
     from mnistarena.engine.random_state import seed_everything
     from mnistarena.engine.unchanged import unchanged
 
     part, split = to_train(model, network)
-    of_batch = loss_function(part, recipe(model, 1), model.chain.task, output=model.output)
+    of_batch = loss_of(model, part, split)
     with torch.no_grad(), unchanged(network, split.device):
         to_training(part)
         seed_everything(0)

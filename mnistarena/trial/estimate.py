@@ -13,6 +13,7 @@ from torch import nn
 from mnistarena.engine import measure
 from mnistarena.engine.batches import Batches, evaluation_size
 from mnistarena.engine.layout import place
+from mnistarena.engine.own_methods import OwnMethods, StepContext
 from mnistarena.engine.prediction import classifier_outputs, predict
 from mnistarena.engine.step import autocast
 from mnistarena.engine.training import train
@@ -33,6 +34,9 @@ SECONDS = 1.0
 SLOW_STEP = 4.0
 """Seconds of a step from which on a smaller batch is timed instead, and scaled."""
 
+STARTED = 1000
+"""Training images that a model with `on_start` prepares itself by."""
+
 SIZES = (400, 1600)
 """Images that a scikit-learn classifier is fitted on, to see how its time grows."""
 
@@ -47,7 +51,10 @@ def network_cost(context: TrialContext, model: nn.Module) -> CostEstimate:
     device, recipe = context.device, context.recipe
     amp = autocast(recipe, device)
     place(model, context.chain, device, context.note)
-    preflight(context, model)
+    images, labels = (context.array(f"train_{name}")[:STARTED] for name in ("images", "labels"))
+    few = Batches(images, labels, chain=context.chain, device=device, keep=False)
+    OwnMethods(model, StepContext(few, context.seed, total=1)).start()
+    preflight(context, model, started=True)
     n, n_validation, n_test = (len(context.array(f"{name}_labels")) for name in ("train", "validation", "test"))
     an_image = _forward_seconds(context, model, amp)
     first = max(recipe.batch_size * recipe.accumulate, FIRST_VALUES // math.prod(context.chain.task.image_shape))

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from mnistarena.engine.own_methods import METHODS
 from mnistarena.errors import TrialError
 from mnistarena.plugin.components import ModelDef, Task
 
@@ -24,6 +25,9 @@ def build_model(definition: ModelDef, params: Any, task: Task) -> Any:
     if isinstance(built, nn.Module):
         if not trains_itself(built):
             _refuse_other_protocol(built, name)
+        elif unused := [method for method in METHODS if hasattr(built, method)]:
+            raise TrialError(f"{name} has fit(training), and nothing calls its {' and '.join(unused)} then")
+        _refuse_unknown_auxiliary(built, name)
         _make_lazy_parameters(built, task)
         return built
     if trains_itself(built):
@@ -56,6 +60,22 @@ def trains_itself(model: object) -> bool:
         return False
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     return len([p for p in positional if p.default is p.empty]) == 1 and not any(p.name in "yY" for p in positional)
+
+
+def makes_buffers(model: nn.Module) -> bool:
+    """Whether a module may give its buffers their shapes in its training only."""
+    return trains_itself(model) or hasattr(model, "on_start")
+
+
+def _refuse_unknown_auxiliary(model: nn.Module, name: str) -> None:
+    named = getattr(model, "auxiliary", ())
+    known = [path for path, _ in model.named_modules() if path]
+    unknown = [one for one in named if one not in known] if not isinstance(named, str) else [named]
+    if unknown:
+        raise TrialError(
+            f"{name}: auxiliary is a list of names of modules of the model, and {unknown[0]!r} is none; it has "
+            f"{', '.join(known[:10])}"
+        )
 
 
 def _refuse_other_protocol(model: nn.Module, name: str) -> None:

@@ -18,11 +18,14 @@ from mnistarena.engine import backbone, measure, prediction
 from mnistarena.engine.batches import Batches, fits
 from mnistarena.engine.checkpoint import Checkpoints, State
 from mnistarena.engine.layout import place
+from mnistarena.engine.model_state import stored_state
 from mnistarena.engine.monitor import Monitor
+from mnistarena.engine.own_methods import takes_part
 from mnistarena.engine.packing import Arrays, Unusable
 from mnistarena.engine.prediction import Outcome, Scores
 from mnistarena.engine.step import autocast
-from mnistarena.engine.training import Watch, train
+from mnistarena.engine.training import train
+from mnistarena.engine.watch import Watch
 from mnistarena.errors import StoreError, TrialError
 from mnistarena.plugin.messages import HistoryRow, Measurements, RowAdded, StepsDone
 from mnistarena.plugin.predictions import Outputs
@@ -120,7 +123,7 @@ def _train(context: TrialContext, model: nn.Module) -> Measurements:
                 context.recipe,
                 seed=context.seed,
                 registry=context.registry,
-                watch=Watch(validate, on_row, on_step=on_step),
+                watch=Watch(validate, on_row, on_step=on_step, note=context.note),
                 checkpoints=checkpoints,
                 spent=ready.seconds,
                 spent_cpu=ready.cpu_seconds,
@@ -166,7 +169,7 @@ def prepare_data(
     seen = recipe.steps * recipe.batch_size * recipe.accumulate if recipe.steps else len(images) * (recipe.epochs or 1)
     whole = seen >= len(images)
     # Augmentations are meant for images, and groups for the model's own names.
-    own = trains_itself(model) or hasattr(model, "training_loss") or bool(recipe.augmentations or recipe.groups)
+    own = trains_itself(model) or takes_part(model) or bool(recipe.augmentations or recipe.groups)
     can_freeze = whole and not chain.random and not own
     parts = backbone.frozen_parts(model) if can_freeze else None
     if parts is not None and not _may_cut(context, model, amp):
@@ -237,7 +240,7 @@ def weights_of(model: nn.Module) -> bytes:
     """The module's state dict in safetensors' format; `TrialError` where it holds what is no tensor."""
     from safetensors.torch import save
 
-    state = model.state_dict()
+    state = stored_state(model)
     for name, value in state.items():
         if not isinstance(value, torch.Tensor):
             raise TrialError(f"its state_dict holds a {type(value).__name__}, {name}; keep it in a buffer, as a tensor")

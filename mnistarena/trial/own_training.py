@@ -101,9 +101,7 @@ class OwnTraining:
 
     def in_order(self, *, batch_size: int | None = None) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Every training image once, as it lies, without random transforms."""
-        assert self._split.labels is not None
-        for images, rows in self._split.in_order(batch_size):
-            yield images, self._split.labels[rows]
+        return self._split.labelled(batch_size)
 
     # ---- Progress
 

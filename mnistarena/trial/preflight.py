@@ -24,15 +24,18 @@ OF_LOSS = {"loss", "label_smoothing"}
 """Settings that a model's own loss takes the place of."""
 
 
-def preflight(context: TrialContext, model: nn.Module) -> None:
+def preflight(context: TrialContext, model: nn.Module, *, started: bool = False) -> None:
     """Raise `TrialError` where a model cannot be trained as it is, before time is spent on it.
 
     The model stays as it was. What is only odd, such as answers that are random, is noted. A model that trains itself
-    is not tried: it may have nothing to answer with before its training.
+    is not tried: it may have nothing to answer with before its training; nor one with `on_start`, unless that is done,
+    `started`.
     """
     if trains_itself(model):
         return
     _require_all_settings(context, model)
+    if hasattr(model, "on_start") and not started:
+        return
     images = context.array("train_images")[:SAMPLE]
     batch, _ = next(Batches(images, None, chain=context.chain, device=context.device, keep=False).in_order())
     with unchanged(model, context.device), autocast(context.recipe, context.device):

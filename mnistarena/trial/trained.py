@@ -20,7 +20,7 @@ from mnistarena.engine import prediction
 from mnistarena.engine.batches import Batches
 from mnistarena.engine.chain import Chain, build_chain
 from mnistarena.engine.layout import place
-from mnistarena.engine.model_state import make_room
+from mnistarena.engine.model_state import load_stored, make_room
 from mnistarena.engine.random_state import seed_everything
 from mnistarena.engine.seeds import derive
 from mnistarena.engine.step import autocast
@@ -34,7 +34,7 @@ from mnistarena.spec.schema import Training
 from mnistarena.store.trial_folder import CLASSIFIER, MODEL, TrialFolder
 from mnistarena.trial.classifier_file import classifier_from
 from mnistarena.trial.fitting import fit_classifier, flat, seed_classifier
-from mnistarena.trial.model import build_model, trains_itself
+from mnistarena.trial.model import build_model, makes_buffers
 
 
 @dataclass(frozen=True)
@@ -150,9 +150,9 @@ def load_bytes(trained: Trained, stored: bytes) -> Trained:
         features = math.prod(trained.chain.task.image_shape)
         return replace(trained, model=classifier_from(stored, package=trained.package, features=features))
     state = load(stored)
-    if trains_itself(trained.model):
+    if makes_buffers(trained.model):
         make_room(trained.model, state)
-    trained.model.load_state_dict(state)
+    load_stored(trained.model, state)
     place(trained.model, trained.chain, trained.device)
     trained.model.eval()
     return trained

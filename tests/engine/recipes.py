@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import pytest
 import torch
 from torch import nn
 from torch.nn import functional
@@ -14,11 +16,13 @@ from mnistarena.data.dataset import task_of
 from mnistarena.data.splits import SplitRule, split_dataset
 from mnistarena.engine.batches import Batches
 from mnistarena.engine.chain import Chain
+from mnistarena.engine.checkpoint import Checkpoints, Interrupted
 from mnistarena.engine.monitor import Monitor
 from mnistarena.engine.prediction import scores
 from mnistarena.engine.seeds import derive
 from mnistarena.engine.step import autocast
-from mnistarena.engine.training import Watch, train
+from mnistarena.engine.training import train
+from mnistarena.engine.watch import Watch
 from mnistarena.plugin.registry import built_in
 from mnistarena.spec.schema import Training
 
@@ -118,3 +122,24 @@ def same(one, other, rtol=1e-5, atol=1e-6):
     """Two models have equal parameters and buffers but for rounding."""
     for name, value in one.state_dict().items():
         torch.testing.assert_close(value, other.state_dict()[name], rtol=rtol, atol=atol, msg=name)
+
+
+def stopped_after(calls, wanted, build, registry=None):
+    """Stop a training when it asks for the n-th time whether to, and train on from the checkpoint."""
+    written, asked = [], [0]
+
+    def ask():
+        asked[0] += 1
+        return asked[0] >= calls
+
+    first = Checkpoints(lambda state, arrays: written.append((json.loads(json.dumps(state)), arrays)), asked=ask)
+    with pytest.raises(Interrupted):
+        trained(wanted, build(), registry, first)
+    torch.manual_seed(99)
+    found = written[-1][0], {name: array.copy() for name, array in written[-1][1].items()}
+    assert found[0]["step"] > 0
+    return trained(wanted, build(), registry, Checkpoints(found=found))
+
+
+def figures(rows):
+    return [{key: value for key, value in row.items() if not key.endswith("seconds")} for row in rows]

@@ -19,7 +19,8 @@ from mnistarena.engine.batches import Batches
 from mnistarena.engine.chain import Chain
 from mnistarena.engine.prediction import scores
 from mnistarena.engine.step import autocast
-from mnistarena.engine.training import Watch, train
+from mnistarena.engine.training import train
+from mnistarena.engine.watch import Watch
 from mnistarena.spec.schema import Training
 
 DIGITS = digits.load_digits(digits.NoParams(), DataContext(Path()))

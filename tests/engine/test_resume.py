@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 import torch
 from torch import nn
 
 from mnistarena import OptimizerDef, Params
-from mnistarena.engine.checkpoint import Checkpoints, Interrupted
+from mnistarena.engine.checkpoint import Checkpoints
 from mnistarena.engine.packing import Unusable
 from mnistarena.plugin.registry import Component, built_in
 
-from .recipes import loop, network, plain_network, recipe, same, trained, validated
+from .recipes import figures, loop, network, plain_network, recipe, same, stopped_after, trained, validated
 
 LAST = {"monitor": "f1_macro", "patience": 2, "select": "best", "epochs": 30}
 WILD = {"name": "sgd", "lr": 2.0}
@@ -114,27 +112,6 @@ class Registry:
         return built_in().get(kind, name)
 
 
-def stopped_after(calls, wanted, build):
-    """Stop a training when it asks for the n-th time whether to, and train on from the checkpoint."""
-    written, asked = [], [0]
-
-    def ask():
-        asked[0] += 1
-        return asked[0] >= calls
-
-    first = Checkpoints(lambda state, arrays: written.append((json.loads(json.dumps(state)), arrays)), asked=ask)
-    with pytest.raises(Interrupted):
-        trained(wanted, build(), Registry(), first)
-    torch.manual_seed(99)
-    found = written[-1][0], {name: array.copy() for name, array in written[-1][1].items()}
-    assert found[0]["step"] > 0
-    return trained(wanted, build(), Registry(), Checkpoints(found=found))
-
-
-def figures(rows):
-    return [{key: value for key, value in row.items() if not key.endswith("seconds")} for row in rows]
-
-
 @pytest.mark.parametrize("name", RECIPES)
 def test_it_continues_with_the_same_bits(name):
     wanted = recipe(**RECIPES[name])
@@ -144,7 +121,7 @@ def test_it_continues_with_the_same_bits(name):
 
     undisturbed, outcome, rows = trained(wanted, build(), Registry())
     for calls in (3, 6, 11):  # within the first epoch, at its end, and within the second or third
-        model, again, further = stopped_after(calls, wanted, build)
+        model, again, further = stopped_after(calls, wanted, build, Registry())
         for key, value in undisturbed.state_dict().items():
             assert torch.equal(model.state_dict()[key], value), f"{key}, stopped at {calls}"
         assert figures(further) == figures(rows)[-len(further) :]

@@ -22,7 +22,8 @@ from mnistarena.engine.parts import Schedule
 from mnistarena.engine.prediction import scores
 from mnistarena.engine.seeds import derive
 from mnistarena.engine.step import autocast
-from mnistarena.engine.training import Watch, train
+from mnistarena.engine.training import train
+from mnistarena.engine.watch import Watch
 from mnistarena.plugin.registry import built_in
 from mnistarena.spec.schema import Training
 
