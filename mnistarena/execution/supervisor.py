@@ -210,14 +210,16 @@ class Supervisor:
         """The result of a worker that exited without sending one."""
         one.process.join(5)
         code = one.process.exitcode
+        # The folder of an estimate is removed with it.
+        log = "" if one.submission.job.mode == "estimate" else "; see log.txt"
         if code == -signal.SIGTERM or (self.interrupts.count and code is not None and code < 0):
             return {"status": "interrupted"}
         if code is not None and code < 0:
             name = signal.Signals(-code).name
             hint = " (the system may have run out of memory)" if name == "SIGKILL" else ""
-            message = f"the process was ended by {name}{hint}; see log.txt"
+            message = f"the process was ended by {name}{hint}{log}"
         else:
-            message = f"the process exited with status {code} before it was done; see log.txt"
+            message = f"the process exited with status {code} before it was done{log}"
         return failure("failed", "WorkerDied", message, one.folder.log.tail())
 
     def _obey(self) -> None:

@@ -15,6 +15,7 @@ from mnistarena.plugin.executor import Resources
 from mnistarena.plugin.messages import ComponentIdentity, Identity
 from mnistarena.plugin.registry import Component, named_in
 from mnistarena.spec import schema, units
+from mnistarena.spec.lines import Path as KeyPath
 from mnistarena.store.records import DatasetRecord, RecipeRecord, TrainingRecord, TransformRecord
 
 Transforms = tuple[tuple[Component, Params], ...]
@@ -76,6 +77,7 @@ class Recipe:
 
     `ingredients` are the components that its training names: loss, schedule, optimizers, augmentations, monitor.
     `files` are those that the model's `build` reads beside its parameters, such as trained weights, by SHA-256.
+    `path` is where the spec has its model.
     """
 
     label: str
@@ -90,6 +92,13 @@ class Recipe:
     ingredients: tuple[Component, ...] = ()
     resources: Resources = field(default_factory=Resources)
     files: Mapping[str, Path] = field(default_factory=dict)
+    path: KeyPath = ()
+
+    @property
+    def name(self) -> str:
+        """The recipe's name to show: label and dataset, and the model where the label does not begin with it."""
+        model = "" if self.label.partition("[")[0] == self.model.name else f" (model {self.model.name})"
+        return f"{self.label}{model} on {self.data.label}"
 
     def identity(self, seed: int) -> Identity:
         """What was asked for, fully resolved: equal identities under equal conditions give equal bits."""

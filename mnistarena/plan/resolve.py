@@ -228,6 +228,7 @@ class _Resolver:
             notes=tuple(context.notes),
             resources=_resources(table.resources),
             files=context.files,
+            path=path,
         )
 
     def fits(self, model: Component, params: Params, task: Task, path: KeyPath, dataset: str) -> bool:

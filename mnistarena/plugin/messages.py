@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
-from typing_extensions import NotRequired, Required, TypedDict
+from typing_extensions import Required, TypedDict
 
 from mnistarena.environment import Conditions
 
@@ -159,12 +159,17 @@ class Measurements(TypedDict, total=False):
     resumed_at_step: Count
 
 
-class CostEstimate(TypedDict):
-    """What a whole trial will take, from a few of its steps: seconds, and bytes of memory."""
+class CostEstimate(TypedDict, total=False):
+    """What a whole trial will take, from a few of its steps: seconds, and bytes of memory.
+
+    `unknown` says why these are missing, of a model that can be trained all the same. `notes` are what was found odd.
+    """
 
     seconds: float
     memory_bytes: int
-    seconds_per_step: NotRequired[float]
+    seconds_per_step: float
+    unknown: str
+    notes: list[str]
 
 
 # ---- What a worker reports while a trial runs
@@ -182,6 +187,10 @@ class StageBegan:
     """The trial has entered a stage, such as "training" or "testing"."""
 
     stage: str
+
+
+FIRST_STEPS, ESTIMATING = "first steps", "estimating"
+"""The stages of an estimate: the model is built and its preflight passed; its first steps are done, too."""
 
 
 @dataclass(frozen=True)
