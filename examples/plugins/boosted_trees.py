@@ -67,4 +67,4 @@ def build(params, task):
 def arena_models():
     """One model."""
     summary = "boosted trees with early stopping (xgboost; Chen and Guestrin 2016)"
-    return [ModelDef("boosted-trees", summary, params=BoostedTreesParams, build=build, check=check)]
+    return [ModelDef("boosted-trees", summary, params=BoostedTreesParams, build=build, check=check, uses=())]

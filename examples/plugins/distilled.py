@@ -92,4 +92,4 @@ def build(params, task):
 def arena_models():
     """One model."""
     summary = "a small network taught by a convolutional one (Hinton et al. 2015)"
-    return [ModelDef("distilled", summary, params=DistilledParams, build=build)]
+    return [ModelDef("distilled", summary, params=DistilledParams, build=build, uses=("epochs", "batch_size"))]

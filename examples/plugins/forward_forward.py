@@ -87,4 +87,5 @@ def build(params, task):
 def arena_models():
     """One model; goodness is no probability."""
     summary = "layers that learn by themselves from right and wrong labels (Hinton 2022)"
-    return [ModelDef("forward-forward", summary, params=ForwardForwardParams, build=build, output="scores")]
+    uses = ("epochs", "batch_size")
+    return [ModelDef("forward-forward", summary, params=ForwardForwardParams, build=build, output="scores", uses=uses)]

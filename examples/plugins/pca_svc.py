@@ -25,4 +25,6 @@ def build(params, task):
 def arena_models():
     """One model; neither step draws anything."""
     summary = "principal components and a support vector machine (scikit-learn's Pipeline)"
-    return [ModelDef("pca-svc", summary, params=PcaSvcParams, build=build, output="labels", deterministic=True)]
+    return [
+        ModelDef("pca-svc", summary, params=PcaSvcParams, build=build, output="labels", deterministic=True, uses=())
+    ]

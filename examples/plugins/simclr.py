@@ -96,4 +96,4 @@ def build(params, task):
 def arena_models():
     """One model."""
     summary = "contrastive features of two views, then a linear head (Chen et al. 2020)"
-    return [ModelDef("simclr", summary, params=SimclrParams, build=build)]
+    return [ModelDef("simclr", summary, params=SimclrParams, build=build, uses=("epochs", "batch_size"))]

@@ -22,7 +22,7 @@ COMMANDS = {
     "verify": "Recompute a run's figures, train a sample again: bit-identical or not.",
     "clean": "Free the disk of what no report needs.",
     "plan": "Show the trials a spec expands to.",
-    "validate": "Check a spec, without running anything.",
+    "validate": "Check a spec, without a run; with --deep its models, too.",
     "schema": "The JSON Schema of a spec, by which editors complete and check it.",
     "list": "List models, datasets, transforms, metrics, executors and plugins.",
     "show": "Show a component's parameters: type, default, meaning.",

@@ -12,16 +12,17 @@ from mnistarena import environment
 from mnistarena.data.arrays import write_arrays
 from mnistarena.environment import Conditions
 from mnistarena.execution.cores import Cores
+from mnistarena.execution.faults import fault
 from mnistarena.execution.supervisor import Supervisor
 from mnistarena.execution.workers import Workers
 from mnistarena.plan.contents import Plan
 from mnistarena.plan.recipe import LoadedDataset, Recipe, Trial
-from mnistarena.plugin.executor import Job, Submission
-from mnistarena.plugin.messages import Result, error_message
+from mnistarena.plugin.executor import Job, Reports, Submission
+from mnistarena.plugin.messages import ESTIMATING, Event, Result, StageBegan
 from mnistarena.text import byte_size, unique_slug
 
 LIMIT = 120.0
-"""Seconds that a recipe may be tried for; after that it is reported as slow."""
+"""Seconds that a recipe may be tried for, or its own time limit where that is shorter."""
 
 BUDGET = 300.0
 """Seconds after which no further recipe is tried."""
@@ -35,12 +36,18 @@ STARTING = 0.5
 
 @dataclass(frozen=True)
 class Estimate:
-    """One trial of a recipe: `seconds` from start to end, `memory` in bytes; or why they are not known."""
+    """One trial of a recipe: `seconds` from start to end, `memory` in bytes.
+
+    They are missing where there is a `problem`, which every trial of the recipe would fail of, or where they are
+    `unknown` for another reason. `notes` are what is odd about the model.
+    """
 
     seconds: float | None = None
     memory: int | None = None
     _: KW_ONLY
     problem: str | None = None
+    unknown: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,11 +76,17 @@ class PlanEstimate:
 
 
 def estimate_plan(
-    plan: Plan, workers: Workers, conditions: Conditions, tried: Callable[[Recipe, Estimate], None]
+    plan: Plan,
+    workers: Workers,
+    conditions: Conditions,
+    tried: Callable[[Recipe, Estimate], None],
+    *,
+    budget: float = BUDGET,
 ) -> PlanEstimate:
     """Try one trial of each recipe in a worker of its own, as many at a time as the run would have.
 
-    `tried` is told of each. A recipe that fails or takes too long says so in its estimate; nothing is raised.
+    `tried` is told of each. A recipe that fails or takes too long says so in its estimate; nothing is raised. After
+    `budget` seconds no further one is tried.
     """
     by_recipe: dict[tuple[str, str], list[Trial]] = {}
     for trial in plan.trials():
@@ -86,17 +99,24 @@ def estimate_plan(
             write_arrays(data.dataset, data.split, _arrays_folder(data, folder))
 
         def submissions() -> Iterator[Submission]:
-            until = time.monotonic() + BUDGET
+            until = time.monotonic() + budget
             for number, trials in enumerate(by_recipe.values()):
                 if time.monotonic() < until:
                     yield _submission(trials[0], folder, number, conditions, plan)
 
-        supervisor = Supervisor(workers, conditions["jobs"], cores=cores)
+        stages: dict[tuple[str, str], str] = {}
+
+        def tell(trial: Trial, event: Event) -> None:
+            if isinstance(event, StageBegan):
+                stages[_key(trial.recipe)] = event.stage
+
+        supervisor = Supervisor(workers, conditions["jobs"], reports=Reports(tell), cores=cores)
         for submission, result in supervisor.results(submissions()):
-            one, first = _estimate(result), submission.key
-            tried(first.recipe, one)
-            found |= {trial.id: one for trial in by_recipe[_key(first.recipe)]}
-    late = Estimate(problem=f"not tried: the recipes before it took {BUDGET:.0f} s")
+            recipe = submission.key.recipe
+            one = _estimate(result, recipe, stages.get(_key(recipe)))
+            tried(recipe, one)
+            found |= {trial.id: one for trial in by_recipe[_key(recipe)]}
+    late = Estimate(unknown=f"not tried: the recipes before it took {budget:.0f} s")
     return PlanEstimate(conditions, {trial.id: found.get(trial.id, late) for trial in plan.trials()})
 
 
@@ -123,16 +143,27 @@ def _submission(trial: Trial, folder: Path, number: int, conditions: Conditions,
         files=trial.recipe.files,
         plugins=plan.registry.files,
     )
-    return Submission(trial, job, seconds=LIMIT)
+    return Submission(trial, job, seconds=_limit(trial.recipe))
 
 
-def _estimate(result: Result) -> Estimate:
-    if result["status"] == "done":
-        cost = result["cost"]
-        return Estimate(STARTING + cost["seconds"], cost["memory_bytes"])
-    if result["status"] == "timeout":
-        return Estimate(problem=f"not known after {LIMIT:.0f} s: a few steps alone take longer")
-    return Estimate(problem=error_message(result, "stopped").strip().partition("\n")[0])
+def _limit(recipe: Recipe) -> float:
+    """Seconds that a recipe may be tried for."""
+    return min(LIMIT, recipe.time_limit or LIMIT)
+
+
+def _estimate(result: Result, recipe: Recipe, stage: str | None) -> Estimate:
+    """What a worker found out; `stage` is the last one that it began, and None before the preflight has passed."""
+    cost, limit = result.get("cost", {}), _limit(recipe)
+    notes = tuple(cost.get("notes", ()))
+    if "seconds" in cost:
+        return Estimate(STARTING + cost["seconds"], cost["memory_bytes"], notes=notes)
+    if cost:
+        return Estimate(unknown=cost["unknown"], notes=notes)
+    if result["status"] == "timeout" and stage is not None:
+        return Estimate(unknown=f"not known after {limit:g} s: a few steps alone take longer")
+    sentence = fault(result, recipe, limit)
+    # Later steps than the first are taken by a short schedule of their own: what they do, a trial need not do.
+    return Estimate(unknown=sentence) if stage == ESTIMATING else Estimate(problem=sentence)
 
 
 def advice(estimate: PlanEstimate, plan: Plan) -> list[str]:

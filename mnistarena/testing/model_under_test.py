@@ -58,6 +58,8 @@ class ModelUnderTest(ComponentUnderTest):
         self.wanted_shape = as_shape(image_shape)
         self.steps, self.learning_rate, self.n_images = steps, learning_rate, images
         self.transforms = _transforms(transforms, registry or installed()) if transforms else []
+        self.read: set[str] = set()
+        """Keys of [training] that a model which trains itself has read so far."""
 
     @property
     def output(self) -> Output:

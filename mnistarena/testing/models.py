@@ -26,6 +26,7 @@ OF_FAMILY = {
     "seed-matters": "another seed gives other numbers, unless it says deterministic=True",
     "evaluation-repeats": "an image gets the same answer twice",
     "evaluation-alone": "an answer does not depend on the other images of the batch",
+    "uses": "uses names every key of [training] that its own training reads",
     "state": "what was learnt is in the state dict",
     "resumes": "an interrupted training goes on with the same bits",
     "input-untouched": "the model does not change the images",

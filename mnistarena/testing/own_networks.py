@@ -49,6 +49,22 @@ def learns(model: ModelUnderTest) -> None:
         )
 
 
+def uses(model: ModelUnderTest) -> None:
+    """`uses` names every key of [training] that its own training reads."""
+    _ = model.trained  # whose training reads them
+    said, read = model.definition.uses, tuple(sorted(model.read))
+    if said is None:
+        raise Nonconformity(
+            f"its fit(training) read {', '.join(read) or 'nothing'} of [training], and its ModelDef does not say so: "
+            f"changing any other setting would train it again. Write uses={read} in its ModelDef"
+        )
+    if missing := sorted(model.read.difference(said)):
+        raise Nonconformity(
+            f"its fit(training) read {', '.join(missing)} of [training], which uses leaves out: each of its trials "
+            f"would fail there. Write uses={tuple(sorted({*said, *read}))} in its ModelDef"
+        )
+
+
 def input_untouched(model: ModelUnderTest) -> None:
     """Forward in evaluation mode does not change the images."""
     import torch
@@ -72,6 +88,7 @@ FAMILY = Family(
         "seed-matters": repetition.seed_matters,
         "evaluation-repeats": repetition.evaluation_repeats,
         "evaluation-alone": networks.evaluation_alone,
+        "uses": uses,
         "state": networks.state,
         "resumes": resumes,
         "input-untouched": input_untouched,

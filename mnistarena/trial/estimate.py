@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from mnistarena.data.splits import stratified
 from mnistarena.engine import measure
 from mnistarena.engine.batches import Batches, evaluation_size
 from mnistarena.engine.layout import place
@@ -18,9 +19,9 @@ from mnistarena.engine.prediction import classifier_outputs, predict
 from mnistarena.engine.step import autocast
 from mnistarena.engine.training import train
 from mnistarena.errors import TrialError
-from mnistarena.plugin.messages import CostEstimate
+from mnistarena.plugin.messages import ESTIMATING, FIRST_STEPS, CostEstimate
 from mnistarena.trial.context import TrialContext
-from mnistarena.trial.fitting import fit_classifier, flat
+from mnistarena.trial.fitting import Features, fit_classifier, flat, seed_classifier
 from mnistarena.trial.model import trains_itself
 from mnistarena.trial.network import prepare_data
 from mnistarena.trial.preflight import preflight
@@ -44,17 +45,27 @@ SIZES = (400, 1600)
 def network_cost(context: TrialContext, model: nn.Module) -> CostEstimate:
     """Seconds and memory of a whole trial of a torch module, and seconds of a step.
 
-    Raises `TrialError` where the model trains itself: its steps are not the engine's.
+    They are unknown where the model trains itself: its steps are not the engine's. Raises what a trial would raise.
     """
+    before = len(context.notes)
+    place(model, context.chain, context.device, context.note)
+    if not trains_itself(model):
+        images, labels = (context.array(f"train_{name}")[:STARTED] for name in ("images", "labels"))
+        few = Batches(images, labels, chain=context.chain, device=context.device, keep=False)
+        OwnMethods(model, StepContext(few, context.seed, total=1)).start()
+    preflight(context, model, started=True)
+    notes = context.notes[before:]
     if trains_itself(model):
-        raise TrialError("it trains itself: how long its fit(training) takes is known after its first trial")
+        unknown = "it trains itself: how long its fit(training) takes is known after its first trial"
+        return {"unknown": unknown, "notes": notes}
+    context.begin(FIRST_STEPS)
+    return {**_training_cost(context, model), "notes": notes}
+
+
+def _training_cost(context: TrialContext, model: nn.Module) -> CostEstimate:
+    """The same of a module that the engine trains, after its preflight."""
     device, recipe = context.device, context.recipe
     amp = autocast(recipe, device)
-    place(model, context.chain, device, context.note)
-    images, labels = (context.array(f"train_{name}")[:STARTED] for name in ("images", "labels"))
-    few = Batches(images, labels, chain=context.chain, device=device, keep=False)
-    OwnMethods(model, StepContext(few, context.seed, total=1)).start()
-    preflight(context, model, started=True)
     n, n_validation, n_test = (len(context.array(f"{name}_labels")) for name in ("train", "validation", "test"))
     an_image = _forward_seconds(context, model, amp)
     first = max(recipe.batch_size * recipe.accumulate, FIRST_VALUES // math.prod(context.chain.task.image_shape))
@@ -96,6 +107,7 @@ def _step_seconds(context: TrialContext, model: nn.Module, split: Batches, batch
         return float(found["train_seconds"]) / steps
 
     a_step = seconds_of(2)
+    context.begin(ESTIMATING)
     if a_step < SLOW_STEP / 2:
         a_step = seconds_of(max(3, min(200, math.ceil(SECONDS / a_step))))
     return a_step
@@ -118,29 +130,44 @@ def _forward_seconds(context: TrialContext, model: nn.Module, amp: torch.autocas
 
 def classifier_cost(context: TrialContext, classifier: Any) -> CostEstimate:
     """The same of a scikit-learn classifier: two small fits, and the power by which their times grow."""
-    images, labels = (context.array(f"train_{name}") for name in ("images", "labels"))
-    rows = np.random.default_rng(0).permutation(len(images))
-    sizes = [min(size, len(images)) for size in SIZES]
-    held_labels = np.array(context.array("validation_labels")[: SIZES[0]])
-    held = (
-        flat(context.array("validation_images")[: SIZES[0]], context.chain)
-        if len(held_labels)
-        else np.empty((0, 0), np.float32)
-    )
-    times = []
-    for size in sizes:
-        few = np.sort(rows[:size])
-        features = flat(images[few], context.chain)
-        began = time.perf_counter()
-        fitted = fit_classifier(classifier, features, np.array(labels[few]), held=(held, held_labels))
-        times.append(max(1e-4, time.perf_counter() - began))
+    seed_classifier(classifier, context.chain, context.seed)
+    fitted, features, times = _small_fits(context, classifier)
     began = time.perf_counter()
     classifier_outputs(fitted, features, context.chain.task.n_classes, context.output)
     an_image = (time.perf_counter() - began) / len(features)
-    grown = math.log(times[1] / times[0]) / math.log(sizes[1] / sizes[0]) if sizes[1] > sizes[0] else 1.0
-    n_validation, n_test = (len(context.array(f"{name}_labels")) for name in ("validation", "test"))
+    context.begin(ESTIMATING)
+    n, n_validation, n_test = (len(context.array(f"{name}_labels")) for name in ("train", "validation", "test"))
+    smallest, largest = min(times), max(times)
+    grown = math.log(times[largest] / times[smallest]) / math.log(largest / smallest) if largest > smallest else 1.0
     power = min(3.0, max(1.0, grown))
     return {
-        "seconds": times[1] * (len(images) / sizes[1]) ** power + an_image * (5000 + n_validation + n_test),
-        "memory_bytes": int(measure.peak_memory_bytes() + features.nbytes / len(features) * len(images)),
+        "seconds": times[largest] * (n / largest) ** power + an_image * (5000 + n_validation + n_test),
+        "memory_bytes": int(measure.peak_memory_bytes() + features.nbytes / len(features) * n),
     }
+
+
+def _small_fits(context: TrialContext, classifier: Any) -> tuple[Any, Features, dict[int, float]]:
+    """The classifier fitted to some images, their features, and the seconds of each fit by the number of its images.
+
+    One that raises on few images, as a PCA of many components does, is fitted to all: that is what its trial does.
+    """
+    images, labels = context.array("train_images"), np.array(context.array("train_labels"))
+    held = np.array(context.array("validation_labels")[: SIZES[0]])
+    held_features = np.empty((0, 0), np.float32)
+    if len(held):
+        held_features = flat(context.array("validation_images")[: SIZES[0]], context.chain)
+    times: dict[int, float] = {}
+    sizes = list(SIZES)
+    while sizes:
+        rows = stratified(labels, sizes.pop(0), 0)
+        features = flat(images[rows], context.chain)
+        began = time.perf_counter()
+        try:
+            fitted = fit_classifier(classifier, features, labels[rows], held=(held_features, held))
+            times[len(rows)] = max(1e-4, time.perf_counter() - began)
+        except Exception as problem:
+            if isinstance(problem, TrialError) or times or len(rows) == len(images):
+                raise
+            sizes = sizes or [len(images)]
+        context.begin(FIRST_STEPS)
+    return fitted, features, times

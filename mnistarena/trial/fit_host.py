@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 
 import torch
 
@@ -20,7 +20,10 @@ def _ignore(*news: object) -> None:
 
 @dataclass(frozen=True)
 class Host:
-    """Where a model trains itself: in a trial, which has a folder and listens, or in a check."""
+    """Where a model trains itself: in a trial, which has a folder and listens, or in a check.
+
+    `read` are the keys of [training] that the model has read.
+    """
 
     chain: Chain
     recipe: Training
@@ -29,6 +32,7 @@ class Host:
     seed: int
     output: Output
     uses: Collection[str] | None = None
+    read: set[str] = field(default_factory=set)
     folder: TrialFolder | None = None
     send: Send = _ignore
     note: Callable[[str], None] = _ignore

@@ -45,6 +45,6 @@ def fit_in(host: Host, model: nn.Module, *, split: Batches, held: Batches, check
     if not training.resumed:
         checkpoints.found = None
     if host.uses is None:
-        read = ", ".join(sorted(training.read)) or "nothing"
+        read = ", ".join(sorted(host.read)) or "nothing"
         host.note(f"it trains itself, and read of [training]: {read}; say so by uses= in its ModelDef")
     return training.outcome()

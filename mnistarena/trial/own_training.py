@@ -41,8 +41,6 @@ class OwnTraining:
         self.device, self.seed = host.device, host.seed
         self.steps_done, self.note = 0, host.note
         self.resumed = False
-        self.read: set[str] = set()
-        """Keys of [training] that the model has read."""
         self._host, self._model, self._split, self._held = host, model, split, held
         self._checkpoints = checkpoints
         self._begun = 0
@@ -62,7 +60,7 @@ class OwnTraining:
             raise TrialError(
                 f'fit(training) reads training.{name}, which "uses" in its ModelDef leaves out; add it there'
             )
-        self.read.add(name)
+        self._host.read.add(name)
         return getattr(self._host.recipe, name)
 
     # ---- Data

@@ -9,6 +9,8 @@ import signal
 
 import pytest
 
+from mnistarena.testing import checks
+
 from ..helpers import ROOT, bits, by_label, wait_for
 
 FOLDER = ROOT / "examples" / "plugins"
@@ -80,6 +82,13 @@ def test_an_example_is_short_and_in_the_table(path):
     assert re.search(rf"^\| \[`{path.name}`\].* {lines} \|$", (FOLDER / "README.md").read_text(), re.M)
 
 
+@pytest.mark.parametrize("name", ["distilled", "forward_forward", "simclr"])
+def test_an_example_that_trains_itself_declares_what_it_reads(name):
+    found = checks(name.replace("_", "-"), plugins=[FOLDER / f"{name}.py"])
+    (outcome,) = [check.outcome() for check in found if check.name == "uses"]
+    assert outcome.status == "passed", outcome.message
+
+
 @pytest.fixture
 def arguments(tmp_path):
     """The zoo in small. Each network waits at its third batch, unless the file `go` is there."""
@@ -116,6 +125,7 @@ def test_all_are_trained_on_one_leaderboard_and_go_on_after_a_kill_with_the_same
     assert set(found) == set(labels())
     for label, record in found.items():
         assert record["status"] == "done", record
+        assert not any("say so by uses=" in note for note in record["notes"])
         assert label in done.out.partition("training\n")[2]
         assert record["metrics"]["accuracy"] >= LEAST.get(label, 0), record["metrics"]
     assert {label for label, record in found.items() if record["metrics"].get("log_loss") is None} == {

@@ -287,7 +287,9 @@ def test_arena_check_prints_a_line_a_promise_and_fails_where_one_is_broken(arena
     assert 'no component called "padd" is installed; did you mean "pad"?' in unknown.err
 
 
-def trained_by_itself(change="", kept="self.register_buffer('shift', torch.zeros(10))"):
+def trained_by_itself(
+    change="", kept="self.register_buffer('shift', torch.zeros(10))", *, uses=("epochs", "batch_size")
+):
     """A model with fit(training); `change` is done in each epoch, `kept` in its constructor."""
     import torch
     from torch import nn
@@ -321,7 +323,7 @@ def trained_by_itself(change="", kept="self.register_buffer('shift', torch.zeros
 
         return Network()
 
-    return model(build)
+    return model(build, uses=uses)
 
 
 def test_a_model_that_trains_itself_is_checked_by_its_own_training():
@@ -331,6 +333,22 @@ def test_a_model_that_trains_itself_is_checked_by_its_own_training():
     assert "register_buffer" in outside["state"]
     untrained = failures(trained_by_itself("torch.nn.init.zeros_(self.layers[3].weight)"))
     assert set(untrained) == {"learns"}
+
+
+@pytest.mark.parametrize(
+    ("uses", "sentence"),
+    [
+        (None, "its ModelDef does not say so"),
+        (("batch_size", "loss"), "fit(training) read epochs of [training], which"),
+    ],
+)
+def test_settings_that_a_training_reads_and_does_not_declare_are_named_with_what_to_write(uses, sentence):
+    (check,) = [check for check in checks(trained_by_itself(uses=uses)) if check.name == "uses"]
+    status, message = check.outcome()
+    assert status == "failed"
+    assert sentence in message
+    wanted = ("batch_size", "epochs") if uses is None else ("batch_size", "epochs", "loss")
+    assert message.endswith(f"Write uses={wanted} in its ModelDef")
 
 
 def test_a_module_that_cannot_be_copied_and_a_second_stage_pass_and_lost_attributes_fail():

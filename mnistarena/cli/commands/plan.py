@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from mnistarena.execution.estimate import PlanEstimate
     from mnistarena.plan.contents import Plan
     from mnistarena.plan.recipe import Recipe
-    from mnistarena.plugin.executor import ExecutorContext
 
 
 @click.command("plan")
@@ -42,6 +41,9 @@ def command(
     The estimate comes from a few real steps of each recipe on this machine; it warns of what takes hours.
     Downloads data and weights where they are missing, as a run would: an identity contains their digests.
     """
+    from rich.console import Console
+
+    from mnistarena.cli.trying import try_recipes
     from mnistarena.plan.lookup import registry_for
     from mnistarena.plan.resolve import resolve
     from mnistarena.plugin.executor import ExecutorContext
@@ -50,33 +52,13 @@ def command(
     loaded = load_spec(spec, overrides, plugins)
     plan = resolve(loaded, registry_for(loaded), only=only)
     context = ExecutorContext(device, jobs, threads=threads)
-    estimate = None if no_estimate else _estimate(plan, context)
+    # Its own lines are for standard output, which may be read by a program.
+    console = Console(stderr=True, highlight=False)
+    estimate = None if no_estimate else try_recipes(plan, context, console)
     if as_json:
         click.echo(json.dumps(_described(plan, estimate), indent=2, ensure_ascii=False))
     else:
         _show(plan, estimate, spec)
-
-
-def _estimate(plan: Plan, context: ExecutorContext) -> PlanEstimate:
-    """Measure, and say on standard error which recipe is tried."""
-    from rich.console import Console
-
-    from mnistarena.execution.capacity import choose_conditions
-    from mnistarena.execution.estimate import estimate_plan
-    from mnistarena.execution.workers import Workers
-    from mnistarena.plugin.executor import Workload
-
-    workers, console = Workers(), Console(stderr=True, highlight=False)
-    work = Workload(len(plan.trials()), plan.benchmark.timing == "exclusive")
-    status = console.status("a few steps of each recipe, to see how long they take …")
-    try:
-        with status:
-            conditions = choose_conditions(workers, work, context)
-            return estimate_plan(
-                plan, workers, conditions, lambda recipe, one: status.update(f"{recipe.label} on {recipe.data.label}")
-            )
-    finally:
-        workers.close()
 
 
 def _described(plan: Plan, estimate: PlanEstimate | None) -> dict[str, Any]:
@@ -85,7 +67,13 @@ def _described(plan: Plan, estimate: PlanEstimate | None) -> dict[str, Any]:
     if estimate is not None:
         for trial in described["trials"]:
             one = estimate.trials[trial["id"]]
-            trial["estimate"] = {"seconds": one.seconds, "memory_bytes": one.memory, "problem": one.problem}
+            trial["estimate"] = {
+                "seconds": one.seconds,
+                "memory_bytes": one.memory,
+                "problem": one.problem,
+                "unknown": one.unknown,
+                "notes": list(one.notes),
+            }
         described["conditions"] = estimate.conditions
         described["estimate"] = {"seconds": estimate.seconds, "memory_bytes": estimate.memory}
     return described
@@ -102,14 +90,14 @@ def _show(plan: Plan, estimate: PlanEstimate | None, spec: str) -> None:
     console.print(_table(plan, estimate))
     for note in dict.fromkeys(note for recipe in plan.recipes for note in recipe.notes):
         console.print(Text(f"note: {note}", style="yellow"))
-    known = estimate.trials if estimate else {}
-    problems = {
-        trial.recipe.label: problem
-        for trial in plan.trials()
-        if trial.id in known and (problem := known[trial.id].problem)
-    }
-    for label, problem in problems.items():
-        console.print(Text(f"note: {label} could not be estimated: {visible(problem)}", style="yellow"))
+    known = {trial.recipe.name: estimate.trials[trial.id] for trial in plan.trials()} if estimate else {}
+    for name, one in known.items():
+        for note in one.notes:
+            console.print(Text(f"note: {name}: {visible(note)}", style="yellow"))
+        if one.unknown:
+            console.print(Text(f"note: {name} could not be estimated: {visible(one.unknown)}", style="yellow"))
+        if one.problem:
+            console.print(Text(f"problem: {name}: {visible(one.problem)}", style="bold red"))
     _print_total(console, plan, estimate)
     if estimate is not None:
         for sentence in advice(estimate, plan):
