@@ -29,8 +29,9 @@ CPU = torch.device("cpu")
 SEED = 4
 
 
-def batches(rows=PARTS.train, task=TASK):
-    return Batches(DIGITS.train_images[rows], DIGITS.train_labels[rows], chain=Chain([], task), device=CPU, keep=True)
+def batches(rows=PARTS.train, task=TASK, chain=None):
+    chain = chain or Chain([], task)
+    return Batches(DIGITS.train_images[rows], DIGITS.train_labels[rows], chain=chain, device=CPU, keep=True)
 
 
 def network(dropout=0.0):

@@ -9,11 +9,13 @@ import torch
 from torch import nn
 
 from mnistarena import OptimizerDef, Params
+from mnistarena.builtin import trivial_augment
+from mnistarena.engine.chain import Chain
 from mnistarena.engine.checkpoint import Checkpoints, Interrupted
 from mnistarena.engine.packing import Unusable
 from mnistarena.plugin.registry import Component, built_in
 
-from .recipes import loop, network, plain_network, recipe, same, trained, validated
+from .recipes import TASK, batches, loop, network, plain_network, recipe, same, trained, validated
 
 LAST = {"monitor": "f1_macro", "patience": 2, "select": "best", "epochs": 30}
 WILD = {"name": "sgd", "lr": 2.0}
@@ -114,7 +116,7 @@ class Registry:
         return built_in().get(kind, name)
 
 
-def stopped_after(calls, wanted, build):
+def stopped_after(calls, wanted, build, split=None):
     """Stop a training when it asks for the n-th time whether to, and train on from the checkpoint."""
     written, asked = [], [0]
 
@@ -124,11 +126,11 @@ def stopped_after(calls, wanted, build):
 
     first = Checkpoints(lambda state, arrays: written.append((json.loads(json.dumps(state)), arrays)), asked=ask)
     with pytest.raises(Interrupted):
-        trained(wanted, build(), Registry(), first)
+        trained(wanted, build(), Registry(), first, split)
     torch.manual_seed(99)
     found = written[-1][0], {name: array.copy() for name, array in written[-1][1].items()}
     assert found[0]["step"] > 0
-    return trained(wanted, build(), Registry(), Checkpoints(found=found))
+    return trained(wanted, build(), Registry(), Checkpoints(found=found), split)
 
 
 def figures(rows):
@@ -150,6 +152,23 @@ def test_it_continues_with_the_same_bits(name):
         assert figures(further) == figures(rows)[-len(further) :]
         assert again["selected_epoch"] == outcome["selected_epoch"]
         assert again["epochs"] == outcome["epochs"]
+
+
+def test_what_a_library_draws_for_an_image_continues_with_the_same_bits():
+    (definition,) = trivial_augment.arena_transforms()
+    wanted = recipe(epochs=2)
+
+    def augmented():
+        return batches(chain=Chain([(definition, Params())], TASK))
+
+    # Dropout draws from the streams that the transform's draws go through.
+    undisturbed, _, rows = trained(wanted, network(dropout=0.3), Registry(), split=augmented())
+    for calls in (3, 9):  # within the first epoch and within the second
+        model, _, further = stopped_after(calls, wanted, lambda: network(dropout=0.3), augmented())
+        same(model, undisturbed, rtol=0, atol=0)
+        assert figures(further) == figures(rows)[-len(further) :]
+    plain, _, _ = trained(wanted, network(dropout=0.3), Registry())
+    assert not torch.equal(plain.state_dict()["0.weight"], undisturbed.state_dict()["0.weight"])
 
 
 def test_the_figures_are_worth_comparing():
