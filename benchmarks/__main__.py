@@ -15,7 +15,19 @@ from pathlib import Path
 from benchmarks.rows import Row
 from mnistarena import environment
 
-NAMES = ("training", "seeds", "example", "vit", "record", "backbone", "overheads", "affinity", "cluster", "gpu")
+NAMES = (
+    "training",
+    "seeds",
+    "example",
+    "vit",
+    "record",
+    "backbone",
+    "overheads",
+    "affinity",
+    "cluster",
+    "adapters",
+    "gpu",
+)
 RESULTS = Path(__file__).parent / "RESULTS.md"
 
 

@@ -38,6 +38,8 @@ _HOME = {
     "FitContext": "plugin.fit",
     "TrainingContext": "plugin.fit",
     "hookimpl": "plugin.hooks",
+    "per_image": "engine.adapters",
+    "drawing_from": "engine.adapters",
     "run": "api",
     "load_run": "api",
     "Run": "api",
@@ -58,6 +60,7 @@ __all__ = [*_HOME, "__version__"]
 
 if TYPE_CHECKING:
     from mnistarena.api import Run as Run, TrialResult as TrialResult, load_run as load_run, run as run
+    from mnistarena.engine.adapters import drawing_from as drawing_from, per_image as per_image
     from mnistarena.errors import (
         ArenaError as ArenaError,
         DataError as DataError,

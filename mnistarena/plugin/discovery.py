@@ -53,6 +53,7 @@ BUILTIN = {
     "arrays": "builtin.datasets.arrays",
     "transforms": "builtin.transforms",
     "corruptions": "builtin.corruptions",
+    "trivial-augment": "builtin.trivial_augment",
     "metrics": "builtin.metrics",
     "optimizers": "builtin.optimizers",
     "losses": "builtin.losses",

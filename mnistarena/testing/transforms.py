@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mnistarena.plugin.components import Shape, Task, TransformDef
 from mnistarena.testing.check import Check, Nonconformity, NotApplicable, shape_text
 from mnistarena.testing.component import ComponentUnderTest, as_shape
+from mnistarena.testing.tensors import refuse_global_draws
 
 if TYPE_CHECKING:
     import torch
 
 SHAPES: tuple[Shape, ...] = ((1, 28, 28), (3, 32, 32), (1, 8, 8), (3, 9, 12))
 BATCH = 8
+SEEDS = 4
+ADVICE = (
+    "draw from the generator that is passed in: torch.rand(…, generator=generator); a library's function does so "
+    "through mnistarena.per_image"
+)
 
 
 class TransformUnderTest(ComponentUnderTest):
@@ -71,13 +77,11 @@ class TransformUnderTest(ComponentUnderTest):
                 raise NotApplicable('shape() fails: see "shape"') from problem
         raise NotApplicable(f"it refuses the images ({refused}): give image_shape=")
 
-    def apply(self, images: torch.Tensor, seed: int = 0) -> torch.Tensor:
-        """Images through the transform, built for their shape."""
-        import torch
-
-        _, channels, height, width = images.shape
+    def build(self, shape: Shape) -> Callable[[torch.Tensor, torch.Generator], torch.Tensor]:
+        """The transform, built for images of a shape."""
+        channels = shape[0]
         task = Task(
-            (channels, height, width),
+            shape,
             10,
             class_names=tuple("0123456789"),
             n_train=100,
@@ -85,7 +89,14 @@ class TransformUnderTest(ComponentUnderTest):
             std=(0.3,) * channels,
             class_counts=(10,) * 10,
         )
-        return self.definition.build(self.params, task)(images, torch.Generator().manual_seed(seed))
+        return self.definition.build(self.params, task)
+
+    def apply(self, images: torch.Tensor, seed: int = 0) -> torch.Tensor:
+        """Images through the transform, built for their shape."""
+        import torch
+
+        _, channels, height, width = images.shape
+        return self.build((channels, height, width))(images, torch.Generator().manual_seed(seed))
 
     def images(self, n: int = BATCH, shape: Shape | None = None) -> torch.Tensor:
         """Random images `(n, C, H, W)` in [0, 1], the same at each call."""
@@ -144,21 +155,20 @@ class TransformUnderTest(ComponentUnderTest):
             raise Nonconformity(f"{changed} values of the given images were changed; work on a copy")
 
     def check_repeatable(self) -> None:
-        """The same generator gives the same results, whatever the state of torch's global generator."""
+        """The same generator gives the same results, each time it is called, and no other stream is drawn from."""
         import torch
 
-        results = []
-        for state in (1, 2):
-            torch.manual_seed(state)
-            results.append(self.apply(self.images(), seed=5))
+        refuse_global_draws(lambda: self.apply(self.images(), seed=5), ADVICE)
+        apply = self.build(self.image_shape)
+        results = [apply(self.images(), torch.Generator().manual_seed(5)) for _ in range(2)]
         if not results[0].equal(results[1]):
             raise Nonconformity(
-                f"the same generator gave other images: they differ by up to {_difference(*results):.3g}; draw from "
-                "the generator that is passed in: torch.rand(…, generator=generator)"
+                f"called twice with the same generator, it gave other images: they differ by up to "
+                f"{_difference(*results):.3g}; {ADVICE}"
             )
 
     def check_random(self) -> None:
-        """A random transform draws for each image; one that is not random draws nothing."""
+        """A random transform draws for each image, anew for each seed; one that is not random draws nothing."""
         import torch
 
         torch.manual_seed(1)
@@ -171,15 +181,14 @@ class TransformUnderTest(ComponentUnderTest):
                 )
             return
         same = self.images(1).expand(BATCH, -1, -1, -1).contiguous()
-        for seed in range(4):
-            made = self.apply(same, seed=seed)
-            if not made.equal(made[:1].expand_as(made)):
-                break
-        else:
+        made = [self.apply(same, seed=seed) for seed in range(SEEDS)]
+        if all(one.equal(one[:1].expand_as(one)) for one in made):
             raise Nonconformity(
-                f"{BATCH} equal images became {BATCH} equal images, with each of 4 seeds; draw for each image: "
+                f"{BATCH} equal images became {BATCH} equal images, with each of {SEEDS} seeds; draw for each image: "
                 "torch.rand(len(images), …)"
             )
+        if all(one.equal(made[0]) for one in made):
+            raise Nonconformity(f"{SEEDS} seeds gave the same images; {ADVICE}")
 
     def check_alone(self) -> None:
         """An image alone gives the same result as in a batch."""

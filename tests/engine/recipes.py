@@ -33,8 +33,9 @@ CPU = torch.device("cpu")
 SEED = 4
 
 
-def batches(rows=PARTS.train, task=TASK):
-    return Batches(DIGITS.train_images[rows], DIGITS.train_labels[rows], chain=Chain([], task), device=CPU, keep=True)
+def batches(rows=PARTS.train, task=TASK, chain=None):
+    chain = chain or Chain([], task)
+    return Batches(DIGITS.train_images[rows], DIGITS.train_labels[rows], chain=chain, device=CPU, keep=True)
 
 
 def network(dropout=0.0):
@@ -124,7 +125,7 @@ def same(one, other, rtol=1e-5, atol=1e-6):
         torch.testing.assert_close(value, other.state_dict()[name], rtol=rtol, atol=atol, msg=name)
 
 
-def stopped_after(calls, wanted, build, registry=None):
+def stopped_after(calls, wanted, build, registry=None, split=None):
     """Stop a training when it asks for the n-th time whether to, and train on from the checkpoint."""
     written, asked = [], [0]
 
@@ -134,11 +135,11 @@ def stopped_after(calls, wanted, build, registry=None):
 
     first = Checkpoints(lambda state, arrays: written.append((json.loads(json.dumps(state)), arrays)), asked=ask)
     with pytest.raises(Interrupted):
-        trained(wanted, build(), registry, first)
+        trained(wanted, build(), registry, first, split)
     torch.manual_seed(99)
     found = written[-1][0], {name: array.copy() for name, array in written[-1][1].items()}
     assert found[0]["step"] > 0
-    return trained(wanted, build(), registry, Checkpoints(found=found))
+    return trained(wanted, build(), registry, Checkpoints(found=found), split)
 
 
 def figures(rows):

@@ -7,11 +7,25 @@ import torch
 from torch import nn
 
 from mnistarena import OptimizerDef, Params
+from mnistarena.builtin import trivial_augment
+from mnistarena.engine.chain import Chain
 from mnistarena.engine.checkpoint import Checkpoints
 from mnistarena.engine.packing import Unusable
 from mnistarena.plugin.registry import Component, built_in
 
-from .recipes import figures, loop, network, plain_network, recipe, same, stopped_after, trained, validated
+from .recipes import (
+    TASK,
+    batches,
+    figures,
+    loop,
+    network,
+    plain_network,
+    recipe,
+    same,
+    stopped_after,
+    trained,
+    validated,
+)
 
 LAST = {"monitor": "f1_macro", "patience": 2, "select": "best", "epochs": 30}
 WILD = {"name": "sgd", "lr": 2.0}
@@ -127,6 +141,23 @@ def test_it_continues_with_the_same_bits(name):
         assert figures(further) == figures(rows)[-len(further) :]
         assert again["selected_epoch"] == outcome["selected_epoch"]
         assert again["epochs"] == outcome["epochs"]
+
+
+def test_what_a_library_draws_for_an_image_continues_with_the_same_bits():
+    (definition,) = trivial_augment.arena_transforms()
+    wanted = recipe(epochs=2)
+
+    def augmented():
+        return batches(chain=Chain([(definition, Params())], TASK))
+
+    # Dropout draws from the streams that the transform's draws go through.
+    undisturbed, _, rows = trained(wanted, network(dropout=0.3), Registry(), split=augmented())
+    for calls in (3, 9):  # within the first epoch and within the second
+        model, _, further = stopped_after(calls, wanted, lambda: network(dropout=0.3), Registry(), augmented())
+        same(model, undisturbed, rtol=0, atol=0)
+        assert figures(further) == figures(rows)[-len(further) :]
+    plain, _, _ = trained(wanted, network(dropout=0.3), Registry())
+    assert not torch.equal(plain.state_dict()["0.weight"], undisturbed.state_dict()["0.weight"])
 
 
 def test_the_figures_are_worth_comparing():

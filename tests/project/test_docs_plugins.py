@@ -12,9 +12,20 @@ import re
 import numpy as np
 import pytest
 
-from mnistarena import DataContext, Dataset, Predictions, PrepareContext, Task, __version__
+from mnistarena import (
+    AugmentationDef,
+    DataContext,
+    Dataset,
+    Params,
+    Predictions,
+    PrepareContext,
+    Task,
+    TransformDef,
+    __version__,
+)
 from mnistarena.plugin import hooks
 from mnistarena.plugin.discovery import KINDS
+from mnistarena.testing import checks
 
 from ..helpers import ROOT
 
@@ -145,6 +156,23 @@ def test_an_example_keeps_the_promises_and_they_are_on_the_page(module, arena, s
             assert len(checks) > 5
             for name, meaning in checks:
                 assert f"| `{name}` | {meaning} |" in PAGE
+
+
+@pytest.mark.parametrize("of", ["RandAugment", "albumentations.Compose", "import RandomAffine", "MixUp"])
+def test_the_adapters_of_other_libraries_keep_the_promises(of):
+    (source,) = [block for block in blocks("python") if of in block]
+    for library in re.findall(r"^    import (\w+)$|^    from (\w+)", source, re.MULTILINE):
+        pytest.importorskip("".join(library))
+    names = {}
+    exec(source, names)
+    if "targets" in source:
+        definition = AugmentationDef("x", "x", params=Params, build=names["build"], soft_targets=True)
+    else:
+        definition = TransformDef("x", "x", params=Params, build=names["build"], random=True)
+    tried = [check for check in checks(definition) if check.name != "import-without-torch"]
+    assert len(tried) > 5
+    found = {check.name: check.outcome() for check in tried}
+    assert {name: one.message for name, one in found.items() if one.status == "failed"} == {}
 
 
 def test_the_examples_run_together(arena, site, shapes, write_spec, tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from pydantic import Field
 
 from mnistarena import Dataset, DatasetDef, MetricDef, ModelDef, Params, PluginError, TransformDef
-from mnistarena.builtin import corruptions, metrics, transforms
+from mnistarena.builtin import corruptions, metrics, transforms, trivial_augment
 from mnistarena.builtin.datasets import digits
 from mnistarena.testing import Nonconformity, checks, parametrize
 
@@ -180,6 +180,25 @@ def one_draw_for_all(params, task):
     return lambda images, generator: images * torch.rand(1, generator=generator)
 
 
+def fixed_draws(params, task):
+    import torch
+
+    return lambda images, generator: images * torch.rand(len(images), 1, 1, 1, generator=torch.Generator())
+
+
+def pipeline_of_its_own(params, task):
+    import torch
+
+    random = np.random.default_rng(1)  # goes on from batch to batch, and is in no checkpoint
+    return lambda images, generator: images * torch.from_numpy(random.random((len(images), 1, 1, 1), np.float32))
+
+
+def global_draws(params, task):
+    import torch
+
+    return lambda images, generator: images * torch.from_numpy(np.random.rand(len(images), 1, 1, 1)).float()
+
+
 def error_rate(predictions, params):
     return float((predictions.predicted != predictions.labels).mean())
 
@@ -218,6 +237,21 @@ BROKEN = {
         TransformDef("b", "b", params=NoParams, build=one_draw_for_all, random=True),
         {"random-as-said"},
         "8 equal images became 8 equal images",
+    ),
+    "the same draws for each seed": (
+        TransformDef("b", "b", params=NoParams, build=fixed_draws, random=True),
+        {"random-as-said"},
+        "4 seeds gave the same images",
+    ),
+    "draws of its own": (
+        TransformDef("b", "b", params=NoParams, build=pipeline_of_its_own, random=True),
+        {"random-as-said", "repeatable"},
+        "called twice with the same generator, it gave other images",
+    ),
+    "global draws": (
+        TransformDef("b", "b", params=NoParams, build=global_draws, random=True),
+        {"repeatable"},
+        "it draws from the global random stream of numpy",
     ),
     "wrong direction": (
         MetricDef("error", "share of wrong answers", params=NoParams, compute=error_rate, higher_is_better=True),
@@ -259,7 +293,7 @@ def test_expected_failures_are_strict_and_known_by_name():
 
 
 BUILTIN = {
-    **{t.name: (t, {}) for t in (*transforms.arena_transforms(), *corruptions.arena_transforms())},
+    **{t.name: (t, {}) for kind in (transforms, corruptions, trivial_augment) for t in kind.arena_transforms()},
     **{m.name: (m, {}) for m in metrics.arena_metrics()},
     **{d.name: (d, {}) for d in digits.arena_datasets()},
 }
