@@ -1,15 +1,11 @@
-"""A trained torch model as an ONNX file: from images in [0, 1] to what it says of them, compared with the original."""
+"""A trained model as an ONNX file: from images in [0, 1] to what it says of them, compared with the original."""
 
 from __future__ import annotations
 
 import importlib.util
-import io
 import json
-import logging
-import warnings
-from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import replace
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -17,15 +13,17 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mnistarena.engine import prediction
-from mnistarena.errors import TrialError, first_line
+from mnistarena.errors import TrialError
+from mnistarena.inference.onnx_classifier import classifier_graph
+from mnistarena.inference.onnx_graph import Preprocessing, cause, exported
 from mnistarena.inference.restore import Restored
 
 INPUT = "images"
 
-NEEDED = ("onnx", "onnxscript", "onnxruntime")
+NEEDED = ("onnx", "onnxscript", "onnxruntime", "skl2onnx")
 
 TOLERANCE = 1e-4
-"""The largest difference of a probability or score between the file and the model that still counts as rounding."""
+"""The largest difference between the file and the model that still counts as rounding; see `difference`."""
 
 CHECKED = 256
 """Test images that the two are compared on, at most."""
@@ -44,16 +42,13 @@ class WholeModel(nn.Module):
 
     def __init__(self, restored: Restored) -> None:
         super().__init__()
+        self.before = Preprocessing(restored.chain, restored.device)
         self.model = restored.model
-        self.steps = [apply for apply, is_random in restored.chain.steps if not is_random]
-        self.generator = torch.Generator(restored.device)
         self.output = restored.output or "logits"
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Probabilities or scores, float32 `(N, n_classes)`, or classes int64 `(N,)`."""
-        for apply in self.steps:
-            images = apply(images, self.generator)
-        found = cast(torch.Tensor, prediction.main_output(self.model(images)))
+        found = cast(torch.Tensor, prediction.main_output(self.model(self.before(images))))
         if self.output == "labels":
             return found.long()
         if self.output == "logits":
@@ -63,71 +58,44 @@ class WholeModel(nn.Module):
 
 def output_name(restored: Restored) -> str:
     """The name of the file's output: "probabilities", "scores" or "labels"."""
-    return restored.output if restored.output in ("scores", "labels") else "probabilities"
+    model, output = restored.model, restored.output
+    if not isinstance(model, nn.Module) and prediction.answering_method(model, output) == "predict":
+        return "labels"
+    return output if output in ("scores", "labels") else "probabilities"
 
 
 def export(restored: Restored) -> bytes:
     """The ONNX file's content, with any number of images in a batch; its metadata say what it is.
 
-    Raises `TrialError` where the exporter does not support the model.
+    Raises `TrialError` where an exporter does not support the model.
     """
     import onnx
 
-    if not isinstance(restored.model, nn.Module):
-        raise TrialError(
-            f"{restored.trial.name} is a scikit-learn classifier, not a torch module: it cannot become an ONNX file"
-        )
-    example = torch.zeros(2, *restored.task.image_shape)
+    trial, name = restored.trial, output_name(restored)
+    about = {
+        "class_names": json.dumps(restored.task.class_names, ensure_ascii=False),
+        "label": trial.label,
+        "dataset": trial.dataset,
+        "seed": str(trial.seed),
+        "trial": trial.id,
+    }
     try:
-        model = _exported(WholeModel(restored).eval(), example, output_name(restored))
-        trial = restored.trial
-        about = {
-            "class_names": json.dumps(restored.task.class_names, ensure_ascii=False),
-            "label": trial.label,
-            "dataset": trial.dataset,
-            "seed": str(trial.seed),
-            "trial": trial.id,
-        }
+        if isinstance(restored.model, nn.Module):
+            example = torch.zeros(2, *restored.task.image_shape)
+            model = exported(WholeModel(restored), example, takes=INPUT, gives=name)
+        else:
+            model = classifier_graph(restored, takes=INPUT, gives=name)
         onnx.helper.set_model_props(model, about)
         return bytes(model.SerializeToString())
     except Exception as problem:
-        raise TrialError(
-            f"{restored.trial.name} cannot become an ONNX file: torch's exporter says: {_cause(problem)}"
-        ) from problem
-
-
-def _exported(whole: WholeModel, example: torch.Tensor, name: str) -> Any:
-    """An onnx.ModelProto; the exporter's own messages are suppressed."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-            warnings.simplefilter("ignore")
-            traced = _traced(whole, example)
-            program = torch.onnx.export(
-                traced, (example,), dynamo=True, input_names=[INPUT], output_names=[name], verbose=False
-            )
-    finally:
-        logging.disable(before)
-    assert program is not None
-    return program.model_proto
-
-
-def _traced(whole: WholeModel, example: torch.Tensor) -> torch.export.ExportedProgram:
-    """The model as a graph that takes any number of images; raises what the exporter says first."""
-    shapes = ({0: torch.export.Dim("n")},)
-    try:
-        return torch.export.export(whole, (example,), dynamic_shapes=shapes, strict=False)
-    except Exception as first:
-        # Only the strict way, through bytecode, leaves the result of len(images) open.
-        with suppress(Exception):
-            return torch.export.export(whole, (example,), dynamic_shapes=shapes, strict=True)
-        raise first
+        said = str(problem) if isinstance(problem, TrialError) else cause(problem)
+        raise TrialError(f"{trial.name} cannot become an ONNX file: {said}") from problem
 
 
 def difference(data: bytes, restored: Restored, images: NDArray[np.uint8]) -> float:
-    """The largest difference of a probability or score between the file and the model, on images uint8 `(n, C, H, W)`.
+    """The largest difference between what the file and the model say of images uint8 `(n, C, H, W)`.
 
+    Of a probability or a label it is absolute, of a score beyond ±1 relative to that score, since float32 rounds it so.
     One image is predicted alone as well. Raises `TrialError` where the file cannot be run on them.
     """
     import onnxruntime
@@ -142,14 +110,9 @@ def difference(data: bytes, restored: Restored, images: NDArray[np.uint8]) -> fl
         found = session.run([output_name(restored)], {INPUT: pixels})[0]
         alone = session.run([output_name(restored)], {INPUT: pixels[:1]})[0]
     except Exception as problem:
-        raise TrialError(f"onnxruntime cannot run {restored.trial.name} as exported: {_cause(problem)}") from problem
+        raise TrialError(f"onnxruntime cannot run {restored.trial.name} as exported: {cause(problem)}") from problem
     if found.shape != wanted.shape:
         raise TrialError(f"{restored.trial.name} as exported returned {found.shape}; wanted {wanted.shape}")
-    return max(float(np.abs(found - wanted).max()), float(np.abs(alone - wanted[:1]).max()))
-
-
-def _cause(problem: BaseException) -> str:
-    """The first line of what is behind an error, without the exporter's own preamble."""
-    while problem.__cause__ is not None:
-        problem = problem.__cause__
-    return first_line(problem)
+    wanted, found = np.concatenate([wanted, wanted[:1]]), np.concatenate([found, alone])
+    size = np.maximum(1, np.abs(wanted)) if output_name(restored) == "scores" else 1
+    return float((np.abs(found - wanted) / size).max())

@@ -27,9 +27,9 @@ def command(
     """Write the trained model LABEL of RUN, a run folder, as an ONNX file that needs neither torch nor mnistarena.
 
     From "images", float (n, C, H, W) in [0, 1] of the dataset's size, to "probabilities" (n, classes), or "scores" or
-    "labels" where the model gives those; the model's own transforms are inside. Run by onnxruntime it must
-    predict the test images as torch does, or no file is written. Exit status: 0; 1 when it does not or cannot
-    be exported; 2 when the model cannot be had.
+    "labels" where the model gives those; the model's own transforms are inside. A scikit-learn classifier is
+    converted by skl2onnx. Run by onnxruntime the file must predict the test images as the model does, or none
+    is written. Exit status: 0; 1 when it does not or cannot be exported; 2 when the model cannot be had.
     """
     from mnistarena.errors import StoreError, TrialError
     from mnistarena.inference import onnx
@@ -54,7 +54,8 @@ def command(
     data = onnx.export(restored)
     images = found.test_split(trial.dataset)["images"][: onnx.CHECKED]
     largest = onnx.difference(data, restored, images)
-    said = f"largest difference of a probability from torch's, on {len(images)} test images: {largest:.2g}"
+    own = f"the model's own {onnx.output_name(restored)}"
+    said = f"largest difference from {own}, on {len(images)} test images: {largest:.2g}"
     if not largest <= onnx.TOLERANCE:
         raise TrialError(f"{said}; more than {onnx.TOLERANCE:g}, so {output} is not written")
     write_file(output, data)
