@@ -29,14 +29,11 @@ from mnistarena.plan.identity import ENGINE, identify
 from mnistarena.plan.recipe import LoadedDataset
 from mnistarena.plugin.components import Task
 from mnistarena.plugin.executor import Job, Mode, Submission
-from mnistarena.plugin.messages import MetricRequest, Result, SplitIdentity, error_message
+from mnistarena.plugin.messages import MetricRequest, Result, SplitIdentity, error_message, without_clock
 from mnistarena.plugin.registry import Registry
 from mnistarena.store.results import StoredRun, StoredTrial, read_run
 from mnistarena.store.trial_folder import CLASSIFIER, MODEL, TrialFolder
 from mnistarena.text import unique_slug
-
-CLOCK = ("train_seconds", "wall_seconds")
-"""The figures of a history row that differ each time a trial runs."""
 
 
 @dataclass(frozen=True)
@@ -265,8 +262,7 @@ def _unlike(trial: StoredTrial, folder: TrialFolder) -> list[str]:
     names = stored.extras.keys() | found.extras.keys()
     if any(not np.array_equal(stored.extras.get(n, ()), found.extras.get(n, ()), equal_nan=False) for n in names):
         unlike.append("other extras")
-    histories = [[{k: v for k, v in row.items() if k not in CLOCK} for row in of.history()] for of in (trial, folder)]
-    if histories[0] != histories[1]:
+    if without_clock(trial.history()) != without_clock(folder.history()):
         unlike.append("another history")
     weights = trial.files.get(MODEL)
     if weights is not None and folder.digest_of_model() != weights:
