@@ -45,8 +45,10 @@ from mnistarena.store.transfer import (
     Parcel,
     checkpoint_stamp,
     pack_checkpoint,
+    pack_job,
     pack_trial,
     stamps,
+    unpack_job,
     unpack_trial,
 )
 from mnistarena.store.trial_folder import TrialFolder
@@ -91,6 +93,7 @@ __all__ = [
     "host",
     "installed",
     "pack_checkpoint",
+    "pack_job",
     "pack_trial",
     "processor",
     "refuse_jobs_beside_exclusive",
@@ -98,6 +101,7 @@ __all__ = [
     "source_digest",
     "stamps",
     "unique_slug",
+    "unpack_job",
     "unpack_trial",
     "version",
 ]

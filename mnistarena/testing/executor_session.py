@@ -16,7 +16,7 @@ from mnistarena.plugin.executor import Executor, ExecutorContext, ExecutorDef, R
 from mnistarena.plugin.messages import Event, Result, RowAdded, StepsDone
 from mnistarena.testing.check import Nonconformity, NotApplicable, describe
 
-PATIENCE = 120.0
+PATIENCE = 180.0
 """Seconds that an executor may take to start, to run all jobs of a session, and to close."""
 
 CLOSE_SECONDS = 10.0

@@ -251,7 +251,7 @@ class ExecutorUnderTest(ComponentUnderTest):
             raise Nonconformity(
                 f"the training has a checkpoint of step {self.step} and continued "
                 f"{'from its beginning' if found is None else f'after step {found}'}; what is in submission.job.folder "
-                "must be there where run_job runs (pack_trial and unpack_trial take it to another machine)"
+                "must be there where run_job runs (pack_job and unpack_job take it to another machine)"
             )
         one, other = (self.jobs.trial(key) for key in (WHOLE, STOPPED))
         same = without_clock(one.history()) == without_clock(other.history())
