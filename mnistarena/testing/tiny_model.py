@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from mnistarena import ModelDef, Params, Task, hookimpl
+from mnistarena.plugin.components import ModelDef, Params, Task
+from mnistarena.plugin.hooks import hookimpl
 
 if TYPE_CHECKING:
     from torch import nn
