@@ -162,7 +162,7 @@ def _through(executor: Any, folder: Path, trials: int) -> None:
             own = folder / str(number)
             own.mkdir(parents=True)
             job = Job(own, {"seed": number}, conditions=executor.conditions, data=folder, temporary=own)
-            yield Submission(number, job)
+            yield Submission(str(number), job)
 
     ended = sum(result["status"] == "done" for _, result in executor.results(submissions(), Reports()))
     assert ended == trials, (ended, trials)

@@ -3,10 +3,12 @@
 An executor runs trials somewhere: on this machine, on a cluster. It is registered through the hook `arena_executors`,
 which returns `ExecutorDef`; `Executor` says what its three methods do. Where a trial reaches the machine it is to run
 on, `run_job` runs it there: in a process of its own, within its time and memory limits, with the same bits as the local
-executor. docs/plugins.md has a whole example.
+executor. docs/plugins.md and docs/cluster.md have whole examples.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from mnistarena.environment import Conditions, conditions, cores, host, processor, version
 from mnistarena.execution.capacity import choose_conditions, refuse_jobs_beside_exclusive
@@ -43,8 +45,10 @@ from mnistarena.store.transfer import (
     Parcel,
     checkpoint_stamp,
     pack_checkpoint,
+    pack_job,
     pack_trial,
     stamps,
+    unpack_job,
     unpack_trial,
 )
 from mnistarena.store.trial_folder import TrialFolder
@@ -61,7 +65,6 @@ __all__ = [
     "Executor",
     "ExecutorContext",
     "ExecutorDef",
-    "Interrupts",
     "Job",
     "LocalExecutor",
     "Measured",
@@ -90,6 +93,7 @@ __all__ = [
     "host",
     "installed",
     "pack_checkpoint",
+    "pack_job",
     "pack_trial",
     "processor",
     "refuse_jobs_beside_exclusive",
@@ -97,6 +101,7 @@ __all__ = [
     "source_digest",
     "stamps",
     "unique_slug",
+    "unpack_job",
     "unpack_trial",
     "version",
 ]
@@ -108,25 +113,28 @@ def run_job(
     *,
     workers: Workers | None = None,
     memory_limit: int | None = None,
-    interrupts: Interrupts | None = None,
 ) -> Result:
     """Run one trial on this machine, in a process of its own, to its end; returns what became of it.
 
     The job's folder must hold what is known of the trial already (empty at first, else its checkpoint), and
     `job.data` the arrays. A plugin that raises, hangs or crashes ends in a result that says so; what `reports` raise is
-    passed on. `workers` are reused where several trials follow: their first start loads torch. `interrupts.ask()`, from
-    another thread, makes the trial save a checkpoint and end as "interrupted"; asked twice, it ends at once.
-    `memory_limit` is in bytes.
+    passed on. `workers` are reused where several trials follow: their first start loads torch. `memory_limit` is in
+    bytes.
+
+    `reports.stopping()` is asked ten times a second: from 1 on the trial saves a checkpoint and ends as "interrupted",
+    from 2 on it ends at once. In a main thread SIGINT and SIGTERM, such as a batch system sends, count as well.
     """
-    own = workers or Workers()
-    told = reports or Reports()
-    supervisor = Supervisor(own, 1, reports=told, memory_limit=memory_limit, interrupts=interrupts)
+    own, told, interrupts = workers or Workers(), reports or Reports(), Interrupts()
+
+    def stopping() -> int:
+        return max(interrupts.asked(), told.stopping())
+
+    supervisor = Supervisor(own, 1, reports=replace(told, stopping=stopping), memory_limit=memory_limit)
     try:
-        for _, result in supervisor.results(iter([submission])):
-            return result
-    except KeyboardInterrupt:  # asked to stop before it began
-        pass
+        with interrupts:
+            for _, result in supervisor.results(iter([submission])):
+                return result
     finally:
         if workers is None:
             own.close()
-    return {"status": "interrupted"}
+    return {"status": "interrupted"}  # asked to stop before it began

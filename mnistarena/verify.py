@@ -17,7 +17,7 @@ import numpy as np
 from mnistarena import environment
 from mnistarena.data.arrays import write_arrays
 from mnistarena.errors import ArenaError, StoreError
-from mnistarena.execution.supervisor import Supervisor
+from mnistarena.execution.supervisor import run_here
 from mnistarena.execution.workers import Workers
 from mnistarena.inference.provenance import (
     identity_of,
@@ -29,14 +29,11 @@ from mnistarena.plan.identity import ENGINE, identify
 from mnistarena.plan.recipe import LoadedDataset
 from mnistarena.plugin.components import Task
 from mnistarena.plugin.executor import Job, Mode, Submission
-from mnistarena.plugin.messages import MetricRequest, Result, SplitIdentity, error_message
+from mnistarena.plugin.messages import MetricRequest, Result, SplitIdentity, error_message, without_clock
 from mnistarena.plugin.registry import Registry
 from mnistarena.store.results import StoredRun, StoredTrial, read_run
 from mnistarena.store.trial_folder import CLASSIFIER, MODEL, TrialFolder
 from mnistarena.text import unique_slug
-
-CLOCK = ("train_seconds", "wall_seconds")
-"""The figures of a history row that differ each time a trial runs."""
 
 
 @dataclass(frozen=True)
@@ -106,9 +103,9 @@ class _Verifier:
                 ready.append(trial)
             else:
                 yield Finding(trial, "stored", ok=False, text=problem)
-        supervisor = Supervisor(self.workers, self.jobs)
-        for submission, result in supervisor.results(self.scoring(trial) for trial in ready):
-            yield self.compare_metrics(submission.key, result)
+        trials_by_id = {trial.id: trial for trial in ready}
+        for submission, result in run_here(self.workers, self.jobs, map(self.scoring, ready)):
+            yield self.compare_metrics(trials_by_id[submission.key], result)
 
     def problem(self, trial: StoredTrial) -> str | None:
         """What is wrong with a trial's files or its identity."""
@@ -128,7 +125,7 @@ class _Verifier:
         """Compute the metrics again, from a copy of the stored predictions."""
         copy = TrialFolder(self.folder / "stored" / trial.id)
         trial.folder.copy_predictions(copy)
-        return Submission(trial, self.job(trial, copy, mode="score", data=Path()))
+        return Submission(trial.id, self.job(trial, copy, mode="score", data=Path()), name=trial.name)
 
     def compare_metrics(self, trial: StoredTrial, result: Result) -> Finding:
         if result["status"] != "done":
@@ -166,13 +163,15 @@ class _Verifier:
                 text = f"cannot be run again: its record is incomplete ({type(problem).__name__}: {problem})"
                 yield Finding(trial, "again", ok=False, text=text)
 
+        trials_by_id = {trial.id: trial for trial in trials}
+
         def announced() -> Iterator[Submission]:
             for submission in submissions:
-                started(submission.key)
+                started(trials_by_id[submission.key])
                 yield submission
 
-        for submission, result in Supervisor(self.workers, self.jobs).results(announced()):
-            yield self.compare(submission.key, TrialFolder(submission.job.folder), result)
+        for submission, result in run_here(self.workers, self.jobs, announced()):
+            yield self.compare(trials_by_id[submission.key], TrialFolder(submission.job.folder), result)
 
     def training(self, trial: StoredTrial) -> Submission:
         """Train a trial anew; raises `ArenaError` where its code, its data or its device is not what it was."""
@@ -189,7 +188,8 @@ class _Verifier:
         folder = TrialFolder(self.folder / "again" / trial.id)
         folder.reset()
         arrays = self.arrays_folder(trial.dataset)
-        return Submission(trial, self.job(trial, folder, mode="train", data=arrays, task=data.task))
+        job = self.job(trial, folder, mode="train", data=arrays, task=data.task)
+        return Submission(trial.id, job, name=trial.name)
 
     def job(self, trial: StoredTrial, folder: TrialFolder, *, mode: Mode, data: Path, task: Task | None = None) -> Job:
         metrics = tuple(
@@ -262,8 +262,7 @@ def _unlike(trial: StoredTrial, folder: TrialFolder) -> list[str]:
     names = stored.extras.keys() | found.extras.keys()
     if any(not np.array_equal(stored.extras.get(n, ()), found.extras.get(n, ()), equal_nan=False) for n in names):
         unlike.append("other extras")
-    histories = [[{k: v for k, v in row.items() if k not in CLOCK} for row in of.history()] for of in (trial, folder)]
-    if histories[0] != histories[1]:
+    if without_clock(trial.history()) != without_clock(folder.history()):
         unlike.append("another history")
     weights = trial.files.get(MODEL)
     if weights is not None and folder.digest_of_model() != weights:

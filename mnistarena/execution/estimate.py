@@ -5,21 +5,21 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 
 from mnistarena import environment
-from mnistarena.data.arrays import write_arrays
 from mnistarena.environment import Conditions
 from mnistarena.execution.cores import Cores
 from mnistarena.execution.faults import fault
-from mnistarena.execution.supervisor import Supervisor
+from mnistarena.execution.submissions import Submissions
+from mnistarena.execution.supervisor import run_here
 from mnistarena.execution.workers import Workers
 from mnistarena.plan.contents import Plan
-from mnistarena.plan.recipe import LoadedDataset, Recipe, Trial
-from mnistarena.plugin.executor import Job, Reports, Submission
+from mnistarena.plan.recipe import Recipe, Trial
+from mnistarena.plugin.executor import Submission
 from mnistarena.plugin.messages import ESTIMATING, Event, Result, StageBegan
-from mnistarena.text import byte_size, unique_slug
+from mnistarena.text import byte_size
 
 LIMIT = 120.0
 """Seconds that a recipe may be tried for, or its own time limit where that is shorter."""
@@ -90,60 +90,38 @@ def estimate_plan(
     """
     by_recipe: dict[tuple[str, str], list[Trial]] = {}
     for trial in plan.trials():
-        by_recipe.setdefault(_key(trial.recipe), []).append(trial)
+        by_recipe.setdefault((trial.recipe.label, trial.recipe.data.label), []).append(trial)
     found: dict[str, Estimate] = {}
     cores = Cores()
     with tempfile.TemporaryDirectory(prefix="arena-plan-") as name:
-        folder = Path(name)
-        for data in plan.datasets:
-            write_arrays(data.dataset, data.split, _arrays_folder(data, folder))
+        made = Submissions(plan, Path(name), conditions=conditions, plugins=plan.registry.files)
+        made.write_datasets()
+        alike: dict[str, list[Trial]] = {}  # two labels may stand for one identity
+        for trials in by_recipe.values():
+            alike.setdefault(trials[0].id, []).extend(trials)
 
         def submissions() -> Iterator[Submission]:
             until = time.monotonic() + budget
-            for number, trials in enumerate(by_recipe.values()):
+            for key, trials in alike.items():
                 if time.monotonic() < until:
-                    yield _submission(trials[0], folder, number, conditions, plan)
+                    (made.scratch / key).mkdir()
+                    seconds = _limit(trials[0].recipe)
+                    yield replace(made.of(trials[0], made.scratch / key, "estimate"), seconds=seconds)
 
-        stages: dict[tuple[str, str], str] = {}
+        stages: dict[str, str] = {}
 
-        def tell(trial: Trial, event: Event) -> None:
+        def tell(key: str, event: Event) -> None:
             if isinstance(event, StageBegan):
-                stages[_key(trial.recipe)] = event.stage
+                stages[key] = event.stage
 
-        supervisor = Supervisor(workers, conditions["jobs"], reports=Reports(tell), cores=cores)
-        for submission, result in supervisor.results(submissions()):
-            recipe = submission.key.recipe
-            one = _estimate(result, recipe, stages.get(_key(recipe)))
-            tried(recipe, one)
-            found |= {trial.id: one for trial in by_recipe[_key(recipe)]}
+        for submission, result in run_here(workers, conditions["jobs"], submissions(), tell=tell, cores=cores):
+            trials = alike[submission.key]
+            one = _estimate(result, trials[0].recipe, stages.get(submission.key))
+            for recipe in {id(trial.recipe): trial.recipe for trial in trials}.values():
+                tried(recipe, one)
+            found |= {trial.id: one for trial in trials}
     late = Estimate(unknown=f"not tried: the recipes before it took {budget:.0f} s")
     return PlanEstimate(conditions, {trial.id: found.get(trial.id, late) for trial in plan.trials()})
-
-
-def _key(recipe: Recipe) -> tuple[str, str]:
-    return recipe.label, recipe.data.label
-
-
-def _arrays_folder(data: LoadedDataset, folder: Path) -> Path:
-    return folder / "data" / unique_slug(data.label)
-
-
-def _submission(trial: Trial, folder: Path, number: int, conditions: Conditions, plan: Plan) -> Submission:
-    own = folder / str(number)
-    own.mkdir()
-    job = Job(
-        own,
-        trial.identity,
-        conditions=conditions,
-        data=_arrays_folder(trial.recipe.data, folder),
-        temporary=own / "tmp",
-        mode="estimate",
-        params=trial.recipe.params.model_dump_json(),
-        task=trial.recipe.data.task,
-        files=trial.recipe.files,
-        plugins=plan.registry.files,
-    )
-    return Submission(trial, job, seconds=_limit(trial.recipe))
 
 
 def _limit(recipe: Recipe) -> float:

@@ -1,52 +1,54 @@
-"""Requests to stop, from a terminal, a supervisor or another thread: counted, so that the process can react."""
+"""Requests to stop: SIGINT and SIGTERM, counted, so that a run can react. Nothing else here knows of signals."""
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
-from contextlib import suppress
+import time
+from collections.abc import Callable
 from typing import Any
+
+UNHEARD_SECONDS = 5.0
+"""How long after a second signal a further one ends this process's work by an exception: nobody has reacted."""
 
 
 class Interrupts:
-    """While entered, SIGINT and SIGTERM are counted, and `wake`, the end of a pipe, becomes readable at each.
+    """While entered, SIGINT and SIGTERM ask for a stop instead of ending this process: `asked()` says how often.
 
-    In another thread than the main one, no signal is caught, and `ask` is the only way.
+    In another thread than the main one no signal is caught, nor within another `Interrupts`, which has them.
+    `told` is called when `asked()` is not 0 for the first time.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, told: Callable[[], None] = lambda: None) -> None:
         self.count = 0
-        self.wake, self._poke = os.pipe()
-        os.set_blocking(self._poke, False)
-        os.set_blocking(self.wake, False)
+        self._told: Callable[[], None] | None = told
+        self._second = 0.0
         self._before: dict[int, Any] = {}
 
-    def ask(self) -> None:
-        """Add a request; from any thread."""
-        self.count += 1
-        with suppress(BlockingIOError):  # the pipe is full of requests already
-            os.write(self._poke, b".")
+    def asked(self) -> int:
+        """How often a stop was asked for."""
+        if self.count and self._told is not None:
+            told, self._told = self._told, None
+            told()
+        return self.count
 
-    def heard(self) -> None:
-        """Empty the pipe."""
-        with suppress(BlockingIOError):
-            os.read(self.wake, 1024)
+    def _hear(self, number: int, frame: object) -> None:
+        self.count += 1
+        if self.count == 2:
+            self._second = time.monotonic()
+        elif self.count > 2 and time.monotonic() - self._second > UNHEARD_SECONDS:
+            raise KeyboardInterrupt
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
+                handler = signal.getsignal(number)
                 # One that is ignored stays ignored, as nohup and background shells want it.
-                if signal.getsignal(number) != signal.SIG_IGN:
-                    self._before[number] = signal.signal(number, lambda number, frame: self.ask())
+                if handler != signal.SIG_IGN and not isinstance(getattr(handler, "__self__", None), Interrupts):
+                    self._before[number] = signal.signal(number, self._hear)
         return self
 
     def __exit__(self, *problem: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before.clear()
-
-    def __del__(self) -> None:
-        for end in (self.wake, self._poke):
-            with suppress(OSError):
-                os.close(end)

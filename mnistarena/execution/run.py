@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +12,22 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from mnistarena import environment
-from mnistarena.data.arrays import write_arrays
 from mnistarena.environment import Conditions
 from mnistarena.errors import ArenaError, StoreError
+from mnistarena.execution.interrupts import Interrupts
 from mnistarena.execution.observer import Observer
 from mnistarena.execution.options import Options
 from mnistarena.execution.record import lost_after_training, now, scored_record, trained_record, unscored
 from mnistarena.execution.resume import Resume, ScoringRequest, carry_over
+from mnistarena.execution.submissions import Submissions
 from mnistarena.plan.contents import Plan
 from mnistarena.plan.lookup import registry_for
-from mnistarena.plan.recipe import LoadedDataset, Trial
+from mnistarena.plan.recipe import Trial
 from mnistarena.plan.resolve import resolve
 from mnistarena.plugin.executor import (
     Executor,
     ExecutorContext,
     ExecutorDef,
-    Job,
     PluginFile,
     Reports,
     Submission,
@@ -41,7 +41,7 @@ from mnistarena.store.findings import idle_seeds, missing_figures
 from mnistarena.store.records import PlanRecord, TrialRecord
 from mnistarena.store.results import StoredRun, read_run
 from mnistarena.store.run_folder import RunFolder
-from mnistarena.text import plural, slug, unique_slug
+from mnistarena.text import plural, slug
 
 KEPT = "finished trials are kept; when that is fixed, the same command continues"
 
@@ -75,7 +75,7 @@ def execute(
     finally:
         executor.close()
     found = read_run(folder.path, execution.resume.finished)
-    for sentence in (*missing_figures(t for t in found.trials if t.id in execution.ran), *idle_seeds(found)):
+    for sentence in (*missing_figures(t for t in found.trials if t.id in execution.trials), *idle_seeds(found)):
         execution.observer.notice(sentence)
     return found
 
@@ -111,17 +111,19 @@ class _Execution:
         )
         self.conditions = Conditions()
         self.plugins: tuple[PluginFile, ...] = ()
-        self.ran: set[str] = set()
+        self.trials: dict[str, Trial] = {}
+        """Those that run, by id."""
         self.began: dict[str, str] = {}
         self.measured: dict[str, Measured] = {}
         self.to_score: list[Trial] = []
         """Those whose process was lost after their training."""
+        self.interrupts = Interrupts(observer.stopping)
 
     def run(self) -> None:
         before = self.plan_before()
         trials = self.plan.trials()
         waiting = self.resume.waiting(trials)
-        self.ran = {trial.id for trial in waiting}
+        self.trials = {trial.id: trial for trial in waiting}
         self.conditions = self.choose(before, len({trial.id for trial in trials}), idle=not waiting)
         self.write_start(before)
         self.observer.planned(self.plan, waiting, folder=self.folder.path, conditions=self.conditions)
@@ -130,9 +132,16 @@ class _Execution:
             self.observer.notice(f"{plural(saved, 'trial continues', 'trials continue')} from a checkpoint")
         if waiting:
             with self.folder.scratch() as scratch:
-                for data in self.plan.datasets:
-                    write_arrays(data.dataset, data.split, self.arrays_folder(data, scratch))
-                self.run_trials(waiting, scratch)
+                submissions = Submissions(
+                    self.plan,
+                    scratch,
+                    conditions=self.conditions,
+                    plugins=self.plugins,
+                    checkpoint_every=self.options.checkpoint_every,
+                )
+                submissions.write_datasets()
+                with self.interrupts:
+                    self.run_trials(waiting, submissions)
 
     # ---- The start
 
@@ -187,23 +196,23 @@ class _Execution:
 
     # ---- The trials
 
-    def run_trials(self, waiting: list[Trial], scratch: Path) -> None:
+    def run_trials(self, waiting: list[Trial], submissions: Submissions) -> None:
         """Run every trial; those that something kept from their end run once more when all others have ended."""
-        unwritten = self.run_round(waiting, scratch, then=" will be tried once more at the end")
+        unwritten = self.run_round(waiting, submissions, then=" will be tried once more at the end")
         # Another trial may have filled the disk, and its files are removed when it ends.
         again = [*(trial for trial, _ in unwritten), *self.to_score]
-        if again and (still := self.run_round(again, scratch, then=" cannot be stored")):
+        if again and (still := self.run_round(again, submissions, then=" cannot be stored")):
             raise StoreError(f"{still[0][1]}; {KEPT}")
 
-    def run_round(self, waiting: list[Trial], scratch: Path, *, then: str) -> list[tuple[Trial, str]]:
+    def run_round(self, waiting: list[Trial], submissions: Submissions, *, then: str) -> list[tuple[Trial, str]]:
         """Run trials to their end; returns those whose results could not be written, each with the reason.
 
         The reason is told at once, as a sentence of the trial's name, `then` and the reason.
         """
-        reports = Reports(self.on_event, self.observer.stopping, notice=self.observer.notice)
+        reports = Reports(self.on_event, self.interrupts.asked, notice=self.observer.notice)
         unwritten: list[tuple[Trial, str]] = []
-        for submission, result in self.executor.results((self.submission(t, scratch) for t in waiting), reports):
-            trial: Trial = submission.key
+        for submission, result in self.executor.results(self.given(waiting, submissions), reports):
+            trial = self.trial(submission.key)
             shutil.rmtree(submission.job.temporary, ignore_errors=True)
             problem = None
             trained = submission.job.mode == "train"
@@ -223,9 +232,33 @@ class _Execution:
             if problem is not None:
                 unwritten.append((trial, problem))
                 self.observer.notice(f"{trial.name}{then}: {problem}")
+        if self.interrupts.asked():
+            raise KeyboardInterrupt
         return unwritten
 
-    def on_event(self, trial: Trial, event: Event) -> None:
+    def given(self, waiting: list[Trial], submissions: Submissions) -> Iterator[Submission]:
+        """What the executor is asked to do, one by one as it takes them; nothing after a stop was asked for."""
+        for trial in waiting:
+            if self.interrupts.asked():
+                return
+            folder = self.resume.trial_folder(trial)
+            record = folder.read()
+            train = self.resume.must_train(record, forced=self.options.force and trial not in self.to_score)
+            self.measured.pop(trial.id, None)
+            if train:
+                folder.reset(keep_checkpoint=self.resume.keeps_checkpoint(record))
+            views = self.request.views if train or self.request.must_predict_views(record) else ()
+            yield submissions.of(trial, folder.path, "train" if train else "score", views)
+
+    def trial(self, key: str) -> Trial:
+        """The trial whose submission has this key."""
+        if key not in self.trials:
+            name = self.options.executor
+            raise ArenaError(f'the executor "{name}" was given no trial {key!r}; it must use the keys of submissions')
+        return self.trials[key]
+
+    def on_event(self, key: str, event: Event) -> None:
+        trial = self.trial(key)
         if isinstance(event, Started):
             self.began[trial.id] = now()
             self.observer.started(trial, event.host)
@@ -233,38 +266,6 @@ class _Execution:
             self.measured[trial.id] = event
         else:
             self.observer.event(trial, event)
-
-    def arrays_folder(self, data: LoadedDataset, scratch: Path) -> Path:
-        return scratch / "data" / unique_slug(data.label)
-
-    def submission(self, trial: Trial, scratch: Path) -> Submission:
-        """What the executor is asked to do for a trial."""
-        folder = self.resume.trial_folder(trial)
-        record = folder.read()
-        train = self.resume.must_train(record, forced=self.options.force and trial not in self.to_score)
-        self.measured.pop(trial.id, None)
-        if train:
-            folder.reset(keep_checkpoint=self.resume.keeps_checkpoint(record))
-        recipe = trial.recipe
-        job = Job(
-            folder.path,
-            trial.identity,
-            conditions=self.conditions,
-            data=self.arrays_folder(recipe.data, scratch),
-            temporary=scratch / "tmp" / trial.id,
-            mode="train" if train else "score",
-            params=recipe.params.model_dump_json(),
-            task=recipe.data.task,
-            metrics=tuple(metric.request() for metric in self.plan.metrics),
-            views=tuple(self.request.views) if train or self.request.must_predict_views(record) else (),
-            keep_model=self.plan.benchmark.keep_models,
-            checkpoint_every=self.options.checkpoint_every,
-            files=recipe.files,
-            plugins=self.plugins,
-        )
-        return Submission(
-            trial, job, seconds=recipe.time_limit, limit=recipe.training.time_limit, resources=recipe.resources
-        )
 
     def store(self, trial: Trial, result: Result, *, trained: bool) -> TrialRecord:
         """Write a trial's record."""

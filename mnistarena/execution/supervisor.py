@@ -6,7 +6,7 @@ import math
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass
 from multiprocessing.connection import Connection, wait
@@ -23,7 +23,10 @@ from mnistarena.text import byte_size
 from mnistarena.trial.processes import memory
 
 POLL_SECONDS = 0.5
-"""How often a supervisor looks at the output of a running trial; at its memory five times as often."""
+"""How often a supervisor looks at the output of a running trial."""
+
+LISTEN_SECONDS = 0.1
+"""How often it looks at a trial's memory, and whether it is to stop."""
 
 GRACE_SECONDS = 60.0
 """How long a trial that was asked to stop may take to write its checkpoint."""
@@ -51,7 +54,7 @@ class _Running:
 
 
 class Supervisor:
-    """Runs submissions in workers of this machine, `jobs` at a time. `interrupts` may ask it to stop, too.
+    """Runs submissions in workers of this machine, `jobs` at a time, until `reports.stopping()`.
 
     With `cores`, each trial that computes on the processor has its threads' cores for itself, where there are enough
     for all; without, several supervisors share a machine.
@@ -64,12 +67,10 @@ class Supervisor:
         *,
         reports: Reports | None = None,
         memory_limit: int | None = None,
-        interrupts: Interrupts | None = None,
         cores: Cores | None = None,
     ) -> None:
         self.workers, self.jobs, self.memory_limit, self.cores = workers, jobs, memory_limit, cores
         self.reports = reports or Reports()
-        self.interrupts = interrupts or Interrupts()
         self.running: list[_Running] = []
         self.patience = math.inf
         self.obeyed = 0
@@ -79,35 +80,32 @@ class Supervisor:
     def results(self, submissions: Iterator[Submission]) -> Iterator[tuple[Submission, Result]]:
         """Each submission with its result, in the order in which they end.
 
-        The first SIGINT or SIGTERM asks the running trials for a checkpoint; the second ends them at once.
-        When they have ended, `KeyboardInterrupt` is raised. Leaving early ends them too.
+        Asked to stop once, it asks the running trials for a checkpoint; asked again, it ends them at once. Leaving
+        early ends them too.
         """
-        with self.interrupts:
-            try:
-                exhausted = False
-                while True:
-                    while not exhausted and not self.interrupts.count and len(self.running) < self.jobs:
-                        submission = next(submissions, None)
-                        if submission is None:
-                            exhausted = True
-                        else:
-                            self._start(submission)
-                    if not self.running:
-                        break
-                    self._listen()
-                    self._obey()
-                    for one in [one for one in self.running if one.result is not None]:
-                        self._end(one)
-                        one.connection.close()
-                        one.folder.log.trim()
-                        self.running.remove(one)
-                        assert one.result is not None
-                        yield one.submission, one.result
-            finally:
-                for one in self.running:
+        try:
+            exhausted = False
+            while True:
+                while not exhausted and not self.reports.stopping() and len(self.running) < self.jobs:
+                    submission = next(submissions, None)
+                    if submission is None:
+                        exhausted = True
+                    else:
+                        self._start(submission)
+                if not self.running:
+                    break
+                self._listen()
+                self._obey()
+                for one in [one for one in self.running if one.result is not None]:
                     self._end(one)
-        if self.interrupts.count:
-            raise KeyboardInterrupt
+                    one.connection.close()
+                    one.folder.log.trim()
+                    self.running.remove(one)
+                    assert one.result is not None
+                    yield one.submission, one.result
+        finally:
+            for one in self.running:
+                self._end(one)
 
     def _start(self, submission: Submission) -> None:
         self.reports.tell(submission.key, Started())
@@ -130,14 +128,10 @@ class Supervisor:
             one.share.release()
 
     def _listen(self) -> None:
-        """Wait for news, a limit or a signal; sets `result` where a trial has ended or must end."""
-        poll = POLL_SECONDS / 5 if self.memory_limit else POLL_SECONDS
+        """Wait for news or a limit; sets `result` where a trial has ended or must end."""
         limits = [one.deadline - time.monotonic() for one in self.running if one.deadline is not None]
-        wake = self.interrupts.wake
-        timeout, began = max(0.0, min([poll, *limits])), time.monotonic()
-        ready = wait([wake, *(one.connection for one in self.running)], timeout=timeout)
-        if wake in ready:
-            self.interrupts.heard()
+        timeout, began = max(0.0, min([LISTEN_SECONDS, *limits])), time.monotonic()
+        ready = wait([one.connection for one in self.running], timeout=timeout)
         now = time.monotonic()
         self._allow_for(now - began - timeout)
         check_logs = now - self.checked >= POLL_SECONDS
@@ -179,7 +173,7 @@ class Supervisor:
     def _enforce_limits(self, one: _Running, now: float) -> None:
         """Give a trial over one of its limits a result that says so, unless its own has arrived meanwhile."""
         late = one.deadline is not None and now >= one.deadline
-        impatient = bool(self.interrupts.count) and now >= self.patience
+        impatient = now >= self.patience
         used = 0
         if self.memory_limit is not None and not late and not impatient:
             assert one.process.pid is not None
@@ -212,7 +206,7 @@ class Supervisor:
         code = one.process.exitcode
         # The folder of an estimate is removed with it.
         log = "" if one.submission.job.mode == "estimate" else "; see log.txt"
-        if code == -signal.SIGTERM or (self.interrupts.count and code is not None and code < 0):
+        if code == -signal.SIGTERM or (code is not None and code < 0 and self.reports.stopping()):
             return {"status": "interrupted"}
         if code is not None and code < 0:
             name = signal.Signals(-code).name
@@ -224,9 +218,9 @@ class Supervisor:
 
     def _obey(self) -> None:
         """Act on the requests to stop that have come since the last time, whatever went on meanwhile."""
-        count, before, self.obeyed = self.interrupts.count, self.obeyed, self.interrupts.count
+        before, self.obeyed = self.obeyed, int(self.reports.stopping())
+        count = self.obeyed
         if count and not before:
-            self.reports.stopping()
             self.patience = time.monotonic() + GRACE_SECONDS
             for one in self.running:
                 one.process.terminate()
@@ -242,3 +236,19 @@ def seconds_left(submission: Submission) -> float | None:
         return submission.seconds
     state = TrialFolder(submission.job.folder).checkpoint.state() or {}
     return submission.seconds - float(state.get("wall_seconds") or 0.0)
+
+
+def run_here(
+    workers: Workers,
+    jobs: int,
+    submissions: Iterator[Submission],
+    *,
+    tell: Callable[[str, Event], None] = lambda key, event: None,
+    cores: Cores | None = None,
+) -> Iterator[tuple[Submission, Result]]:
+    """Submissions in workers of this machine, without an executor; `KeyboardInterrupt` after a signal."""
+    with Interrupts() as interrupts:
+        reports = Reports(tell, stopping=interrupts.asked)
+        yield from Supervisor(workers, jobs, reports=reports, cores=cores).results(submissions)
+    if interrupts.asked():
+        raise KeyboardInterrupt

@@ -7,6 +7,8 @@ A run uses an executor from one thread, in this order:
 3. `results(submissions, reports)` runs trials and yields what became of each. It may be called again with further
    submissions, for trials that are to run once more when all others have ended.
 4. `close()` ends it, also after an exception.
+
+Signals are not its business: SIGINT and SIGTERM arrive at the run, and `reports.stopping()` says so.
 """
 
 from __future__ import annotations
@@ -86,14 +88,16 @@ class Job:
 
 @dataclass(frozen=True)
 class Submission:
-    """A job for an executor: `key` is its caller's name for it.
+    """A job for an executor. All of it is plain data: strings, numbers, paths, and dicts and dataclasses of these.
 
-    `seconds` is the time limit (None: there is none) and `limit` the same as the spec has it.
+    `key` names it among the submissions of a run, in letters and digits: the trial's id. `name` is for people
+    ("cnn on mnist, seed 0"). `seconds` is the time limit (None: there is none) and `limit` the same as the spec has it.
     """
 
-    key: Any
+    key: str
     job: Job
     _: KW_ONLY
+    name: str = ""
     seconds: float | None = None
     limit: str | None = None
     resources: Resources = field(default_factory=Resources)
@@ -137,16 +141,22 @@ def _ignore(*news: object) -> None:
     """Nobody listens."""
 
 
+def _never() -> int:
+    """Nobody asks for a stop."""
+    return 0
+
+
 @dataclass(frozen=True)
 class Reports:
-    """What an executor calls to report.
+    """What an executor calls, in the thread that runs `results`, to report and to ask.
 
-    `tell(key, event)`: news of a trial, by its submission's key, `Started` first. `stopping()`: a stop was asked for.
+    `tell(key, event)`: news of a trial, by its submission's key, `Started` first. `stopping()`: how often a stop was
+    asked for; from 1 on running trials are to save a checkpoint and end, from 2 on to end at once.
     `notice(sentence)`: something for whoever started the run.
     """
 
-    tell: Callable[[Any, Event], None] = _ignore
-    stopping: Callable[[], None] = _ignore
+    tell: Callable[[str, Event], None] = _ignore
+    stopping: Callable[[], int] = _never
     _: KW_ONLY
     notice: Callable[[str], None] = _ignore
 
@@ -165,8 +175,8 @@ class Executor(Protocol):
         """Each submission with its result, in the order in which they end; taken when there is a place for it.
 
         A result's `conditions`, if any, are what was otherwise than `choose` said: the host, the device. When a result
-        arrives, the files of the trial are in its job's folder. SIGINT or SIGTERM asks running trials for a
-        checkpoint, a second one ends them; when they have ended, `KeyboardInterrupt` is raised.
+        arrives, the files of the trial are in its job's folder, its checkpoint too. Once `reports.stopping()` is not
+        0, which it stays, there are no further submissions, and running trials end as "interrupted".
         """
         ...
 

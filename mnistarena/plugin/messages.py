@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import KW_ONLY, dataclass
 from typing import Annotated, Any, Literal
 
@@ -127,6 +127,11 @@ class HistoryRow(TypedDict, total=False):
     validation_monitor: Number
     train_seconds: Number
     wall_seconds: Number
+
+
+def without_clock(rows: Iterable[HistoryRow]) -> list[dict[str, Any]]:
+    """A history without the figures that differ each time a trial runs."""
+    return [{k: v for k, v in row.items() if k not in ("train_seconds", "wall_seconds")} for row in rows]
 
 
 class Measurements(TypedDict, total=False):

@@ -1,14 +1,16 @@
-"""A trial's files, packed to travel to another machine and back."""
+"""The files of a job, packed to travel to another machine, and those of its trial, to travel back."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mnistarena.errors import StoreError
+from mnistarena.plugin.executor import Job
 from mnistarena.store.checkpoint_files import PATTERN, POINTER
 from mnistarena.store.files import open_plain, write_atomically
 from mnistarena.text import slug
@@ -18,6 +20,36 @@ Parcel = Mapping[str, NDArray[np.uint8]]
 
 Stamps = Mapping[str, tuple[int, int]]
 """Size (bytes) and time of the last change (ns) of each file, by name."""
+
+
+def pack_job(job: Job) -> dict[str, NDArray[np.uint8]]:
+    """All that a job reads on the machine that runs it: its trial's files, arrays, weights, single-file plugins."""
+    paths = {f"trial/{name}": job.folder / name for name in stamps(job.folder)}
+    if job.data.is_dir():
+        paths |= {f"data/{path.name}": path for path in job.data.glob("*.npy")}
+    paths |= {f"files/{digest}/{path.name}": path for digest, path in job.files.items()}
+    paths |= {f"plugins/{plugin.digest}/{plugin.path.name}": plugin.path for plugin in job.plugins}
+    return {name: np.fromfile(path, np.uint8) for name, path in paths.items()}
+
+
+def unpack_job(job: Job, parcel: Parcel, folder: Path) -> Job:
+    """Write what `pack_job` took into an empty folder; returns the job with its paths there."""
+    for name, content in parcel.items():
+        path = folder / name
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise StoreError(f"a job has no file called {name!r}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.data)
+    (folder / "trial").mkdir(exist_ok=True)
+    plugins = (replace(one, path=folder / "plugins" / one.digest / one.path.name) for one in job.plugins)
+    return replace(
+        job,
+        folder=folder / "trial",
+        data=folder / "data",
+        temporary=folder / "tmp",
+        files={digest: folder / "files" / digest / path.name for digest, path in job.files.items()},
+        plugins=tuple(plugins),
+    )
 
 
 def pack_trial(folder: Path, *, unlike: Stamps | None = None) -> dict[str, NDArray[np.uint8]]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import signal
+import threading
 
 import pytest
 
@@ -123,23 +126,26 @@ def test_a_plugin_that_raises_ends_as_failed(submission, reports, told, workers)
 
 
 def test_one_that_is_asked_to_stop_before_it_begins_is_interrupted(submission, reports, told, workers):
-    interrupts = executors.Interrupts()
-    interrupts.ask()
-    result = executors.run_job(submission("cnn"), reports, workers=workers, interrupts=interrupts)
-    assert result == {"status": "interrupted"}
+    asked = dataclasses.replace(reports, stopping=lambda: 1)
+    assert executors.run_job(submission("cnn"), asked, workers=workers) == {"status": "interrupted"}
     assert told == []
 
 
-def test_one_that_is_asked_to_stop_saves_a_checkpoint_and_continues_from_it(submission, workers):
-    interrupts, one = executors.Interrupts(), submission("cnn")
+@pytest.mark.parametrize("means", ["stopping", "SIGTERM"])
+def test_one_that_is_asked_to_stop_saves_a_checkpoint_and_continues_from_it(submission, workers, means):
+    """By whoever has its reports, or by a batch system that ends the process that runs it."""
+    stop, one = threading.Event(), submission("cnn")
 
     def tell(key, event):
-        if isinstance(event, executors.RowAdded):
-            interrupts.ask()
+        if isinstance(event, executors.RowAdded) and not stop.is_set():
+            stop.set()
+            if means == "SIGTERM":
+                os.kill(os.getpid(), signal.SIGTERM)
 
     slow = {**one.job.identity, "training": {**one.job.identity["training"], "epochs": 200}}
     one = submission("cnn", identity=slow)
-    result = executors.run_job(one, executors.Reports(tell), workers=workers, interrupts=interrupts)
+    reports = executors.Reports(tell, stop.is_set) if means == "stopping" else executors.Reports(tell)
+    result = executors.run_job(one, reports, workers=workers)
     assert result["status"] == "interrupted", result
     step = result["progress"]["step"]
     assert 0 < step < result["progress"]["total"] == 800

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from mnistarena.execution import supervisor
-from mnistarena.execution.interrupts import Interrupts
 from mnistarena.execution.supervisor import Supervisor
 from mnistarena.plugin.executor import Job, Reports, Submission
 from mnistarena.plugin.messages import Ended, Measured, StageBegan
@@ -91,23 +90,15 @@ def test_what_arrived_counts_before_the_end_of_the_grace_period_and_a_second_sig
     submission, monkeypatch, asked, messages, status
 ):
     monkeypatch.setattr(supervisor, "GRACE_SECONDS", 0.0)
-    interrupts, found = Interrupts(), []
+    requests = 0
 
     def submissions():
+        nonlocal requests
         yield Submission("one", submission.job)
-        for _ in range(asked):
-            interrupts.ask()
+        requests = asked
 
-    one = Supervisor(Workers(*messages), 2, interrupts=interrupts)
-    for _, result in stopped(one.results(submissions())):
-        found.append(result["status"])
-    assert found == [status]
-
-
-def stopped(results):
-    """The results of a run that ends with `KeyboardInterrupt`."""
-    with pytest.raises(KeyboardInterrupt):
-        yield from results
+    one = Supervisor(Workers(*messages), 2, reports=Reports(stopping=lambda: requests))
+    assert [result["status"] for _, result in one.results(submissions())] == [status]
 
 
 def test_time_in_which_the_supervisor_was_stopped_is_not_counted(submission, monkeypatch):

@@ -1,4 +1,4 @@
-"""docs/plugins.md keeps up with the code: it has the signature of every hook, and an example of each that works."""
+"""docs/plugins.md and cluster.md keep up with the code: every hook has its signature, and an example that works."""
 
 from __future__ import annotations
 
@@ -30,17 +30,18 @@ from mnistarena.testing import checks
 from ..helpers import ROOT
 
 PAGE = (ROOT / "docs" / "plugins.md").read_text()
+CLUSTER = (ROOT / "docs" / "cluster.md").read_text()
 GIVEN = (Task, Dataset, DataContext, PrepareContext, Predictions)
 
 
 def blocks(language):
-    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE + CLUSTER, re.DOTALL | re.MULTILINE)
 
 
 EXAMPLES = {
     found[1]: block for block in blocks("python") if (found := re.match(r"# (arena_\w+)\.py\n", block)) is not None
 }
-"""The modules that are printed on the page, by name."""
+"""The modules that are printed on the pages, by name."""
 
 SETTINGS = {"npy-folder": ("path=shapes",)}
 """What `arena check` has to be told of a component that has no default for it."""
@@ -48,7 +49,7 @@ SETTINGS = {"npy-folder": ("path=shapes",)}
 
 def provided(module):
     """What an example's hooks return, by hook."""
-    names = {"__name__": module}
+    names = {"__name__": module, "__file__": f"{module}.py"}
     exec(EXAMPLES[module], names)
     marked = [name for name, value in names.items() if hasattr(value, f"{hooks.PROJECT}_impl")]
     return {name: names[name]() for name in marked}

@@ -20,7 +20,6 @@ from mnistarena.executors import (
     TRIAL_BYTES,
     Conditions,
     ExecutorContext,
-    Interrupts,
     Reports,
     Resources,
     Result,
@@ -113,33 +112,30 @@ class RayExecutor:
         """Each submission with its result, in the order in which they end."""
         self._begin_round(reports)
         exhausted, patience = False, math.inf
-        acted = 0  # how many of the user's interrupts were acted on
-        with Interrupts() as interrupts:
-            while True:
-                while not exhausted and not interrupts.count and len(self.trials) < self._window():
-                    submission = next(submissions, None)
-                    if submission is None:
-                        exhausted = True
-                        break
-                    refused = self._submit(ClusterTrial(submission, self._request(submission.resources)))
-                    if refused is not None:
-                        yield submission, refused
-                if not self.trials:
+        acted = 0  # how many requests to stop were acted on
+        while True:
+            while not exhausted and not reports.stopping() and len(self.trials) < self._window():
+                submission = next(submissions, None)
+                if submission is None:
+                    exhausted = True
                     break
-                yield from self._listen(reports, stopping=acted > 0)
-                if interrupts.count > acted:
-                    if acted == 0:
-                        self._ask_to_stop(reports)
-                    acted = interrupts.count
-                    patience = time.monotonic() + GRACE_SECONDS if acted == 1 else 0.0
-                patience += self.stopped
-                if time.monotonic() >= patience:
-                    # What arrived counts, however late it is read.
-                    while self.trials and ray.wait(list(self.trials), num_returns=1, timeout=0)[0]:
-                        yield from self._listen(reports, stopping=True)
-                    yield from self._give_up()
-        if interrupts.count:
-            raise KeyboardInterrupt
+                refused = self._submit(ClusterTrial(submission, self._request(submission.resources)))
+                if refused is not None:
+                    yield submission, refused
+            if not self.trials:
+                break
+            yield from self._listen(reports, stopping=acted > 0)
+            if (asked := reports.stopping()) > acted:
+                if acted == 0:
+                    self._ask_to_stop()
+                acted = asked
+                patience = time.monotonic() + GRACE_SECONDS if acted == 1 else 0.0
+            patience += self.stopped
+            if time.monotonic() >= patience:
+                # What arrived counts, however late it is read.
+                while self.trials and ray.wait(list(self.trials), num_returns=1, timeout=0)[0]:
+                    yield from self._listen(reports, stopping=True)
+                yield from self._give_up()
 
     def _begin_round(self, reports: Reports) -> None:
         assert self.cluster is not None
@@ -204,7 +200,7 @@ class RayExecutor:
         changes = {"threads": self.context.threads or int(cpus), **({} if gpus else {"device": "cpu"})}
         job = replace(trial.submission.job, conditions=cast(Conditions, {**self.conditions, **changes}))
         return TrialOrder(
-            replace(trial.submission, key=None, job=job),
+            replace(trial.submission, job=job),
             self.requirements,
             token=self.token,
             cpus=cpus,
@@ -265,9 +261,8 @@ class RayExecutor:
 
     # ---- Stopping
 
-    def _ask_to_stop(self, reports: Reports) -> None:
+    def _ask_to_stop(self) -> None:
         """Ask running trials for a checkpoint; trials that have not begun are withdrawn, without a result."""
-        reports.stopping()
         self.stop_signal.set.remote()
         for stream, trial in list(self.trials.items()):
             if trial.host is None:

@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 from mnistarena.executors import (
     Conditions,
     Event,
-    Interrupts,
     Parcel,
     Reports,
     Result,
@@ -50,7 +49,7 @@ from mnistarena_ray.object_store import files_of
 from mnistarena_ray.outbox import Outbox
 
 LISTEN_SECONDS = 0.25
-"""How long to wait for the next event before looking at the log, the checkpoint and the stop signal."""
+"""How long to wait for the next event before looking at the log and the checkpoint."""
 
 
 def examine(requirements: Requirements) -> NodeFacts:
@@ -126,17 +125,18 @@ def _run(submission: Submission, order: TrialOrder, listener: _StopListener) -> 
     """Messages while the trial runs; returns its result."""
     events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
     results: list[Result] = []
-    interrupts = Interrupts()
+    cancelled = threading.Event()
 
-    def tell(key: object, event: Event) -> None:
+    def tell(key: str, event: Event) -> None:
         events.put(Started(host()) if isinstance(event, Started) else event)
+
+    def stopping() -> int:
+        return 2 if cancelled.is_set() else int(listener.stop)
 
     def work() -> None:
         limit = order.memory_limit
         try:
-            results.append(
-                run_job(submission, Reports(tell), workers=_workers(), memory_limit=limit, interrupts=interrupts)
-            )
+            results.append(run_job(submission, Reports(tell, stopping), workers=_workers(), memory_limit=limit))
         except Exception as problem:
             results.append(failure("interrupted", type(problem).__name__, str(problem)))
         finally:
@@ -158,15 +158,11 @@ def _run(submission: Submission, order: TrialOrder, listener: _StopListener) -> 
                     break
                 outbox.add(event)
             yield from outbox.due()
-            if listener.stop and not interrupts.count:
-                interrupts.ask()
         yield from outbox.rest()
         return results[0] if results else {"status": "interrupted"}
     finally:
-        if thread.is_alive():  # the task was cancelled: the driver does not wait any longer
-            interrupts.ask()
-            interrupts.ask()
-            thread.join()
+        cancelled.set()  # where it still runs, the driver does not wait any longer
+        thread.join()
 
 
 def _conditions(order: TrialOrder) -> Conditions:

@@ -76,7 +76,7 @@ class ClusterTrial:
     @property
     def name(self) -> str:
         """Its name for people."""
-        return str(getattr(self.submission.key, "name", self.submission.key))
+        return self.submission.name or self.submission.key
 
     @property
     def folder(self) -> TrialFolder:

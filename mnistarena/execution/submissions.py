@@ -1,0 +1,62 @@
+"""What an executor is asked to do for a trial of a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+
+from mnistarena.data.arrays import write_arrays
+from mnistarena.environment import Conditions
+from mnistarena.plan.contents import Plan
+from mnistarena.plan.recipe import LoadedDataset, Trial
+from mnistarena.plugin.executor import Job, Mode, PluginFile, Submission
+from mnistarena.plugin.messages import ViewDefinition
+from mnistarena.text import unique_slug
+
+
+@dataclass(frozen=True)
+class Submissions:
+    """Makes the submissions of a plan's trials; `scratch` is a folder for their datasets and temporary files.
+
+    `plugins` are the plan's single-file plugins, as the workers are to load them.
+    """
+
+    plan: Plan
+    scratch: Path
+    _: KW_ONLY
+    conditions: Conditions
+    plugins: tuple[PluginFile, ...]
+    checkpoint_every: float = 30.0
+
+    def write_datasets(self) -> None:
+        """Write the arrays that workers read."""
+        for data in self.plan.datasets:
+            write_arrays(data.dataset, data.split, self._arrays(data))
+
+    def _arrays(self, data: LoadedDataset) -> Path:
+        return self.scratch / "data" / unique_slug(data.label)
+
+    def of(self, trial: Trial, folder: Path, mode: Mode = "train", views: Sequence[ViewDefinition] = ()) -> Submission:
+        """A trial's submission; `folder` is the trial's, and `views` are those that it predicts."""
+        recipe = trial.recipe
+        job = Job(
+            folder,
+            trial.identity,
+            conditions=self.conditions,
+            data=self._arrays(recipe.data),
+            temporary=self.scratch / "tmp" / trial.id,
+            mode=mode,
+            params=recipe.params.model_dump_json(),
+            task=recipe.data.task,
+            metrics=tuple(metric.request() for metric in self.plan.metrics),
+            views=tuple(views),
+            keep_model=self.plan.benchmark.keep_models,
+            checkpoint_every=self.checkpoint_every,
+            files=recipe.files,
+            plugins=self.plugins,
+        )
+        limit = recipe.training.time_limit
+        return Submission(
+            trial.id, job, name=trial.name, seconds=recipe.time_limit, limit=limit, resources=recipe.resources
+        )
