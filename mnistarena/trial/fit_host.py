@@ -10,6 +10,7 @@ import torch
 from mnistarena.engine.chain import Chain
 from mnistarena.plugin.messages import HistoryRow, RowAdded, Send
 from mnistarena.plugin.predictions import Output
+from mnistarena.plugin.registry import Registry
 from mnistarena.spec.schema import Training
 from mnistarena.store.trial_folder import TrialFolder
 
@@ -20,7 +21,10 @@ def _ignore(*news: object) -> None:
 
 @dataclass(frozen=True)
 class Host:
-    """Where a model trains itself: in a trial, which has a folder and listens, or in a check."""
+    """Where a model trains itself: in a trial, which has a folder and listens, or in a check.
+
+    `registry` is where the model of a teacher is looked up; None: what is installed.
+    """
 
     chain: Chain
     recipe: Training
@@ -29,6 +33,7 @@ class Host:
     seed: int
     output: Output
     uses: Collection[str] | None = None
+    registry: Registry | None = None
     folder: TrialFolder | None = None
     send: Send = _ignore
     note: Callable[[str], None] = _ignore

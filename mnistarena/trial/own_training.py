@@ -21,8 +21,11 @@ from mnistarena.engine.seeds import derive
 from mnistarena.engine.step import autocast
 from mnistarena.errors import TrialError
 from mnistarena.plugin.components import Task
+from mnistarena.plugin.fit import Teacher
 from mnistarena.plugin.messages import HistoryRow, Measurements, StepsDone
+from mnistarena.pretrained.teacher import TeacherParams
 from mnistarena.trial.fit_host import Host
+from mnistarena.trial.teacher import load_teacher
 
 NEWS_SECONDS = 1.0
 """How often steps are reported, at most."""
@@ -104,6 +107,10 @@ class OwnTraining:
         assert self._split.labels is not None
         for images, rows in self._split.in_order(batch_size):
             yield images, self._split.labels[rows]
+
+    def teacher(self, params: TeacherParams) -> Teacher:
+        """The trained model that the prepared parameters name, for the images of these batches."""
+        return load_teacher(params, self._host)
 
     # ---- Progress
 
