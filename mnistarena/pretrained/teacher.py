@@ -64,12 +64,8 @@ def prepare_teacher(params: AnyTeacher, context: PrepareContext) -> AnyTeacher:
     if context.task is not None:
         from mnistarena.engine.chain import build_chain
 
-        theirs, ours = described.identity["transforms"], list(context.transforms)
-        chains = (
-            build_chain(theirs, described.task, registry),
-            build_chain(ours, context.task, registry),
-        )
-        if problem := misfit(described, *chains):
+        theirs = build_chain(described.identity["transforms"], described.task, registry)
+        if problem := misfit(described, theirs, build_chain(context.transforms, context.task, registry)):
             raise ArenaError(f"{named}: {problem}")
     found = [trial.files[MODEL], trial.files[DESCRIPTION], plugin.digest]
     if params.teacher_digests not in ([], found):
@@ -84,7 +80,8 @@ def prepare_teacher(params: AnyTeacher, context: PrepareContext) -> AnyTeacher:
 def _chosen(name: str, context: PrepareContext) -> StoredTrial:
     """The first trial of that name; of a run on several datasets, the first on this model's dataset and split."""
     trials = trained_trials(name)
-    if len(datasets := list(dict.fromkeys(trial.dataset for trial in trials))) > 1:
+    datasets = list(dict.fromkeys(trial.dataset for trial in trials))
+    if len(datasets) > 1 and context.dataset is not None:
         trials = [trial for trial in trials if _dataset(trial) == context.dataset]
         if not trials:
             raise ArenaError(
@@ -147,7 +144,7 @@ def misfit(described: ModelDescription, theirs: Chain, ours: Chain) -> str | Non
     )
     if (theirs.given.mean, theirs.given.std) != (ours.given.mean, ours.given.std):
         problem += (
-            '; or the same training images too, since "normalize" takes their mean and deviation unless it has '
+            ', and the same training images, since "normalize" takes their mean and deviation unless it has '
             'other "statistics"'
         )
     return problem

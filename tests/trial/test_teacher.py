@@ -12,11 +12,11 @@ import torch
 from safetensors.torch import load_file
 
 import mnistarena
-from mnistarena import ArenaError, PrepareContext
+from mnistarena import ArenaError, PrepareContext, Task
 from mnistarena.plugin.registry import installed
 from mnistarena.plugin.single_file import plugin_file
 from mnistarena.pretrained import TeacherParams, prepare_teacher
-from mnistarena.testing import checks
+from mnistarena.testing import Nonconformity, checks
 
 from ..helpers import ROOT, by_label, records
 from .test_own_training import digits
@@ -231,6 +231,14 @@ def test_the_identity_knows_the_digests_and_the_files_travel_by_them(past):
     assert context.files == dict(zip(digests, files, strict=False))
     with pytest.raises(ArenaError, match="but teacher_digests says otherwise"):
         prepare_teacher(params.model_copy(update={"teacher": str(past / "one" / "elder")}), context)
+    ten = tuple("0123456789")
+    for shape, names, sentence in (
+        ((1, 8, 8), ("cat", "dog"), "knows the classes 0, 1, 2 and 7 more, the dataset has cat, dog"),
+        ((1, 9, 8), ten, "was trained on images of 1 × 8 × 8, the dataset has images of 1 × 9 × 8"),
+    ):
+        context.task = Task(shape, len(names), class_names=names, n_train=1)
+        with pytest.raises(ArenaError, match=sentence):
+            prepare_teacher(TeacherParams(teacher=str(past / "one" / "elder")), context)
 
 
 def test_other_code_of_the_teacher_is_told_and_makes_another_student(arena, here):
@@ -281,7 +289,13 @@ def test_a_trial_whose_plan_does_not_know_the_teacher_says_so(arena, here):
 
 def test_a_student_that_is_interrupted_goes_on_with_the_same_bits(past):
     plugins = [past / "teachers.py", past / "students.py"]
-    options = {"params": {"teacher": str(past / "one" / "plain")}, "steps": 20}
-    found = {check.name: check for check in checks("student", plugins=plugins, **options)}
-    for name in ("prepare", "resumes"):
-        found[name].run()
+
+    def check(name, teacher):
+        options = {"params": {"teacher": str(past / "one" / teacher)}, "steps": 20}
+        (found,) = (one for one in checks("student", plugins=plugins, **options) if one.name == name)
+        found.run()
+
+    check("prepare", "plain")
+    check("resumes", "plain")
+    with pytest.raises(Nonconformity, match="was trained with the transforms normalize"):
+        check("output", "elder")
