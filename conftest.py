@@ -23,8 +23,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: places.get(item.path.name, len(places)))
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _environment_put_back() -> Iterator[None]:
-    """Undo what a test, or a library that it started, has set: Ray sets PYTHONBREAKPOINT in the driver's process."""
+    """Undo what a file of tests, or a library that it started, has set.
+
+    Ray sets PYTHONBREAKPOINT in the driver's process; with it all later commands would be processes of their own.
+    """
     with mock.patch.dict(os.environ):
         yield

@@ -32,7 +32,7 @@ from mnistarena.plugin.executor import Job, Mode, Submission
 from mnistarena.plugin.messages import MetricRequest, Result, SplitIdentity, error_message, without_clock
 from mnistarena.plugin.registry import Registry
 from mnistarena.store.results import StoredRun, StoredTrial, read_run
-from mnistarena.store.trial_folder import CLASSIFIER, MODEL, TrialFolder
+from mnistarena.store.trial_folder import MODEL, MODEL_FILES, TrialFolder
 from mnistarena.text import unique_slug
 
 
@@ -114,7 +114,7 @@ class _Verifier:
         try:
             trial.history()
             trial.predictions()
-            for name in (MODEL, CLASSIFIER):
+            for name in MODEL_FILES:
                 if trial.folder.has_model(name):  # `arena clean` may have removed it
                     trial.folder.model_file(trial.files, name)
         except StoreError as problem:

@@ -18,13 +18,14 @@ Apply = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 class Chain:
     """A built chain of transforms: its deterministic beginning, `head`, then the rest, `tail`.
 
-    Images enter as uint8 `(N, C, H, W)` and become float in [0, 1] before the first transform. `memory_format` is how
-    batches lie when they leave; see engine/layout.py.
+    Images enter as uint8 `(N, C, H, W)` and become float in [0, 1] before the first transform. `given` is the task
+    before the chain, `task` the one after it. `memory_format` is how batches lie when they leave; see engine/layout.py.
     """
 
     memory_format = torch.channels_last
 
     def __init__(self, transforms: Sequence[tuple[TransformDef, Any]], task: Task) -> None:
+        self.given = task
         self.steps: list[tuple[Apply, bool]] = []
         for definition, params in transforms:
             self.steps.append((definition.build(params, task), definition.random))

@@ -67,3 +67,13 @@ def restore_streams(state: State, tensors: dict[str, torch.Tensor], device: torc
         torch.cuda.set_rng_state(tensors["cuda"], device)
     if "mps" in tensors:
         torch.mps.set_rng_state(tensors["mps"])
+
+
+@contextmanager
+def streams_kept(device: torch.device) -> Iterator[None]:
+    """What is drawn or seeded inside leaves every stream as it was."""
+    before = capture_streams(device)
+    try:
+        yield
+    finally:
+        restore_streams(*before, device)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
-from mnistarena.engine.random_state import capture_streams, restore_streams
+from mnistarena.engine.random_state import streams_kept
 from mnistarena.errors import ArenaError, StoreError
 from mnistarena.inference.provenance import (
     identity_of,
@@ -55,7 +54,7 @@ def restore(
         changed = registry.changed_sources(identity)
         if changed:
             warn(f"the code of {', '.join(changed)} has changed since {trial.name} ran: its answers may differ")
-        with _callers_streams_kept():
+        with streams_kept(torch.device("cpu")):
             found = untrained(
                 identity,
                 params=json.dumps(planned_recipe(run, trial)["params"]),
@@ -118,14 +117,3 @@ def _task(run: StoredRun, trial: StoredTrial, identity: Identity) -> Task:
         std=tuple(std),
         class_counts=tuple(entry.get("class_counts", ())),
     )
-
-
-@contextmanager
-def _callers_streams_kept() -> Iterator[None]:
-    """Seeds set inside leave the caller's random numbers as they were."""
-    cpu = torch.device("cpu")
-    before = capture_streams(cpu)
-    try:
-        yield
-    finally:
-        restore_streams(*before, cpu)

@@ -12,7 +12,7 @@ from mnistarena.data.splits import Split
 from mnistarena.plan.identity import ENGINE
 from mnistarena.plugin.components import Dataset, Params, Task
 from mnistarena.plugin.executor import Resources
-from mnistarena.plugin.messages import ComponentIdentity, Identity
+from mnistarena.plugin.messages import ComponentIdentity, Identity, SplitIdentity
 from mnistarena.plugin.registry import Component, named_in
 from mnistarena.spec import schema, units
 from mnistarena.spec.lines import Path as KeyPath
@@ -46,6 +46,17 @@ class LoadedDataset(PlannedDataset):
     split: Split
     fingerprint: str
     task: Task
+
+    @property
+    def identity(self) -> SplitIdentity:
+        """The arrays and their split, in the identity of each trial."""
+        return {
+            "fingerprint": self.fingerprint,
+            "validation": self.table.validation,
+            "split_seed": self.table.split_seed,
+            "train_limit": self.table.train_limit,
+            "test_limit": self.table.test_limit,
+        }
 
     def describe(self) -> DatasetRecord:
         """The dataset in plan.json."""
@@ -110,17 +121,10 @@ class Recipe:
         ingredients = [component for component in self.ingredients if (component.kind, component.name) in named]
         components = (self.model, *(component for component, _ in self.transforms), *ingredients)
         used = [component.plugin for component in components]
-        table = self.data.table
         return {
             "engine": ENGINE,
             "model": {"name": self.model.name, "params": self.params.identity()},
-            "dataset": {
-                "fingerprint": self.data.fingerprint,
-                "validation": table.validation,
-                "split_seed": table.split_seed,
-                "train_limit": table.train_limit,
-                "test_limit": table.test_limit,
-            },
+            "dataset": self.data.identity,
             "transforms": transform_identities(self.transforms),
             "training": {key: value for key, value in self._used().items() if key != "time_limit"},
             "sources": {plugin.key: plugin.digest for plugin in used},

@@ -13,7 +13,7 @@ from mnistarena.paths import data_dir
 from mnistarena.plan.contents import Metric, Outline, Plan
 from mnistarena.plan.grid import Variant, variants
 from mnistarena.plan.lookup import Lookup
-from mnistarena.plan.recipe import LoadedDataset, PlannedDataset, Recipe, Transforms
+from mnistarena.plan.recipe import LoadedDataset, PlannedDataset, Recipe, Transforms, transform_identities
 from mnistarena.plan.training import check_data, planned_training
 from mnistarena.plan.views import views_of
 from mnistarena.plugin.components import DataContext, Dataset, Params, PrepareContext, Task
@@ -207,7 +207,10 @@ class _Resolver:
         check_data(training, data, self.lookup)
         if task is not None and not self.fits(model, params, task, path, data.label):
             return None
-        context = PrepareContext(self.spec.source.base_dir, download=self.fetch)
+        context = PrepareContext(self.spec.source.base_dir, download=self.fetch, registry=self.registry)
+        if isinstance(data, LoadedDataset):
+            context.dataset, context.task = data.identity, data.task
+            context.transforms = transform_identities(transforms)
         if self.fetch and chosen and not self.problems.found:
             params = self.prepared(model, params, context, path)
             if params is None:

@@ -5,7 +5,7 @@ Torch is never imported here: descriptors are cheap, the heavy imports belong in
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
     from numpy.typing import NDArray
+
+    from mnistarena.plugin.messages import ComponentIdentity, SplitIdentity
+    from mnistarena.plugin.registry import Registry
 
 Shape = tuple[int, int, int]
 """An image's shape as (channels, height, width)."""
@@ -114,7 +117,9 @@ class PrepareContext:
     """What `ModelDef.prepare` gets: where relative paths start, whether to download, and a place for notes.
 
     A note is a sentence the plan, the report and the terminal show, such as which weights were used. `files` are
-    those that `build` will read, by SHA-256: an executor takes them along to other machines.
+    those that the model's code will read, by SHA-256: an executor takes them along to other machines.
+    `dataset` says which images the model is trained on, `task` is theirs, before its `transforms`; they are missing in
+    `arena check`. `registry` is what is installed, with the plugins that are single files.
     """
 
     base_dir: Path
@@ -122,6 +127,10 @@ class PrepareContext:
     _: KW_ONLY
     notes: list[str] = field(default_factory=list)
     files: dict[str, Path] = field(default_factory=dict)
+    dataset: SplitIdentity | None = None
+    task: Task | None = None
+    transforms: Sequence[ComponentIdentity] = ()
+    registry: Registry | None = None
 
     def note(self, sentence: str) -> None:
         """Record a fact that a reader of the results must know."""

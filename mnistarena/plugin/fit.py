@@ -9,6 +9,9 @@ from mnistarena.plugin.components import Task
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
+
+    from mnistarena.pretrained.teacher import TeacherParams
 
 Scores = Mapping[str, float]
 
@@ -55,6 +58,20 @@ class TrainingContext(Protocol):
 
     def note(self, sentence: str) -> None:
         """A fact that a reader of the results must know."""
+        ...
+
+
+class Teacher(Protocol):
+    """A trained model that only answers; no module, so never a part of the model that learns from it."""
+
+    model: nn.Module
+    """Its module, frozen and in evaluation mode."""
+
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        """Logits float32 `(N, n_classes)` of images `(N, C, H, W)` after their transforms, in its own precision.
+
+        Of a teacher whose output is probabilities their logarithm; scores as they are.
+        """
         ...
 
 
@@ -112,6 +129,14 @@ class FitContext(Protocol):
 
     def in_order(self, *, batch_size: int | None = None) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Every training image once, as it lies, without random transforms: for features, prototypes, neighbours."""
+        ...
+
+    def teacher(self, params: TeacherParams) -> Teacher:
+        """The trained model that `params.teacher` names, for the images of these batches.
+
+        `params` are what `mnistarena.pretrained.prepare_teacher` returned. Raises `ArenaError` where the teacher is not
+        what the plan says, or was trained on other classes or with other transforms.
+        """
         ...
 
     def step(self, loss: torch.Tensor | float | None = None, **logged: float) -> None:

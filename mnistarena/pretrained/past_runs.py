@@ -19,8 +19,17 @@ class Untrained(Exception):
 def trained_model(name: str) -> Path:
     """The file of the weights that `RUN/LABEL` names, or `RUN/LABEL/sN` for seed N: of the first seed that finished.
 
+    Raises as `trained_trials` does, and `StoreError` where the file was altered.
+    """
+    found = trained_trials(name)[0]
+    return found.folder.model_file(found.files).resolve()
+
+
+def trained_trials(name: str) -> list[StoredTrial]:
+    """The finished trials that `RUN/LABEL` names, or `RUN/LABEL/sN` for seed N, whose weights are stored.
+
     RUN is a run folder, from where the command is started. Raises `Untrained` where the run, or its trained
-    model, is not there, and `ArenaError` where the label is none of its models, or the file was altered.
+    model, is not there, and `ArenaError` where the label is none of its models.
     """
     path = Path(name)
     folder = next((parent for parent in path.parents if RunFolder(parent).exists()), None)
@@ -37,11 +46,20 @@ def trained_model(name: str) -> Path:
             f'{folder} has no model "{label}"{did_you_mean(label, known) or "; it has " + ", ".join(known)}'
         )
     trials = [trial for trial in run.trials if trial.label == label and seed in (None, trial.seed)]
-    found = next((trial for trial in trials if trial.done and MODEL in trial.files), None)
-    if found is None:
-        why = "its weights were not kept (keep_models)" if any(t.done for t in trials) else "it has not finished"
-        raise Untrained(f"{label} of {folder}: {why}")
-    return found.folder.model_file(found.files).resolve()
+    done = [trial for trial in trials if trial.done]
+    found = [trial for trial in done if MODEL in trial.files and trial.folder.has_model()]
+    if not found:
+        raise Untrained(f"{label} of {folder}: {_why_not(done)}")
+    return found
+
+
+def _why_not(done: list[StoredTrial]) -> str:
+    """Why none of these finished trials has weights."""
+    if not done:
+        return "it has not finished"
+    if not any("parameters" in trial.measurements for trial in done):
+        return "it is a scikit-learn classifier, which has no weights"
+    return "its weights were not kept (keep_models), or arena clean removed them"
 
 
 def _labels(trials: tuple[StoredTrial, ...]) -> list[str]:

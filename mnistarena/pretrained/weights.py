@@ -222,7 +222,7 @@ class StartParams(Params):
 
     def identity(self) -> dict[str, Any]:
         """The digest says which weights; where their file lies does not matter."""
-        return self.model_dump(mode="json", exclude={"weights"})
+        return {key: value for key, value in super().identity().items() if key != "weights"}
 
 
 AnyStart = TypeVar("AnyStart", bound=StartParams)

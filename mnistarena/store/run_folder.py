@@ -5,7 +5,7 @@
       plugins/<name>-<digest>.py               plugins that are single files, as they were when a run started
       datasets/<label>.npz                     test images, labels, index: a report needs no dataset plugin
       trials/<label>-<dataset>-s<seed>-<id>/   trial.json  history.jsonl  predictions.npz  views.npz
-                                               model.safetensors  log.txt
+                                               model.safetensors  model.json  log.txt
                                                checkpoint.json  checkpoint-<step>.npz while unfinished
       damaged/                                 trials that were found altered or truncated, moved aside
       .scratch/                                arrays that workers share, while a run goes on
@@ -39,7 +39,7 @@ from mnistarena.store import records
 from mnistarena.store.files import digest, pack, read_bytes, to_json, unpack, write_atomically, write_file
 from mnistarena.store.json_files import ADVICE, FORMAT, read_json, with_advice
 from mnistarena.store.records import PlanRecord
-from mnistarena.store.trial_folder import CLASSIFIER, MODEL, TrialFolder
+from mnistarena.store.trial_folder import MODEL_FILES, TrialFolder
 from mnistarena.text import all_visible, slug, unique_slug, visible
 
 
@@ -201,7 +201,7 @@ class RunFolder:
             if path.name.rpartition("-")[2] not in wanted:
                 found += [path] if "dropped" in kinds else []
                 continue
-            for kind, pattern in (("checkpoints", "checkpoint*"), ("models", MODEL), ("models", CLASSIFIER)):
+            for kind, pattern in (("checkpoints", "checkpoint*"), *(("models", name) for name in MODEL_FILES)):
                 found += sorted(path.glob(pattern)) if kind in kinds else []
         if "damaged" in kinds and (self.path / "damaged").is_dir():
             found.append(self.path / "damaged")

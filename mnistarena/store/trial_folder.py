@@ -42,6 +42,11 @@ RECORD, HISTORY, PREDICTIONS, VIEWS = "trial.json", "history.jsonl", "prediction
 MODEL, CLASSIFIER = "model.safetensors", "model.skops"
 """The trained weights of a torch module, or the fitted scikit-learn classifier, where they are kept."""
 
+DESCRIPTION = "model.json"
+"""What the module of the stored weights is; see store/description.py."""
+
+MODEL_FILES = (MODEL, CLASSIFIER, DESCRIPTION)
+
 RESULTS = (HISTORY, PREDICTIONS)
 """What every figure of a trial is computed from."""
 
@@ -90,7 +95,7 @@ class TrialFolder:
 
     def write(self, record: TrialRecord) -> None:
         """Write the record, with the digests of the files beside it; the last write of a trial."""
-        names = (*RESULTS, VIEWS, MODEL, CLASSIFIER)
+        names = (*RESULTS, VIEWS, *MODEL_FILES)
         files = {name: digest(self.path / name) for name in names if (self.path / name).is_file()}
         stamps = {name: _stamp(self.path / name) for name in files}
         whole = from_json(to_json({**record, "files": files, "stamps": stamps, "format": FORMAT}))
@@ -224,12 +229,12 @@ class TrialFolder:
     # ---- Model
 
     def write_model(self, data: bytes, name: str = MODEL) -> None:
-        """Store a trained model: weights in safetensors' format, or as `CLASSIFIER` a classifier in that of skops."""
+        """Store one of `MODEL_FILES`: weights in safetensors' format, a classifier in that of skops, a description."""
         write_atomically(self.path / name, data)
 
     def remove_model(self) -> None:
         """Remove the stored model, if there is one."""
-        for name in (MODEL, CLASSIFIER):
+        for name in MODEL_FILES:
             (self.path / name).unlink(missing_ok=True)
 
     def model(self, digests: Mapping[str, str], name: str = MODEL) -> bytes:
@@ -238,12 +243,12 @@ class TrialFolder:
             return stream.read()
 
     def model_file(self, digests: Mapping[str, str], name: str = MODEL) -> Path:
-        """The file of the stored weights, or of the `CLASSIFIER`, checked; raises `StoreError`."""
+        """The file of the stored weights, or another of `MODEL_FILES`, checked; raises `StoreError`."""
         self.check(name, digests)
         return self.path / name
 
     def has_model(self, name: str = MODEL) -> bool:
-        """Whether the stored weights, or the `CLASSIFIER`, are there: `arena clean` may have removed them."""
+        """Whether the stored weights, or another of `MODEL_FILES`, are there: `arena clean` may have removed them."""
         return (self.path / name).is_file()
 
     def digest_of_model(self) -> str | None:

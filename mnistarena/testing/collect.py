@@ -39,7 +39,7 @@ def checks(
         registry = installed([plugin_file(path) for path in plugins])
         component = find(registry, definition, kind)
         kind, definition, module = component.kind, component.definition, _source(component)
-        if kind == "model" and "transforms" in options:
+        if kind == "model":
             options["registry"] = registry
     else:
         kind = next((k for k, (_, expected) in KINDS.items() if isinstance(definition, expected)), None)

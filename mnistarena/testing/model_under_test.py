@@ -35,7 +35,7 @@ IMAGES = 160
 class ModelUnderTest(ComponentUnderTest):
     """A model, tried on a part of scikit-learn's digits, enlarged to images that the model takes.
 
-    `registry` is where `transforms` are looked up; by default, what is installed.
+    `registry` is where its `transforms` and its teacher are looked up; by default, what is installed.
     """
 
     kind = "model"
@@ -57,6 +57,7 @@ class ModelUnderTest(ComponentUnderTest):
         super().__init__(definition, module, params)
         self.wanted_shape = as_shape(image_shape)
         self.steps, self.learning_rate, self.n_images = steps, learning_rate, images
+        self.registry = registry
         self.transforms = _transforms(transforms, registry or installed()) if transforms else []
         self.read: set[str] = set()
         """Keys of [training] that a model which trains itself has read so far."""
@@ -66,13 +67,18 @@ class ModelUnderTest(ComponentUnderTest):
         """What a network returns."""
         return self.definition.output or "logits"
 
+    @property
+    def prepare_context(self) -> PrepareContext:
+        """What the model's `prepare` gets."""
+        return PrepareContext(data_dir(), download=False, registry=self.registry)
+
     @cached_property
     def prepared(self) -> Any:
         """The parameters as `build` gets them."""
         if self.definition.prepare is None:
             return self.params
         try:
-            return self.definition.prepare(self.params, PrepareContext(data_dir(), download=False))
+            return self.definition.prepare(self.params, self.prepare_context)
         except NotApplicable:
             raise
         except Exception as problem:

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
-from mnistarena.paths import data_dir
-from mnistarena.plugin.components import PrepareContext, Shape, Task
+from mnistarena.plugin.components import Shape, Task
 from mnistarena.testing import classifiers, networks, own_networks
 from mnistarena.testing.check import Check, Nonconformity, NotApplicable, describe, shape_text
 from mnistarena.testing.family import Family
@@ -84,7 +83,7 @@ class ModelChecks(ModelUnderTest):
         """`prepare` returns parameters of the model's own class."""
         if self.definition.prepare is None:
             raise NotApplicable("it has no prepare")
-        found = self.definition.prepare(self.params, PrepareContext(data_dir(), download=False))
+        found = self.definition.prepare(self.params, self.prepare_context)
         if not isinstance(found, self.definition.params):
             raise Nonconformity(f"prepare returned {type(found).__name__}, not {self.definition.params.__name__}")
 

@@ -68,7 +68,15 @@ def fit(
     split = batches(model)
     epochs = max(1, round(steps * BATCH / split.n))
     given = Training(epochs=epochs, batch_size=BATCH, optimizer=recipe(model, 1).optimizer)
-    host = Host(model.chain, given, device=torch.device("cpu"), seed=seed, output=model.output, read=model.read)
+    host = Host(
+        model.chain,
+        given,
+        device=torch.device("cpu"),
+        seed=seed,
+        output=model.output,
+        read=model.read,
+        registry=model.registry,
+    )
     held = batches(model, BATCH)
     fit_in(host, network, split=split, held=held, checkpoints=checkpoints or Checkpoints())
     return network

@@ -10,6 +10,7 @@ import torch
 from mnistarena.engine.chain import Chain
 from mnistarena.plugin.messages import HistoryRow, RowAdded, Send
 from mnistarena.plugin.predictions import Output
+from mnistarena.plugin.registry import Registry
 from mnistarena.spec.schema import Training
 from mnistarena.store.trial_folder import TrialFolder
 
@@ -23,6 +24,7 @@ class Host:
     """Where a model trains itself: in a trial, which has a folder and listens, or in a check.
 
     `read` are the keys of [training] that the model has read.
+    `registry` is where the model of a teacher is looked up; None: what is installed.
     """
 
     chain: Chain
@@ -33,6 +35,7 @@ class Host:
     output: Output
     uses: Collection[str] | None = None
     read: set[str] = field(default_factory=set)
+    registry: Registry | None = None
     folder: TrialFolder | None = None
     send: Send = _ignore
     note: Callable[[str], None] = _ignore

@@ -27,6 +27,7 @@ def train_itself(
         seed=context.seed,
         output=context.output or "logits",
         uses=context.definition.uses,
+        registry=context.registry,
         folder=context.folder,
         send=context.send,
         note=context.note,

@@ -21,8 +21,11 @@ from mnistarena.engine.seeds import derive
 from mnistarena.engine.step import autocast
 from mnistarena.errors import TrialError
 from mnistarena.plugin.components import Task
+from mnistarena.plugin.fit import Teacher
 from mnistarena.plugin.messages import HistoryRow, Measurements, StepsDone
+from mnistarena.pretrained.teacher import TeacherParams
 from mnistarena.trial.fit_host import Host
+from mnistarena.trial.teacher import load_teacher
 
 NEWS_SECONDS = 1.0
 """How often steps are reported, at most."""
@@ -100,6 +103,10 @@ class OwnTraining:
     def in_order(self, *, batch_size: int | None = None) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Every training image once, as it lies, without random transforms."""
         return self._split.labelled(batch_size)
+
+    def teacher(self, params: TeacherParams) -> Teacher:
+        """The trained model that the prepared parameters name, for the images of these batches."""
+        return load_teacher(params, self._host)
 
     # ---- Progress
 

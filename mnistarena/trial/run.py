@@ -23,14 +23,23 @@ from mnistarena.plugin.predictions import Predictions
 from mnistarena.plugin.registry import Registry, installed
 from mnistarena.pretrained.weights import brought
 from mnistarena.spec.schema import Training
-from mnistarena.store.trial_folder import TrialFolder
+from mnistarena.store.trial_folder import DESCRIPTION, MODEL, TrialFolder
 from mnistarena.trial.classifier import run_classifier
 from mnistarena.trial.context import TrialContext
 from mnistarena.trial.estimate import classifier_cost, network_cost
 from mnistarena.trial.model import build_model
 from mnistarena.trial.network import run_network
 from mnistarena.trial.scoring import CHANGED, ChangedCodeError, no_views, predict_views, score
-from mnistarena.trial.trained import Trained, file_of, fit, load_bytes, load_weights, stored_classifier, untrained
+from mnistarena.trial.trained import (
+    Trained,
+    describe,
+    file_of,
+    fit,
+    load_bytes,
+    load_weights,
+    stored_classifier,
+    untrained,
+)
 
 ALIKE, ALIKE_IMAGES = 1e-3, 8
 """How far the outputs of a stored model may be from those of the trained one, and on how many images."""
@@ -136,6 +145,8 @@ def _store_model(context: TrialContext, outcome: Outcome, name: str) -> None:
     try:
         weights = outcome.weights()
         context.folder.write_model(weights, name)
+        if name == MODEL:
+            context.folder.write_model(describe(context).to_bytes(), DESCRIPTION)
         _check_restored(context, weights, outcome.predict)
     except Exception as problem:  # a state that no file can hold, a model's own function, a full disk
         context.folder.remove_model()

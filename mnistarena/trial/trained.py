@@ -29,10 +29,13 @@ from mnistarena.plugin.components import ModelDef, Task
 from mnistarena.plugin.messages import Identity
 from mnistarena.plugin.predictions import Output, Outputs
 from mnistarena.plugin.registry import Registry
+from mnistarena.pretrained.teacher import TeacherParams
 from mnistarena.pretrained.weights import without_weights
 from mnistarena.spec.schema import Training
+from mnistarena.store.description import ModelDescription
 from mnistarena.store.trial_folder import CLASSIFIER, MODEL, TrialFolder
 from mnistarena.trial.classifier_file import classifier_from
+from mnistarena.trial.context import TrialContext
 from mnistarena.trial.fitting import fit_classifier, flat, seed_classifier
 from mnistarena.trial.model import build_model, makes_buffers
 
@@ -77,6 +80,25 @@ class Trained:
         output, n_classes = self.output or "logits", self.task.n_classes
         found, _ = prediction.predict(self.model, batches, n_classes, amp, output=output, extras_too=False)
         return prediction.answers(found, output, n_classes)
+
+
+def describe(context: TrialContext) -> ModelDescription:
+    """What the trained torch module of a trial is: what `untrained` takes to build it again for its weights."""
+    job, registry = context.job, context.registry
+    assert job.task is not None
+    plugin = registry.get("model", context.definition.name).plugin
+    params = without_weights(context.definition.params.model_validate_json(job.params))
+    if isinstance(params, TeacherParams):
+        params = params.model_copy(update={"teacher": ""})  # another path is no other model
+    used = [t for t in job.identity["transforms"] if not registry.get("transform", t["name"]).definition.random]
+    identity: Identity = {
+        "model": {"name": context.definition.name, "params": params.model_dump(mode="json")},
+        "transforms": used,
+        "training": {"precision": context.recipe.precision},
+        "sources": {plugin.key: plugin.digest},
+        "seed": context.seed,
+    }
+    return ModelDescription(identity, job.task)
 
 
 def untrained(identity: Identity, *, params: str, task: Task, device: torch.device, registry: Registry) -> Trained:

@@ -17,7 +17,7 @@ FACES = ("mnistarena", "mnistarena.pretrained", "mnistarena.executors", "mnistar
 
 LOADS_TORCH = re.compile(
     r"mnistarena/engine/\w+\.py"
-    r"|mnistarena/trial/(process|run|scoring|trained|network|classifier|fitting|estimate|model|own_training|own_fit|fit_host|preflight)"
+    r"|mnistarena/trial/(process|run|scoring|trained|network|classifier|fitting|estimate|model|own_training|own_fit|fit_host|teacher|preflight)"
     r"\.py"
     r"|mnistarena/inference/(restore|onnx|onnx_graph|onnx_classifier)\.py"
 )
