@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from unittest import mock
 
 import pytest
 
@@ -21,13 +19,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest."""
     places = {f"{name}.py": place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: places.get(item.path.name, len(places)))
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _environment_put_back() -> Iterator[None]:
-    """Undo what a file of tests, or a library that it started, has set.
-
-    Ray sets PYTHONBREAKPOINT in the driver's process; with it all later commands would be processes of their own.
-    """
-    with mock.patch.dict(os.environ):
-        yield

@@ -26,7 +26,7 @@ QUIET = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def plugins(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A distribution with models that fail, each in its own way."""
     site = tmp_path_factory.mktemp("site")
@@ -71,10 +71,10 @@ def plugins(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return site
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cluster(plugins: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A head without processors, and two nodes of one each; one of them says that it has a GPU."""
-    before = dict(os.environ)
+    before = dict(os.environ)  # put back at the end of the file: later commands of this process would find it
     os.environ.update(QUIET)
     # Nodes that are killed leave what they kept to whoever comes by an hour later.
     os.environ["TMPDIR"] = str(tmp_path_factory.mktemp("nodes"))
@@ -92,7 +92,7 @@ def cluster(plugins: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         os.environ.update(before)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def command(plugins: Path) -> Callable[..., subprocess.Popen[str]]:
     """Start the real command in a folder, able to be interrupted as from a terminal."""
 
