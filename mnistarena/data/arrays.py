@@ -13,7 +13,7 @@ from mnistarena.plugin.components import Dataset
 
 
 def write_arrays(dataset: Dataset, split: Split, folder: Path) -> None:
-    """Write train, validation and test images, labels, and the test index, into a new folder."""
+    """Write train, validation and test images, labels, the test index, and groups if any, into a new folder."""
     try:
         folder.mkdir(parents=True)
         for name, images, labels, rows in (
@@ -24,6 +24,8 @@ def write_arrays(dataset: Dataset, split: Split, folder: Path) -> None:
             np.save(folder / f"{name}_images.npy", images[rows])
             np.save(folder / f"{name}_labels.npy", labels[rows])
         np.save(folder / "test_index.npy", split.test)
+        if dataset.train_groups is not None:
+            np.save(folder / "train_groups.npy", dataset.train_groups[split.train])
     except OSError as problem:
         raise cannot_write(f"in {folder}", problem) from problem
 
@@ -31,3 +33,8 @@ def write_arrays(dataset: Dataset, split: Split, folder: Path) -> None:
 def read_array(folder: Path, name: str) -> Any:
     """An array, mapped from its file: `train_images`, `test_labels`, `test_index` …"""
     return np.load(folder / f"{name}.npy", mmap_mode="r")
+
+
+def read_groups(folder: Path) -> Any:
+    """The groups of the training images, int64 `(n,)`; None where the dataset has none."""
+    return read_array(folder, "train_groups") if (folder / "train_groups.npy").exists() else None

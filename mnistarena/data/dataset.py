@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ def check_dataset(dataset: object, name: str) -> Dataset:
     if not isinstance(names, (tuple, list)) or not all(type(name) is str for name in names):
         raise DataError(f'the dataset "{name}" cannot be used: class_names must be a tuple of strings, not {names!r}')
     wrong = [*_split_problems(dataset, "train"), *_split_problems(dataset, "test")]
+    wrong += _group_problems(dataset)
     rows = range(len(dataset.test_images)) if not wrong else range(0)
     if not wrong and not all(type(row) is int and row in rows for row in errors):
         wrong.append(f"known_label_errors must be int rows of the test split, from 0 to {rows.stop - 1}")
@@ -59,6 +61,18 @@ def _split_problems(dataset: Dataset, split: str) -> Iterator[str]:
         )
 
 
+def _group_problems(dataset: Dataset) -> Iterator[str]:
+    groups = dataset.train_groups
+    if groups is None:
+        return
+    if not isinstance(groups, np.ndarray) or groups.dtype != np.int64 or groups.ndim != 1:
+        yield "train_groups must be an int64 array (n,), or None"
+    elif len(groups) != len(dataset.train_labels):
+        yield f"{len(dataset.train_labels)} train labels but {len(groups)} train groups"
+    elif len(np.unique(groups)) < 2:
+        yield "all training images are of one group; leave train_groups out"
+
+
 def channels_last(images: NDArray[np.uint8]) -> bool:
     """Whether images `(n, …)` of four dimensions have their channels last: 1, 3 or 4 there, and not second."""
     return images.shape[3] in CHANNELS and images.shape[1] not in CHANNELS
@@ -67,7 +81,10 @@ def channels_last(images: NDArray[np.uint8]) -> bool:
 def fingerprint(dataset: Dataset) -> str:
     """SHA-256 of the arrays, their shapes and the class names."""
     digest = hashlib.sha256(repr(dataset.class_names).encode())
-    for array in (dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels):
+    arrays: list[NDArray[Any]] = [dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels]
+    if dataset.train_groups is not None:
+        arrays.append(dataset.train_groups)
+    for array in arrays:
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

@@ -53,8 +53,24 @@ def stratified(labels: NDArray[np.int64], size: int, seed: int) -> Indices:
     return np.sort(np.concatenate(chosen)).astype(np.int64)
 
 
+def whole_groups(groups: NDArray[np.int64], size: int, seed: int) -> Indices:
+    """Sorted indices of randomly drawn groups with at most `size` images together; of none where each is larger."""
+    names, counts = np.unique(groups, return_counts=True)
+    order = np.random.RandomState(seed).permutation(len(names))
+    taken, room = [], size
+    for number in order:
+        if counts[number] <= room:
+            taken.append(names[number])
+            room -= counts[number]
+    return np.flatnonzero(np.isin(groups, taken)).astype(np.int64)
+
+
 def split_dataset(dataset: Dataset, rule: SplitRule) -> Split:
-    """Split a dataset; every draw is stratified. Raises `DataError` where it has too few images."""
+    """Split a dataset. Raises `DataError` where it has too few images.
+
+    Every draw is stratified, but that of validation images where the dataset has groups: those stay together, and as
+    many are set aside as there is room for.
+    """
     n_train, n_test = len(dataset.train_labels), len(dataset.test_labels)
     validation, seed = rule.validation, rule.split_seed
     if validation >= n_train:
@@ -66,7 +82,13 @@ def split_dataset(dataset: Dataset, rule: SplitRule) -> Split:
         )
     if rule.test_limit is not None and rule.test_limit > n_test:
         raise DataError(f'"test_limit" = {rule.test_limit} is more than the {n_test} images of the test split')
-    held = stratified(dataset.train_labels, validation, seed) if validation else np.empty(0, np.int64)
+    held = np.empty(0, np.int64)
+    if validation and dataset.train_groups is not None:
+        held = whole_groups(dataset.train_groups, validation, seed)
+        if not len(held):
+            raise DataError(f'"validation" = {validation} is less than the images of the smallest of its groups')
+    elif validation:
+        held = stratified(dataset.train_labels, validation, seed)
     rest = np.setdiff1d(np.arange(n_train), held)
     if rule.train_limit is not None:
         rest = rest[stratified(dataset.train_labels[rest], rule.train_limit, seed + 1)]

@@ -52,7 +52,7 @@ class LoadedDataset(PlannedDataset):
         """The arrays and their split, in the identity of each trial."""
         return {
             "fingerprint": self.fingerprint,
-            "validation": self.table.validation,
+            "validation": len(self.split.validation),
             "split_seed": self.table.split_seed,
             "train_limit": self.table.train_limit,
             "test_limit": self.table.test_limit,

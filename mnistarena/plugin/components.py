@@ -73,7 +73,9 @@ class Dataset:
     """Images and labels, as numpy arrays, for training and for the final test.
 
     Images are uint8 `(n, C, H, W)`, labels int64 `(n,)` in `0 … n_classes - 1`.
-    `known_label_errors` are indices into the test split whose given label is known to be wrong.
+    `known_label_errors` are indices into the test split whose given label is known to be wrong. `train_groups`, int64
+    `(n,)`, says which training images belong together, such as those of one writer or patient: validation images are
+    set aside by whole groups then.
     """
 
     train_images: NDArray[np.uint8]
@@ -83,6 +85,7 @@ class Dataset:
     test_labels: NDArray[np.int64]
     class_names: tuple[str, ...]
     known_label_errors: tuple[int, ...] = ()
+    train_groups: NDArray[np.int64] | None = None
     licence: str = ""
     source: str = ""
 

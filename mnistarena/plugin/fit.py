@@ -131,6 +131,11 @@ class FitContext(Protocol):
         """Every training image once, as it lies, without random transforms: for features, prototypes, neighbours."""
         ...
 
+    @property
+    def groups(self) -> torch.Tensor | None:
+        """The group of each training image, int64 `(n_train,)`, as `in_order` has them; None: the dataset has none."""
+        ...
+
     def teacher(self, params: TeacherParams) -> Teacher:
         """The trained model that `params.teacher` names, for the images of these batches.
 

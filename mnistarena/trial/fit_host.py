@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import KW_ONLY, dataclass, field
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from mnistarena.engine.chain import Chain
 from mnistarena.plugin.messages import HistoryRow, RowAdded, Send
@@ -23,8 +25,8 @@ def _ignore(*news: object) -> None:
 class Host:
     """Where a model trains itself: in a trial, which has a folder and listens, or in a check.
 
-    `read` are the keys of [training] that the model has read.
-    `registry` is where the model of a teacher is looked up; None: what is installed.
+    `read` are the keys of [training] that the model has read. `registry` is where the model of a teacher is looked up;
+    None: what is installed. `groups` are those of the training images, int64 `(n,)`; None: there are none.
     """
 
     chain: Chain
@@ -36,6 +38,7 @@ class Host:
     uses: Collection[str] | None = None
     read: set[str] = field(default_factory=set)
     registry: Registry | None = None
+    groups: NDArray[np.int64] | None = None
     folder: TrialFolder | None = None
     send: Send = _ignore
     note: Callable[[str], None] = _ignore

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import nn
 
+from mnistarena.data.arrays import read_groups
 from mnistarena.engine.batches import Batches
 from mnistarena.engine.checkpoint import Checkpoints
 from mnistarena.engine.random_state import seed_everything
@@ -28,6 +29,7 @@ def train_itself(
         output=context.output or "logits",
         uses=context.definition.uses,
         registry=context.registry,
+        groups=read_groups(context.job.data),
         folder=context.folder,
         send=context.send,
         note=context.note,

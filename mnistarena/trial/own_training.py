@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -107,6 +108,12 @@ class OwnTraining:
     def teacher(self, params: TeacherParams) -> Teacher:
         """The trained model that the prepared parameters name, for the images of these batches."""
         return load_teacher(params, self._host)
+
+    @property
+    def groups(self) -> torch.Tensor | None:
+        """The group of each training image, as `in_order` has them; None where the dataset has none."""
+        groups = self._host.groups
+        return None if groups is None else torch.from_numpy(np.array(groups)).to(self.device)
 
     # ---- Progress
 
