@@ -21,8 +21,9 @@ from mnistarena.execution.surroundings import fixed_environment, neutral_folder,
 from mnistarena.plugin.executor import Job
 from mnistarena.plugin.messages import Device
 
-PRELOAD = ["mnistarena.trial.process", "torch._dynamo", "sklearn.metrics"]
-"""Loaded once, not in each trial: torch's optimizers import the second when the first of them is made."""
+PRELOAD = ["mnistarena.trial.process", "torch._dynamo", "sklearn.metrics", "skops.io"]
+"""Loaded once, not in each trial: torch's optimizers import the second when the first of them is made, and fitted
+classifiers are stored by the last."""
 
 
 class Workers:

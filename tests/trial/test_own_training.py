@@ -244,7 +244,7 @@ def test_no_time_is_estimated_by_a_training_that_is_not_the_models(arena, tmp_pa
 def test_a_training_of_ones_own_goes_on_after_a_stop_with_the_same_bits(arena, start, tmp_path):
     for name in ("whole", "stopped"):
         (tmp_path / name).mkdir()
-        spec(tmp_path / name, "slow", epochs=8)
+        spec(tmp_path / name, "slow", epochs=6)
     assert arena("run", "own.toml", cwd=tmp_path / "whole").status == 0
     run = tmp_path / "stopped" / "runs" / "own"
     running = start("run", "stopped/own.toml", "--out", run)

@@ -204,7 +204,7 @@ def test_a_teacher_answers_as_its_own_run_does_and_is_no_part_of_the_student(are
     assert arena("verify", "s", *(part for file in plugins for part in ("--plugin", file)), cwd=here).status == 0
 
     (here / "one").rename(here / "moved")
-    path.write_text(path.read_text().replace("one/", "moved/"))
+    path.write_text(path.read_text().replace('"one/', '"moved/'))
     assert "4 finished before" in arena("run", path, "--out", "s", cwd=here).out
 
 
