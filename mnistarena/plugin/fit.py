@@ -112,12 +112,13 @@ class FitContext(Protocol):
         ...
 
     def batches(
-        self, epoch: int, *, batch_size: int | None = None, drop_last: bool = False
+        self, epoch: int, *, batch_size: int | None = None, drop_last: bool = False, balanced: bool = False
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Every training image once: float `(N, C, H, W)` and labels int64 `(N,)`, transformed, the random ones too.
 
         Order and random transforms depend on the seed and `epoch` alone. `batch_size` is the recipe's where it is not
-        given; with `drop_last`, a smaller last batch is left out.
+        given; with `drop_last`, a smaller last batch is left out; with `balanced`, as many images are drawn with
+        replacement, of every class as many on average.
         """
         ...
 

@@ -70,11 +70,12 @@ class OwnTraining:
     # ---- Data
 
     def batches(
-        self, epoch: int, *, batch_size: int | None = None, drop_last: bool = False
+        self, epoch: int, *, batch_size: int | None = None, drop_last: bool = False, balanced: bool = False
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Every training image once, transformed, the random ones too; order and draws by the seed and `epoch`."""
         size, order, augment = self._drawn(epoch, batch_size)
-        yield from self._counted(self._split.epoch(size, order, augment, drop_last=drop_last))
+        drawn = self._split.epoch(size, order, augment, drop_last=drop_last, balanced=balanced)
+        yield from self._counted(drawn)
 
     def views(
         self, epoch: int, number: int = 2, *, batch_size: int | None = None, drop_last: bool = False

@@ -31,10 +31,10 @@ def load(params, context):
 
     found = load_digits()
     images = (found.images[:, None] * 15.9).astype(np.uint8)
-    labels = found.target.astype(np.int64)
+    labels = (found.target > 0).astype(np.int64)
     return Dataset(
         images[:1400], labels[:1400], test_images=images[1400:], test_labels=labels[1400:],
-        class_names=tuple("0123456789"), train_groups=np.arange(1400) // 20,
+        class_names=("zero", "other"), train_groups=np.arange(1400) // 20,
     )
 
 
@@ -45,9 +45,9 @@ def build(params, task):
     class Keeps(nn.Module):
         def __init__(self):
             super().__init__()
-            self.layer = nn.Linear(64, 10)
-            self.register_buffer("groups", None)
-            self.register_buffer("labels", None)
+            self.layer = nn.Linear(64, 2)
+            for name in ("groups", "labels", "drawn"):
+                self.register_buffer(name, None)
 
         def forward(self, images):
             return self.layer(images.flatten(1))
@@ -55,6 +55,7 @@ def build(params, task):
         def fit(self, training):
             self.groups = training.groups
             self.labels = torch.cat([labels for _, labels in training.in_order()])
+            self.drawn = torch.cat([labels for _, labels in training.batches(0, batch_size=50, balanced=True)])
             training.step(0.0)
 
     return Keeps()
@@ -108,7 +109,7 @@ def test_wrong_groups_are_named():
         split_dataset(replace(DIGITS, train_groups=np.arange(N) // 700), SplitRule(5))
 
 
-def test_a_models_own_training_is_told_the_groups_of_its_images(arena, tmp_path):
+def test_a_models_own_training_is_told_the_groups_and_may_draw_each_class_as_often(arena, tmp_path):
     (tmp_path / "written.py").write_text(PLUGIN)
     (tmp_path / "written.toml").write_text(SPEC)
     assert arena("run", "written.toml", "--out", "run").status == 0
@@ -121,4 +122,7 @@ def test_a_models_own_training_is_told_the_groups_of_its_images(arena, tmp_path)
 
     rows = np.concatenate([np.arange(20 * group, 20 * group + 20) for group in np.unique(kept["groups"])])
     np.testing.assert_array_equal(kept["groups"], rows // 20)
-    np.testing.assert_array_equal(kept["labels"], load_digits().target[rows])
+    np.testing.assert_array_equal(kept["labels"], load_digits().target[rows] > 0)
+    assert len(kept["drawn"]) == len(kept["labels"])
+    assert kept["labels"].mean() > 0.85
+    assert 0.45 < kept["drawn"].mean() < 0.55, "each class as often where the batches are balanced"
