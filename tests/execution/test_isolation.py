@@ -113,8 +113,15 @@ def test_a_worker_finds_the_same_whatever_the_users_folder_and_environment(folde
     assert set(folder.iterdir()) == before | {folder / "run"}
     assert not list(folder.rglob("mess.txt"))
     assert by_label(folder / "run")["looks"]["notes"] == []
-    if sys.platform == "linux" and len(os.sched_getaffinity(0)) > 1 and Cores().allowed:
-        assert len(found["cores"]) == 1
+    if sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2 or not Cores().allowed:
+        return
+    for _ in range(10):  # the trials of another test may have claimed all cores
+        if len(found["cores"]) == 1:
+            break
+        again = arena(folder, "run", "looks.toml", "--out", "run", "--jobs", "1", "--threads", "1", "--force")
+        assert again.returncode == 0, again.stdout + again.stderr
+        found = facts(folder / "run")
+    assert len(found["cores"]) == 1
 
 
 def test_a_long_path_for_temporary_files_works(folder):

@@ -181,7 +181,12 @@ def asleep(distribution, start, write_spec, tmp_path, monkeypatch):
 
 
 def gone(tree):
-    return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in tree)
+    def over(process):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+        return True
+
+    return all(map(over, tree))
 
 
 class StopsAtTheFirstEnd(mnistarena.Observer):
