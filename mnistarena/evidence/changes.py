@@ -8,14 +8,15 @@ from typing import Literal
 
 import numpy as np
 
-from mnistarena.evidence.pairs import judge
 from mnistarena.evidence.recipe import RecipeEvidence, gather
-from mnistarena.stats.crossed import ALPHA, Crossed, Difference, McNemar
-from mnistarena.stats.verdicts import MARGIN, holm
+from mnistarena.stats.crossed import Crossed, McNemar
+from mnistarena.stats.intervals import ALPHA, Difference
+from mnistarena.stats.variance import shared_variance
+from mnistarena.stats.verdicts import MARGIN, holm, judge
 from mnistarena.store.results import StoredRun
 
 Kind = Literal[
-    "better", "worse", "equal", "undecided", "identical", "model better", "model worse", "model alike",
+    "better", "worse", "equal", "undecided", "not compared", "identical", "model better", "model worse", "model alike",
     "failing", "unpaired", "new", "gone", "nothing",
 ]  # fmt: skip
 
@@ -62,8 +63,10 @@ def changes(before: StoredRun, after: StoredRun, margin: float | None = None) ->
         timed = _conditions(before, old) == _conditions(after, new)
         found.append(_change(key, old, new, timed))
     judged = [(at, one.difference) for at, one in enumerate(found) if one.difference and one.kind == "undecided"]
-    for (at, _), one in zip(judged, judge([difference for _, difference in judged], margin), strict=True):
-        found[at] = replace(found[at], kind=one.verdict, p_adjusted=one.p_adjusted)
+    shared = shared_variance([part for _, difference in judged for part in difference.components])
+    family = [replace(difference, shared=shared) for _, difference in judged]
+    for (at, _), one in zip(judged, judge(family, margin=margin), strict=True):
+        found[at] = replace(found[at], kind=one.verdict, p_adjusted=one.p)
     tested = [(at, one.mcnemar) for at, one in enumerate(found) if one.mcnemar and one.kind == "model alike"]
     for (at, test), p in zip(tested, holm([test.p for _, test in tested]), strict=True):
         kind: Kind = "model alike"

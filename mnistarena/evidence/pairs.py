@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, replace
+from itertools import combinations
 
 import numpy as np
 
 from mnistarena.evidence.recipe import RecipeEvidence
-from mnistarena.stats.crossed import Crossed, Difference, McNemar
-from mnistarena.stats.verdicts import Verdict, holm, possible_places, verdicts
+from mnistarena.stats.crossed import Crossed, McNemar, differences
+from mnistarena.stats.intervals import Difference
+from mnistarena.stats.verdicts import Verdict, holm, judge, possible_places
 
 VERBS: dict[str, str] = {
     "better": "better than",
     "worse": "worse than",
     "equal": "practically equal to",
     "undecided": "not told apart from",
+    "not compared": "not compared with",
     "checkpoint": "one trained model each, as is",
 }
 """A verdict between two names."""
@@ -26,16 +29,17 @@ class Pair:
     """Recipe `a` against recipe `b`, with the verdict on `a` and why it is not more.
 
     `difference` speaks of the recipes, `mcnemar` of their first trained models where recipes cannot be compared.
-    `superiority` is P(a > b) over seeds. `p_adjusted` is two-sided.
+    `superiority` is P(a > b) over seeds. `p_adjusted` is two-sided; `p_equal` that of practical equality.
     """
 
     a: str
     b: str
     _: KW_ONLY
-    verdict: Verdict = "undecided"
+    verdict: Verdict = "not compared"
     difference: Difference | None = None
     mcnemar: McNemar | None = None
     p_adjusted: float | None = None
+    p_equal: float | None = None
     superiority: float | None = None
     reason: str = ""
 
@@ -51,24 +55,10 @@ class Pair:
             difference=self.difference and self.difference.turned(),
             mcnemar=self.mcnemar and self.mcnemar.turned(),
             p_adjusted=self.p_adjusted,
+            p_equal=self.p_equal,
             superiority=None if self.superiority is None else 1 - self.superiority,
             reason=self.reason,
         )
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A difference of a Holm family with its verdict and its two-sided adjusted p."""
-
-    verdict: Verdict
-    p_adjusted: float
-
-
-def judge(differences: Sequence[Difference], margin: float) -> list[Judged]:
-    """The verdict on each difference; together they are one Holm family."""
-    adjusted = holm([difference.p_one_sided for difference in differences])
-    found = verdicts(differences, margin=margin)
-    return [Judged(verdict, min(1.0, 2 * p)) for verdict, p in zip(found, adjusted, strict=True)]
 
 
 def compare(recipes: Sequence[RecipeEvidence], baseline: str | None, margin: float) -> list[Pair]:
@@ -77,9 +67,11 @@ def compare(recipes: Sequence[RecipeEvidence], baseline: str | None, margin: flo
     pairs = [pair for group in _pairwise(ready) for pair in group if baseline is None or baseline in (pair.a, pair.b)]
     order = {recipe.label: at for at, recipe in enumerate(ready)}
     pairs.sort(key=lambda pair: (order[pair.a], order[pair.b]))
-    judged = [(at, pair.difference) for at, pair in enumerate(pairs) if pair.difference is not None]
-    for (at, _), one in zip(judged, judge([difference for _, difference in judged], margin), strict=True):
-        pairs[at] = replace(pairs[at], verdict=one.verdict, p_adjusted=one.p_adjusted)
+    judged = judge([pair.difference for pair in pairs], margin=margin)
+    pairs = [
+        replace(pair, verdict=one.verdict, p_adjusted=one.p, p_equal=one.p_equal)
+        for pair, one in zip(pairs, judged, strict=True)
+    ]
     tested = [(at, pair.mcnemar) for at, pair in enumerate(pairs) if pair.mcnemar is not None]
     for (at, _), p in zip(tested, holm([test.p for _, test in tested]), strict=True):
         pairs[at] = replace(pairs[at], p_adjusted=p)
@@ -111,27 +103,24 @@ def _pairwise(ready: Sequence[RecipeEvidence]) -> list[list[Pair]]:
 def _within(group: Sequence[RecipeEvidence]) -> list[Pair]:
     """Every pair of recipes on the same test images."""
     crossed = Crossed([r.correct for r in group], [r.deterministic for r in group])
+    every = list(combinations(range(len(group)), 2))
+    able = [(i, j) for i, j in every if group[i].comparable and group[j].comparable]
+    found = dict(zip(able, differences((crossed, i, j) for i, j in able), strict=True))
     pairs = []
-    for i, a in enumerate(group):
-        for j, b in enumerate(group[i + 1 :], i + 1):
-            found = crossed.difference(i, j) if a.comparable and b.comparable else None
-            if found is not None:
-                pairs.append(Pair(a.label, b.label, difference=found, superiority=crossed.superiority(i, j)))
-            else:
-                pairs.append(Pair(a.label, b.label, mcnemar=crossed.mcnemar(i, j), reason=_reason(a, b)))
+    for i, j in every:
+        a, b, difference = group[i], group[j], found.get((i, j))
+        if difference is not None:
+            pairs.append(Pair(a.label, b.label, difference=difference, superiority=crossed.superiority(i, j)))
+        else:
+            pairs.append(Pair(a.label, b.label, mcnemar=crossed.mcnemar(i, j), reason=_reason(a, b)))
     return pairs
 
 
 def places(recipes: Sequence[RecipeEvidence], pairs: Sequence[Pair]) -> dict[str, tuple[int, int]]:
-    """The best and worst place that the verdicts leave every recipe that can be compared."""
-    ready = [recipe.label for recipe in recipes if recipe.comparable]
-    at = {label: number for number, label in enumerate(ready)}
-    better = set()
-    for pair in pairs:
-        if pair.verdict in ("better", "worse"):
-            winner, loser = (pair.a, pair.b) if pair.verdict == "better" else (pair.b, pair.a)
-            better.add((at[winner], at[loser]))
-    return dict(zip(ready, possible_places(len(ready), better), strict=True))
+    """The best and worst place among all recipes that the verdicts leave every one that was compared."""
+    at = {recipe.label: number for number, recipe in enumerate(recipes)}
+    found = possible_places(len(at), {(at[pair.a], at[pair.b]): pair.verdict for pair in pairs})
+    return {label: place for label, place in zip(at, found, strict=True) if place is not None}
 
 
 def _reason(a: RecipeEvidence, b: RecipeEvidence) -> str:

@@ -12,7 +12,8 @@ from mnistarena.errors import StoreError
 from mnistarena.plugin.predictions import Predictions
 from mnistarena.stats import calibration
 from mnistarena.stats.consistency import confusion, weighted_f1_gap
-from mnistarena.stats.crossed import Correct, Interval, seed_mean, wilson
+from mnistarena.stats.crossed import Correct, seed_mean
+from mnistarena.stats.intervals import Interval, wilson
 from mnistarena.store.findings import repeated_seeds
 from mnistarena.store.records import DatasetRecord, RecipeRecord
 from mnistarena.store.results import StoredRun, StoredTrial

@@ -6,57 +6,113 @@ Pure functions: numpy and scipy, no files.
 from __future__ import annotations
 
 import math
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Literal
 
 import numpy as np
 from scipy import special
 
-from mnistarena.stats.crossed import ALPHA, Difference
+from mnistarena.stats.intervals import ALPHA, Difference, pivot
 from mnistarena.stats.verdicts import MARGIN
 
 POWER = 0.8
 """How likely a benchmark of the size that `need` names decides, if the truth is what was estimated."""
-MOST_SEEDS = 1000
+MOST_SEEDS = 50_000
+_LEAST = 1e-20
+"""A variance that is not 0."""
+_CHANCES = (np.arange(5) + 0.5) / 5
+"""Where the s² of a repeated benchmark may lie: the middles of five equally likely ranges."""
 
 
 @dataclass(frozen=True)
 class Need:
     """What would decide an undecided pair, if the truth is what was estimated.
 
-    `goal`: to show a difference, or practical equality. `seeds` of each recipe on these test images; None where
-    no number is enough, and then `images` is about how many test images would be (None: no number either).
+    `goal`: to show a difference, or practical equality. `seeds` of each recipe that has seeds, on these test images;
+    None where no number is enough, or where neither recipe depends on its seed (`seeded` is False). Then `images` is
+    about how many test images would be, with as many seeds as one likes; None where the estimate lies on the margin.
     """
 
     goal: Literal["difference", "equality"]
     seeds: int | None
     _: KW_ONLY
     images: int | None = None
+    seeded: bool = True
 
 
 def need(pair: Difference, *, family: int = 1, margin: float = MARGIN, alpha: float = ALPHA) -> Need:
     """How many seeds of each recipe, or test images, would decide a pair with probability `POWER`.
 
-    Of the images' part, Σ_m MSI_m/(n k_m) shrinks with more seeds; what then remains does not. A difference
-    is tested at α/2 over the size of the Holm family, its strictest step.
+    A difference is tested at α/2 by the pair's own seeds and, with the variances that the family shares, at α/2 over
+    its size, Holm's strictest step; the estimate must be beyond the margin besides. Equality is tested so at α.
     """
     apart = abs(pair.estimate) > margin
     goal: Literal["difference", "equality"] = "difference" if apart else "equality"
-    distance = abs(pair.estimate) if apart else margin - abs(pair.estimate)
-    level = alpha / 2 / max(family, 1) if apart else alpha
-    # For equality both sides must be shown, so each may fail half as often.
-    chance = POWER if apart else (1 + POWER) / 2
-    per_seed = [max(part.square, part.interaction) if part.seeds > 1 else 0.0 for part in pair.components]
-    lasting = max(0.0, pair.image_variance - sum(part.interaction / part.seeds for part in pair.components))
-    counts = np.arange(2, MOST_SEEDS + 1, dtype=np.float64)
-    variance = lasting + sum(per_seed) / counts
-    weight = lasting**2 / max(pair.images - 1, 1) + sum(v**2 for v in per_seed) / counts**2 / (counts - 1)
-    df = np.maximum(variance**2 / np.maximum(weight, 1e-300), 1.0)
-    reach = (special.stdtrit(df, 1 - level) + special.stdtrit(df, chance)) * np.sqrt(variance)
-    enough = counts[reach <= distance]
-    if enough.size:
-        present = max((part.seeds for part in pair.components if part.seeds > 1), default=1)
-        return Need(goal, max(int(enough[0]), present + 1))
-    z = float(special.ndtri(1 - level) + special.ndtri(chance))
-    images = lasting * pair.images * z**2 / distance**2 if distance > 0 else math.inf
-    return Need(goal, None, images=math.ceil(images) if images > pair.images and math.isfinite(images) else None)
+    design = _Design(pair, margin, level=alpha / 2 if apart else alpha, family=max(family, 1))
+    present = max((part.seeds for part in pair.components if part.df), default=0)
+    if not present:
+        return Need(goal, None, images=design.images(), seeded=False)
+    few = many = present + 1
+    while design.power(many) < POWER:
+        if many >= MOST_SEEDS:
+            return Need(goal, None, images=design.images())
+        few, many = many, 2 * many
+    while few < many:
+        middle = (few + many) // 2
+        few, many = (few, middle) if design.power(middle) >= POWER else (middle + 1, many)
+    return Need(goal, many)
+
+
+@dataclass(frozen=True)
+class _Design:
+    """A pair as if it were measured anew, the truth being what was estimated; `level` is that of a one-sided test."""
+
+    pair: Difference
+    margin: float
+    _: KW_ONLY
+    level: float
+    family: int
+
+    @property
+    def lasting(self) -> float:
+        """What of the images' part no number of seeds takes away."""
+        seeds = sum(part.interaction / part.seeds for part in self.pair.components)
+        return max(0.0, self.pair.image_variance - seeds)
+
+    def power(self, seeds: int) -> float:
+        """The probability of a verdict with so many seeds of each recipe that has any."""
+        again = [replace(part, seeds=seeds, df=seeds - 1) if part.df else part for part in self.pair.components]
+        images = max(self.lasting + sum(part.interaction / seeds for part in again), _LEAST)
+        true = [max(part.square, part.interaction) for part in again]
+        df = (seeds - 1) * sum(true) ** 2 / max(sum(value**2 for value in true), 1e-300)
+        moments = [
+            replace(
+                self.pair,
+                image_variance=images,
+                components=tuple(replace(part, square=factor * value) for part, value in zip(again, true, strict=True)),
+            )
+            for factor in 2 * special.gammaincinv(df / 2, _CHANCES) / df
+        ]
+        own = pivot(moments).quantile(np.full(len(moments), self.level))
+        shared = pivot(moments, [self.pair.shared] * len(moments))
+        reach = np.maximum(own, shared.quantile(np.full(len(moments), self.level / self.family)))
+        reach *= self.pair.images / (self.pair.images - 2)  # an interval's middle is nearer to 0 than the estimate
+        error = math.sqrt(images + sum(part.between for part in again))
+        distance = abs(self.pair.estimate)
+        if distance > self.margin:
+            chance = special.ndtr((distance - np.maximum(reach, self.margin)) / error)
+        else:
+            room = np.maximum(self.margin - reach, 0.0)
+            chance = special.ndtr((room - distance) / error) - special.ndtr((-room - distance) / error)
+        return float(chance.mean())
+
+    def images(self) -> int | None:
+        """About how many test images would be enough with any number of seeds; None where none would."""
+        distance, beyond = abs(self.pair.estimate), abs(abs(self.pair.estimate) - self.margin)
+        test = -float(special.ndtri(self.level / self.family))
+        if distance > self.margin:
+            chance = float(special.ndtri(POWER))
+            error = min(distance / (test + chance), beyond / chance)
+        else:  # both sides must be shown, so each may fail half as often
+            error = beyond / (test + float(special.ndtri((1 + POWER) / 2)))
+        return math.ceil(self.lasting * self.pair.images / error**2) if error > 0 and self.lasting > 0 else None

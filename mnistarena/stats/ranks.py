@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from mnistarena.stats.crossed import ALPHA
+from mnistarena.stats.intervals import ALPHA
 from mnistarena.stats.verdicts import holm
 
 Scores = NDArray[np.float64]

@@ -1,20 +1,34 @@
-"""Better, worse, practically equal or undecided: tests of a family of differences, and the places they leave."""
+"""Better, worse, practically equal, undecided or not compared: tests of a family, and the places they leave."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mnistarena.stats.crossed import ALPHA, Difference
+from mnistarena.stats.intervals import ALPHA, Difference, pivot
 
-Verdict = Literal["better", "worse", "equal", "undecided"]
+Verdict = Literal["better", "worse", "equal", "undecided", "not compared"]
 MARGIN = 0.001
 """Differences of accuracy within ± this (0.1 percentage points) do not matter in practice."""
 
 
-def holm(p: Sequence[float]) -> list[float]:
+@dataclass(frozen=True)
+class Judged:
+    """The verdict on a pair of a family; `p` of no difference, two-sided, and `p_equal` that it is not within ±margin.
+
+    Both are adjusted for the size of the family; None for a pair that was not compared.
+    """
+
+    verdict: Verdict
+    p: float | None = None
+    p_equal: float | None = None
+
+
+def holm(p: Sequence[float] | NDArray[np.float64]) -> list[float]:
     """Holm's adjusted p values (1979), in the order given: p̃₍ᵢ₎ = max_{j≤i} min(1, (m − j + 1) p₍ⱼ₎)."""
     values = np.asarray(p, dtype=np.float64)
     order = np.argsort(values, kind="stable")
@@ -24,28 +38,50 @@ def holm(p: Sequence[float]) -> list[float]:
     return [float(value) for value in adjusted]
 
 
-def verdicts(differences: Sequence[Difference], *, margin: float = MARGIN, alpha: float = ALPHA) -> list[Verdict]:
-    """One verdict a pair; the sequence is the Holm family.
+def judge(pairs: Sequence[Difference | None], *, margin: float = MARGIN, alpha: float = ALPHA) -> list[Judged]:
+    """One verdict a pair; the differences are the Holm family. None, a pair that cannot be compared, is no member.
 
-    better: Holm-adjusted one-sided p of Δ ≤ 0 below α/2, and Δ̂ > margin. worse: the mirror.
-    equal: both one-sided tests against ±margin below α (Schuirmann 1987). Else undecided.
+    better: one-sided p of Δ ≤ 0 below α/2, and Δ̂ > margin. worse: the mirror. equal: both one-sided tests against
+    ±margin below α (Schuirmann 1987). Else undecided. Each p is the larger of two: that of the pair's own seeds, to
+    which its interval belongs, and Holm's of the variances that the family shares, without which few seeds of many
+    recipes could show nothing.
     """
-    found: list[Verdict] = []
-    for pair, p in zip(differences, holm([pair.p_one_sided for pair in differences]), strict=True):
-        if p < alpha / 2 and abs(pair.estimate) > margin:
-            found.append("better" if pair.estimate > 0 else "worse")
-        elif max(pair.p_above(-margin), pair.p_below(margin)) < alpha:
-            found.append("equal")
-        else:
-            found.append("undecided")
-    return found
+    family = [pair for pair in pairs if pair is not None]
+    if not family:
+        return [Judged("not compared") for _ in pairs]
+    centres = np.array([pair.centre for pair in family])
+    own, shared = pivot(family), pivot(family, [pair.shared for pair in family])
+    differ, alike = (
+        np.maximum(holm(shared.tail(distance)), own.tail(distance))
+        for distance in (np.abs(centres), margin - np.abs(centres))
+    )
+    found = iter(
+        Judged(_verdict(pair.estimate, float(p), float(q), margin, alpha), min(1.0, 2 * float(p)), float(q))
+        for pair, p, q in zip(family, differ, alike, strict=True)
+    )
+    return [Judged("not compared") if pair is None else next(found) for pair in pairs]
 
 
-def possible_places(count: int, better: Collection[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The best and the worst place that the verdicts leave each recipe; `better` holds (winner, loser).
+def _verdict(estimate: float, p: float, p_equal: float, margin: float, alpha: float) -> Verdict:
+    if p < alpha / 2 and abs(estimate) > margin:
+        return "better" if estimate > 0 else "worse"
+    return "equal" if p_equal < alpha else "undecided"
 
-    One more than the number of recipes that are better, and all but those that are worse. From Holm's verdicts over
-    all pairs these are simultaneous confidence sets of the true ranks (Mogstad, Romano, Shaikh & Wilhelm 2024).
+
+def possible_places(count: int, verdicts: Mapping[tuple[int, int], Verdict]) -> list[tuple[int, int] | None]:
+    """The best and the worst place that the verdicts leave each of `count` recipes; None where it was never compared.
+
+    `verdicts[a, b]` is the verdict on recipe a; a pair may be absent. The best is one more than the number of recipes
+    that are better, the worst all but those that are worse, so a recipe that was not compared may stand anywhere. From
+    the verdicts over all pairs these are simultaneous confidence sets of the true ranks (Mogstad, Romano, Shaikh &
+    Wilhelm 2024).
     """
-    winners, losers = [pair[0] for pair in better], [pair[1] for pair in better]
-    return [(1 + losers.count(m), count - winners.count(m)) for m in range(count)]
+    best, worst, compared = [1] * count, [count] * count, set()
+    for (a, b), verdict in verdicts.items():
+        if verdict != "not compared":
+            compared |= {a, b}
+        if verdict in ("better", "worse"):
+            winner, loser = (a, b) if verdict == "better" else (b, a)
+            worst[winner] -= 1
+            best[loser] += 1
+    return [(best[m], worst[m]) if m in compared else None for m in range(count)]

@@ -67,10 +67,10 @@ def test_two_seeds_are_said_to_be_little(tmp_path: Path) -> None:
     assert any(sentence.startswith("Two seeds:") for sentence in view.caveats)
 
 
-def test_a_recipe_with_a_failed_seed_is_undecided_and_named(troubled: Path) -> None:
+def test_a_recipe_with_a_failed_seed_is_not_compared_and_named(troubled: Path) -> None:
     view = view_of(troubled)
     rows = {row.label: row for row in view.comparisons[0].rows}
-    assert rows["alexnet"].verdict == "undecided"
+    assert rows["alexnet"].verdict == "not compared"
     assert (rows["alexnet"].finished, rows["alexnet"].seeds) == (2, 3)
     assert "1 of 3 seeds of alexnet did not finish" in " ".join(f.text for f in view.comparisons[0].findings)
     assert {(f.label, f.status) for f in view.failures} == {

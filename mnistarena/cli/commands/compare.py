@@ -21,6 +21,7 @@ SAID = {
     "worse": ("WORSE", "bold red"),
     "equal": ("practically equal", ""),
     "undecided": ("undecided", "yellow"),
+    "not compared": ("not compared", "yellow"),
     "identical": ("identical", "dim"),
     "model better": ("this model is better", "green"),
     "model worse": ("this model is WORSE", "bold red"),

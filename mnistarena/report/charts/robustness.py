@@ -9,7 +9,7 @@ from mnistarena.report.charts.figure import LABEL, PADDING, Axis, Datum, Figure,
 from mnistarena.report.charts.style import Styles
 from mnistarena.report.comparison import Comparison
 from mnistarena.report.sections.robustness import Corruption
-from mnistarena.stats.crossed import Interval
+from mnistarena.stats.intervals import Interval
 from mnistarena.text import plural
 
 HEIGHT = 240

@@ -10,7 +10,7 @@ import numpy as np
 from mnistarena.report.format import p_value, series
 from mnistarena.report.sections.ranking import Board
 from mnistarena.stats import ranks
-from mnistarena.stats.crossed import ALPHA
+from mnistarena.stats.intervals import ALPHA
 from mnistarena.stats.ranks import Friedman, SignedRanks
 from mnistarena.text import plural
 

@@ -11,7 +11,7 @@ import numpy as np
 from mnistarena.evidence.recipe import RecipeEvidence
 from mnistarena.report.format import series
 from mnistarena.stats import calibration
-from mnistarena.stats.crossed import wilson
+from mnistarena.stats.intervals import wilson
 
 LEAST_IMAGES = 10
 """A bin with fewer images of a seed than this is not a point of the curve."""

@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 from mnistarena.evidence.pairs import Pair
 from mnistarena.evidence.recipe import IntervalOf, RecipeEvidence
 from mnistarena.report.format import percent
-from mnistarena.stats.crossed import Interval
+from mnistarena.stats.intervals import Interval
 from mnistarena.stats.verdicts import Verdict
 from mnistarena.store.records import DatasetRecord, MetricRecord
 

@@ -13,8 +13,8 @@ from mnistarena.evidence.pairs import VERBS, Pair, compare
 from mnistarena.evidence.recipe import RecipeEvidence
 from mnistarena.plugin.messages import ViewDefinition, view_title
 from mnistarena.report.format import percent, plain, points, series
-from mnistarena.stats import crossed
-from mnistarena.stats.crossed import Correct, Interval
+from mnistarena.stats.crossed import Correct, seed_mean
+from mnistarena.stats.intervals import Interval, wilson
 from mnistarena.text import plural
 
 
@@ -163,8 +163,8 @@ def _right(recipe: RecipeEvidence, views: Sequence[ViewDefinition]) -> Right | N
 
 
 def _interval(correct: NDArray[np.bool_], *, deterministic: bool) -> Interval:
-    found = crossed.seed_mean(correct, deterministic=deterministic) if len(correct) > 1 else None
-    return found or crossed.wilson(int(correct[0].sum()), correct.shape[1])
+    found = seed_mean(correct, deterministic=deterministic) if len(correct) > 1 else None
+    return found or wilson(int(correct[0].sum()), correct.shape[1])
 
 
 def _answer(found: Sequence[Robust], corruptions: Sequence[Corruption], reference: str | None) -> str:

@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass
 
 from mnistarena.evidence.recipe import RecipeEvidence
 from mnistarena.report.format import seconds, series
-from mnistarena.stats.crossed import Interval
+from mnistarena.stats.intervals import Interval
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from mnistarena.evidence.recipe import RecipeEvidence
 from mnistarena.report import format
 from mnistarena.report.format import p_value, percent, points, series
 from mnistarena.stats import power
-from mnistarena.stats.crossed import ALPHA, Difference
+from mnistarena.stats.intervals import ALPHA, Difference
 from mnistarena.stats.power import Need
 from mnistarena.text import plural
 
@@ -63,11 +63,10 @@ def headline(ranked: Sequence[RecipeEvidence], pairs: Sequence[Pair]) -> str:
         rest = f"each of the {len(ready) - 1} others" if len(ready) > 2 else ready[1].label
         return f"{best.label} is the most accurate, at {score}: better than {rest}."
     tied = [label for label in found if label in (*kinds["equal"], *kinds["undecided"])]
-    if kinds["undecided"]:
-        return (
-            f"No single winner: {best.label} has the highest mean accuracy, {score}, "
-            f"but {series(tied)} cannot be told apart from it on this evidence."
-        )
+    open_ = [f"{series(tied)} cannot be told apart from it on this evidence"] if kinds["undecided"] else []
+    open_ += [f"{series(kinds['not compared'])} cannot be compared with it"] if kinds["not compared"] else []
+    if open_:
+        return f"No single winner: {best.label} has the highest mean accuracy, {score}, but {', and '.join(open_)}."
     return f"Tied first, at {score}: {best.label} and {series(tied)} are practically equal."
 
 
@@ -109,11 +108,11 @@ def _finding(pair: Pair, family_size: int, margin: float) -> VerdictLine:
         return VerdictLine(pair.verdict, f"{pair.a} is {VERBS[pair.verdict]} {pair.b}: {delta}.{more}")
     m = pair.mcnemar
     if m is None:
-        return VerdictLine("undecided", f"{pair.a} and {pair.b} cannot be paired: {pair.reason}.")
+        return VerdictLine(pair.verdict, f"{pair.a} and {pair.b} cannot be paired: {pair.reason}.")
     p = p_value(m.p if pair.p_adjusted is None else pair.p_adjusted)
     alone = f"{pair.a} is right alone on {plural(m.only_first, 'image')}, {pair.b} on {m.only_second:,} ({p})."
     if "did not finish" in pair.reason:
-        return VerdictLine("undecided", f"{pair.a} against {pair.b}: {pair.reason}. Of their first models, {alone}")
+        return VerdictLine(pair.verdict, f"{pair.a} against {pair.b}: {pair.reason}. Of their first models, {alone}")
     return VerdictLine("checkpoint", alone)
 
 
@@ -126,6 +125,8 @@ def needed(need: Need, margin: float) -> str:
     if need.seeds is not None:
         return f"{what} would take about {need.seeds} seeds of each."
     said = f"No number of seeds would decide it: the test set is too small {small}"
+    if not need.seeded:
+        said = f"Neither depends on its seed, and the test set is too small {small}"
     if need.images is None:
         return f"{said}."
     digits = 10 ** max(len(str(need.images)) - 2, 0)
@@ -143,8 +144,8 @@ def certainty(ranked: Sequence[RecipeEvidence], pairs: Sequence[Pair], against: 
         if len([recipe for recipe in ranked if len(recipe.correct)]) < 2:
             return "There is nothing to compare yet."
         return "Recipes can be compared from two seeds each; until then McNemar's exact test compares trained models."
-    decided = sum(pair.verdict != "undecided" for pair in pairs)
+    decided = sum(pair.verdict != "undecided" for pair in judged)
     few = min((len(recipe.trials) for recipe in ranked if recipe.comparable and not recipe.deterministic), default=0)
-    text = f"{decided} of {plural(len(pairs), 'comparison')} decided (Holm's correction over {family_name}); "
+    text = f"{decided} of {plural(len(judged), 'comparison')} decided (Holm's correction over {family_name}); "
     text += f"shown against {against}."
     return text + (" Two seeds are very little: expect wide intervals." if few == 2 else "")

@@ -1,0 +1,71 @@
+"""One trained model, and two against each other: against values known from elsewhere."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+from statsmodels.stats import contingency_tables
+from statsmodels.stats.proportion import proportion_confint
+
+from mnistarena.stats import crossed, intervals
+
+
+@pytest.mark.parametrize(
+    ("right", "n", "low", "high"),
+    [(9900, 10_000, 0.9879, 0.9918), (9950, 10_000, 0.9934, 0.9962), (8, 10, 0.4902, 0.9433)],
+)
+def test_wilson_gives_the_published_ends(right: int, n: int, low: float, high: float) -> None:
+    found = intervals.wilson(right, n)
+    assert (round(found.low, 4), round(found.high, 4)) == (low, high)
+
+
+@pytest.mark.parametrize("right", [0, 1, 37, 49, 50])
+def test_wilson_agrees_with_scipy(right: int) -> None:
+    found = intervals.wilson(right, 50)
+    expected = stats.binomtest(right, 50).proportion_ci(method="wilson")
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+@pytest.mark.parametrize(("right", "n"), [(1, 50), (9911, 10_000), (50, 50), (5, 7)])
+@pytest.mark.parametrize("confidence", [0.9, 0.95, 0.99])
+def test_wilson_agrees_with_statsmodels(right: int, n: int, confidence: float) -> None:
+    found = intervals.wilson(right, n, confidence)
+    expected = proportion_confint(right, n, alpha=1 - confidence, method="wilson")
+    assert (found.low, found.high) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(("first", "second"), [(0, 0), (0, 5), (3, 9), (41, 60), (200, 200), (350, 120)])
+def test_mcnemar_agrees_with_statsmodels(first: int, second: int) -> None:
+    a = np.repeat([True, False, True], [first, second, 100])
+    b = np.repeat([False, True, True], [first, second, 100])
+    found = crossed.mcnemar(a, b)
+    expected = contingency_tables.mcnemar([[100, first], [second, 0]], exact=True).pvalue
+    assert found.p == pytest.approx(min(1.0, expected), abs=1e-12)
+    assert found == crossed.Crossed([a[None], b[None]]).mcnemar(0, 1)
+
+
+def test_wilson_of_no_images_knows_nothing() -> None:
+    found = intervals.wilson(0, 0)
+    assert math.isnan(found.estimate)
+    assert (found.low, found.high) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(("discordant", "needed"), [(20, 10), (60, 18), (100, 22), (200, 30)])
+def test_mcnemar_needs_the_published_imbalance(discordant: int, needed: int) -> None:
+    def p(imbalance: int) -> float:
+        first = (discordant + imbalance) // 2
+        a = np.zeros(1000, bool)
+        a[:first] = True
+        b = np.zeros(1000, bool)
+        b[first:discordant] = True
+        return crossed.mcnemar(a, b).p
+
+    assert p(needed) < 0.05 <= p(needed - 2)
+
+
+def test_models_that_agree_are_not_told_apart() -> None:
+    a = np.arange(100) % 10 > 0
+    assert crossed.mcnemar(a, a).p == 1.0
