@@ -32,6 +32,7 @@ SLOWEST = 50.0
 TABLES = {
     "means": coverage.means,
     "pairs": coverage.pairs,
+    "widths": coverage.widths,
     "false": coverage.false_verdicts,
     "families": families.families,
     "pool": families.pool,
