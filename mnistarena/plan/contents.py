@@ -47,6 +47,7 @@ class Metric:
         return {
             "label": self.label,
             "higher_is_better": definition.higher_is_better,
+            "share": definition.share,
             "summary": definition.summary,
             **self.definition(),
         }

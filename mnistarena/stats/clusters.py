@@ -61,13 +61,12 @@ class Clusters:
     def mean(self, given: NDArray[Any], part: VarianceComponent, *, share: bool) -> Moments:
         """The mean over seeds of contributions `(k, n)`, with two images of a low value and two of a high one more.
 
-        The values are ½ ± δ for a share, 0 and 2δ for a figure to which no image contributes less than 0, else θ ± δ,
-        where 2δ is the size of contributions in the second case, δ that of their deviations from θ in the others; for
-        right and wrong answers they are 0 and 1. Each stands for as many images of a group as are one independent one.
+        One value is the figure's end, the other is as far from it as contributions are where they are not at the end:
+        of right and wrong answers 0 and 1. A share has two ends and the nearer counts; a figure without an end has
+        θ ± δ, δ the size of deviations from θ. Each stands for as many images of a group as are one independent one.
         """
-        figures = given.mean(axis=1)
-        theta = float(figures.mean())
-        low, high = _pseudo(given, given - figures[:, None], theta, share=share)
+        theta = float(given.mean(axis=1).mean())
+        low, high = _pseudo(given, theta, share=share)
         deviations = given.mean(axis=0) - theta
         residuals = self.sums(deviations)
         weight = self._images_in_one(residuals, deviations, high - low)
@@ -112,11 +111,10 @@ class Clusters:
         return count / max(count - 1, 1)
 
 
-def _pseudo(given: NDArray[Any], deviations: Floats, theta: float, *, share: bool) -> tuple[float, float]:
-    if share:
-        half = typical_size(deviations, theta) or 0.5
-        return 0.5 - half, 0.5 + half
-    if given.min() >= 0:
+def _pseudo(given: NDArray[Any], theta: float, *, share: bool) -> tuple[float, float]:
+    if share and theta > 0.5:
+        return 1 - (typical_size(1 - given, 1.0) or 1.0), 1.0
+    if share or given.min() >= 0:
         return 0.0, typical_size(given) or 1.0
-    half = typical_size(deviations, typical_size(given)) or 0.5
+    half = typical_size(given - given.mean(axis=1, keepdims=True), typical_size(given)) or 1.0
     return theta - half, theta + half

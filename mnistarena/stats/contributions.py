@@ -22,6 +22,18 @@ BLOCKS = 30
 """Blocks of images that `jackknife` leaves out, one after the other."""
 
 
+def problem(values: NDArray[Any], figure: float, n: int) -> str | None:
+    """What keeps `values` from being the contributions of n images to a figure; None where nothing does."""
+    if values.shape != (n,) or values.dtype.kind not in "bfi":
+        return f"returned {values.dtype} of the shape {values.shape}; return a number for each image, ({n},)"
+    if not np.isfinite(values).all():
+        return "returned values that are not finite"
+    mean = float(values.mean())
+    if abs(mean - figure) > 1e-6 * max(1.0, abs(figure)):
+        return f"returned values whose mean is {mean:.6g}, but the figure is {figure:.6g}"
+    return None
+
+
 def log_loss(probabilities: NDArray[np.floating[Any]], labels: Ints) -> Floats:
     """Negative log-probability of the true class, in nats; probabilities are clipped at 2.2e-16."""
     given = probabilities[np.arange(len(labels)), labels].astype(np.float64)
@@ -62,19 +74,27 @@ def of_cells(figure: float, slopes: Floats, labels: Ints, predicted: Ints) -> Fl
     return found
 
 
-def recall_slopes(matrix: Floats) -> tuple[Floats, Floats]:
-    """Recall of each class `(classes,)`, NaN of one without images, and its slope in each cell of its row."""
-    true = matrix.sum(axis=1)
-    with np.errstate(invalid="ignore"):
-        recall = np.diag(matrix) / true
-        return recall, (np.eye(len(matrix)) - recall[:, None]) / true[:, None]
+def recall(matrix: Floats, of: int) -> tuple[float, Floats]:
+    """Recall of class `of`, which has images, and its slopes."""
+    slopes, true = np.zeros_like(matrix), matrix[of].sum()
+    figure = float(matrix[of, of] / true)
+    slopes[of] = -figure / true
+    slopes[of, of] += 1 / true
+    return figure, slopes
+
+
+def precision(matrix: Floats, of: int) -> tuple[float, Floats]:
+    """Precision of class `of`, which is predicted, and its slopes."""
+    figure, slopes = recall(matrix.T, of)
+    return figure, slopes.T
 
 
 def balanced_accuracy(matrix: Floats) -> tuple[float, Floats]:
     """Recall averaged over the classes that are there, and its slopes."""
-    recall, slopes = recall_slopes(matrix)
-    present = matrix.sum(axis=1) > 0
-    return float(recall[present].mean()), np.where(present[:, None], slopes, 0.0) / present.sum()
+    true = matrix.sum(axis=1)
+    pull = (true > 0) / np.maximum(true, 1.0) / (true > 0).sum()
+    each = np.diag(matrix) / np.maximum(true, 1.0)
+    return float(pull @ np.diag(matrix)), np.diag(pull) - (pull * each)[:, None]
 
 
 def f1(matrix: Floats, *, weighted: bool) -> tuple[float, Floats]:
