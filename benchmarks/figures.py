@@ -2,8 +2,8 @@
 
 Simulated recipes give probabilities of five classes of unlike size. The logit of image i's true class is μ_m + h_i +
 g_mi + u_ms + e_msi, as in benchmarks/simulate.py, those of the others are normal and the image's own; groups, where
-there are any, share a part of h. What a figure truly is, the mean over seeds of what it is on endless images, comes from
-a draw of a million images.
+there are any, share a part of h. What a figure truly is, the mean over seeds of what it is on endless images, comes
+from a draw of a million images.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from benchmarks.cells import Cells, table
+from benchmarks.cells import Cells, Limit, table
 from mnistarena.stats import contributions
 from mnistarena.stats.consistency import confusion
 from mnistarena.stats.crossed import Crossed
@@ -146,11 +146,9 @@ def _outcomes(
     found = np.zeros((len(names), 4), np.int64)
     for _ in range(repeats):
         images = Images.draw(rng, n)
-        given = [
-            recipe(rng, images, mu, spread * rng.standard_normal(k)) for mu in (middle, middle, middle - GAP)
-        ]
+        given = [recipe(rng, images, mu, spread * rng.standard_normal(k)) for mu in (middle, middle, middle - GAP)]
         for at, name in enumerate(names):
-            found[at] += _one(name, [[one for one in seeds] for seeds in given], images.labels, means)
+            found[at] += _one(name, given, images.labels, means)
     return found.ravel()
 
 
@@ -162,7 +160,9 @@ def _one(
     matrices = [np.array([kind.contribute(one, labels) for one in seeds]) for seeds in given]
     crossed = Crossed(matrices, groups=groups, share=kind.share)
     mean, same, apart = crossed.mean(0), crossed.difference(0, 1), crossed.difference(0, 2)
-    assert mean is not None and same is not None and apart is not None
+    assert mean is not None
+    assert same is not None
+    assert apart is not None
     gap = means[0][name] - means[2][name]
     called = judge([same], margin=1e-9)[0].verdict in ("better", "worse")
     equal = judge([apart], margin=abs(gap))[0].verdict == "equal"
@@ -196,10 +196,20 @@ def groups(cells: Cells) -> Iterator[str]:
         for k in (3, 5):
             for name in ("accuracy", "log loss", "macro F1"):
                 row = [f"{name}, {n:,} images, 90 %, {k}"]
-                limits = ["least", "least", "most", "", ""]
-                row += cells.measure((12, n, k, len(name)), partial(_grouped, n, k, name), limits, f"groups of {row[0]}")  # type: ignore[arg-type]
+                limits: list[Limit] = ["least", "least", "most", "", ""]
+                measure = partial(_grouped, n, k, name)
+                row += cells.measure((12, n, k, len(name)), measure, limits, f"groups of {row[0]}")
+                    (12, n, k, len(name)), partial(_grouped, n, k, name), limits, f"groups of {row[0]}"
+                )  # type: ignore[arg-type]
                 rows.append(row)
-    head = ["", "mean held", "difference held", "called, though equal", "mean, groups not known", "difference, not known"]
+    head = [
+        "",
+        "mean held",
+        "difference held",
+        "called, though equal",
+        "mean, groups not known",
+        "difference, not known",
+    ]
     return table(head, rows)
 
 
@@ -215,13 +225,13 @@ def _grouped(n: int, k: int, name: str, rng: np.random.Generator, repeats: int) 
             # What is hard for one recipe alone is hard of whole groups, too.
             own = mu + OWN * np.repeat(rng.standard_normal(-(-n // TOGETHER)), TOGETHER)[:n]
             seeds = spread * rng.standard_normal(k)
-            matrices.append(
-                np.array([kind.contribute(images.answers(rng, own, u), images.labels) for u in seeds])
-            )
+            matrices.append(np.array([kind.contribute(images.answers(rng, own, u), images.labels) for u in seeds]))
         for at, known in enumerate((of, None)):
             crossed = Crossed(matrices, groups=known, share=kind.share)
             mean, same, apart = crossed.mean(0), crossed.difference(0, 1), crossed.difference(0, 2)
-            assert mean is not None and same is not None and apart is not None
+            assert mean is not None
+    assert same is not None
+    assert apart is not None
             held = (mean.low <= truth[0] <= mean.high, apart.low <= truth[0] - truth[1] <= apart.high)
             if at == 0:
                 found[:3] += (*held, judge([same], margin=1e-9)[0].verdict in ("better", "worse"))

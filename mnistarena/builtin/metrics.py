@@ -251,9 +251,7 @@ _METRICS = (
         per_image=lambda predictions, _: ~_right(predictions),
         higher_is_better=False,
     ),
-    _Metric(
-        balanced_accuracy, "recall averaged over classes", per_image=_of_cells(contributions.balanced_accuracy)
-    ),
+    _Metric(balanced_accuracy, "recall averaged over classes", per_image=_of_cells(contributions.balanced_accuracy)),
     _Metric(
         f1_weighted,
         "F1 averaged by the classes' sizes",

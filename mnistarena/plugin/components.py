@@ -223,10 +223,10 @@ class MetricDef:
     done either way.
 
     `share` says that the figure lies from 0 to 1: it is shown in %, differences and margins in percentage points.
-    Intervals and verdicts need what each image contributes. `per_image(predictions, params)` returns that, bool or float
-    `(n,)`, with the figure as its mean: of a mean over images its terms, of a figure of the whole set θ + ψ_i, ψ_i the
-    derivative of the figure θ with respect to the image's weight, times n. Without it `compute` is called 30 times more,
-    each time without another block of images (a jackknife).
+    Intervals and verdicts need what each image contributes. `per_image(predictions, params)` returns that, bool or
+    float `(n,)`, with the figure as its mean: of a mean over images its terms, of a figure of the whole set θ + ψ_i,
+    ψ_i the derivative of the figure θ with respect to the image's weight, times n. Without it `compute` is called 30
+    times more, each time without another block of images (a jackknife).
     """
 
     name: str

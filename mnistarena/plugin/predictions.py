@@ -83,9 +83,7 @@ class Predictions:
     def of(self, rows: NDArray[np.int64]) -> Predictions:
         """What is predicted of some images alone; `rows` are places in these arrays."""
         extras = {name: values[rows] for name, values in self.extras.items()}
-        return replace(
-            self, labels=self.labels[rows], values=self.values[rows], index=self.index[rows], extras=extras
-        )
+        return replace(self, labels=self.labels[rows], values=self.values[rows], index=self.index[rows], extras=extras)
 
     @property
     def outputs(self) -> Outputs:

@@ -1,9 +1,9 @@
 """The images' part of variances for figures of any kind, each image by itself or in groups that are drawn together.
 
 T_g is the sum of the contributions in group g of n_g images, and the figure θ = Σ T_g/n. Its linearised residuals are
-T_g − θ n_g, and G/(G − 1) Σ (T_g − θ n_g)²/n² over G groups is its variance: that of a ratio of two means (Cochran 1977,
-Sampling Techniques, chapter 6), and of a cluster-robust standard error. Each image by itself is a group of one. Pure
-functions: numpy only, no files.
+T_g − θ n_g, and G/(G − 1) Σ (T_g − θ n_g)²/n² over G groups is its variance: that of a ratio of two means (Cochran
+1977, Sampling Techniques, chapter 6), and of a cluster-robust standard error. Each image by itself is a group of one.
+Pure functions: numpy only, no files.
 """
 
 from __future__ import annotations
@@ -23,12 +23,16 @@ _ROUNDING = 1e-12
 """What is smaller than this beside the contributions themselves is 0 but for the rounding of sums."""
 
 
-def typical_size(values: NDArray[Any], beside: float = 0.0) -> float:
-    """Σv²/Σ|v|: how large values are where they are not 0; 0 where all are, but for the rounding of such `beside`."""
+def typical_size(values: NDArray[Any], beside: float = 0.0, power: int = 1) -> float:
+    """Σ|v|^(p+1)/Σ|v|^p: how large values are where they are not 0, the largest counting more with a higher `power` p.
+
+    0 where all are 0, but for the rounding of such `beside`.
+    """
     sizes = np.abs(values.astype(np.float64)).ravel()
     if not sizes.max() > _ROUNDING * beside:
         return 0.0
-    return float(sizes @ sizes / sizes.sum())
+    weights = sizes**power
+    return float(sizes @ weights / weights.sum())
 
 
 class Clusters:
@@ -46,7 +50,7 @@ class Clusters:
         if self._at is None:
             return values
         if values.ndim == 1:
-            return np.bincount(self._at, weights=values, minlength=self.count)
+            return np.bincount(self._at, weights=values, minlength=self.count).astype(np.float64)
         return np.array([self.sums(row) for row in values])
 
     def component(self, given: NDArray[Any]) -> VarianceComponent:
@@ -75,9 +79,7 @@ class Clusters:
         squares = float(((residuals + (theta - centre) * self.sizes) ** 2).sum())
         squares += 2 * weight**2 * ((high - centre) ** 2 + (low - centre) ** 2)
         variance = self._correction(count) * squares / n**2
-        return Moments(
-            theta, centre, image_variance=variance, images=round(n), components=(part,), groups=self.groups
-        )
+        return Moments(theta, centre, image_variance=variance, images=round(n), components=(part,), groups=self.groups)
 
     def difference(self, apart: Floats, parts: tuple[VarianceComponent, VarianceComponent], size: float) -> Moments:
         """Differences of two recipes `(n,)`, means over their seeds, with a group more each way.
@@ -112,9 +114,10 @@ class Clusters:
 
 
 def _pseudo(given: NDArray[Any], theta: float, *, share: bool) -> tuple[float, float]:
+    # Of the second power, since rare large contributions make a mean skewed.
     if share and theta > 0.5:
-        return 1 - (typical_size(1 - given, 1.0) or 1.0), 1.0
+        return 1 - (typical_size(1 - given, 1.0, 2) or 1.0), 1.0
     if share or given.min() >= 0:
-        return 0.0, typical_size(given) or 1.0
-    half = typical_size(given - given.mean(axis=1, keepdims=True), typical_size(given)) or 1.0
+        return 0.0, typical_size(given, power=2) or 1.0
+    half = typical_size(given - given.mean(axis=1, keepdims=True), typical_size(given), 2) or 1.0
     return theta - half, theta + half

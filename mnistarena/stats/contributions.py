@@ -1,4 +1,4 @@
-"""What each image contributes to a figure: values `(n,)` whose mean is the figure, so that figures have one kind of model.
+"""What each image contributes to a figure: values `(n,)` whose mean is the figure, so that one model fits all figures.
 
 Of a mean over images they are its terms. Of a figure of the whole set they are θ + ψ_i, ψ_i the image's influence: n
 times the derivative of the figure with respect to the image's weight, whose sum is 0 (Hampel 1974, JASA 69; Efron 1982,

@@ -149,9 +149,9 @@ class Crossed:
         """What is known of recipe a minus recipe b; None where one that depends on its seed has only one.
 
         d̄_i is the difference of the seed means at image i. Two images are added on which the recipes differ by as much
-        one way and the other: of single models one that only a gets right and one that only b does (Bonett & Price 2012,
-        J. Educ. Behav. Stat. 37), else of the size Σd̄²/Σ|d̄|. Where no image tells the two apart, it is the size of what
-        they get at all, Σc²/Σ|c|, as if one had got nothing there: 1 for an accuracy.
+        one way and the other: of single models one that only a gets right and one that only b does (Bonett & Price
+        2012, J. Educ. Behav. Stat. 37), else of the size Σd̄²/Σ|d̄|. Where no image tells the two apart, it is the size
+        of what they get at all, Σc²/Σ|c|, as if one had got nothing there: 1 for an accuracy.
         """
         first, second = self.components[a], self.components[b]
         if first is None or second is None:
@@ -189,7 +189,7 @@ class Crossed:
         return mcnemar(self.recipes[a][0], self.recipes[b][0], self.groups)
 
     def superiority(self, a: int, b: int) -> float:
-        """P(A > B): how often a seed of a has a higher figure than one of b, ties half; Mann & Whitney's U/(k_a k_b)."""
+        """P(A > B): how often a seed of a has more than one of b, ties half; Mann & Whitney's U/(k_a k_b)."""
         first, second = self.figures(a)[:, None], self.figures(b)[None, :]
         return float(((first > second) + 0.5 * (first == second)).mean())
 

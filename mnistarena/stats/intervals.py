@@ -50,7 +50,7 @@ class Moments:
 
 @dataclass(frozen=True)
 class Difference(Moments):
-    """The figure of recipe A minus that of recipe B, with what is needed to judge it; `low` to `high` is a 95 % interval.
+    """The figure of recipe A minus that of recipe B, with what is needed to judge it; `low` to `high` holds it at 95 %.
 
     More test images shrink `image_variance`, more seeds `seed_variance` and a little of the first. Interval and p
     values are of these two recipes' own seeds; `shared` is what the other recipes of the run say of these, for tests

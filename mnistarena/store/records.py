@@ -134,7 +134,8 @@ class PlanRecord(TypedDict, total=False):
     spec_file: Label
     engine: Label
     baseline: Label | None
-    margin: Annotated[float, Field(gt=0, le=0.5)]
+    decide: Label
+    margin: Annotated[float, Field(gt=0)]
     target: Annotated[float, Field(gt=0, le=1)] | None
     timing: Label
     metrics: list[MetricRecord]

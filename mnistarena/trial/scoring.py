@@ -59,7 +59,9 @@ def score(job: Job, predictions: Predictions, registry: Registry) -> Result:
         if value is None:
             continue
         try:
-            contributed[metric.label] = _contribution(metric, value, job=job, predictions=predictions, registry=registry)
+            contributed[metric.label] = _contribution(
+                metric, value, job=job, predictions=predictions, registry=registry
+            )
         except Exception as problem:
             traceback.print_exc()
             found["interval_problems"][metric.label] = _reason(problem)
