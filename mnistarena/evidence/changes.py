@@ -8,11 +8,12 @@ from typing import Literal
 
 import numpy as np
 
+from mnistarena.evidence.figure import ACCURACY, margin_of
 from mnistarena.evidence.recipe import RecipeEvidence, gather
 from mnistarena.stats.crossed import Crossed, McNemar
 from mnistarena.stats.intervals import ALPHA, Difference
 from mnistarena.stats.variance import shared_variance
-from mnistarena.stats.verdicts import MARGIN, holm, judge
+from mnistarena.stats.verdicts import holm, judge
 from mnistarena.store.results import StoredRun
 
 Kind = Literal[
@@ -53,9 +54,10 @@ class Change:
 def changes(before: StoredRun, after: StoredRun, margin: float | None = None) -> tuple[Change, ...]:
     """Every recipe of either run; the Holm family is the recipes that both runs let be compared.
 
-    `margin` is the second run's where none is given. Raises `StoreError` where stored predictions are damaged.
+    They are compared by accuracy. `margin` is the second run's where none is given, and accuracy decides there.
+    Raises `StoreError` where stored predictions are damaged.
     """
-    margin = float(after.plan.get("margin", MARGIN)) if margin is None else margin
+    margin = margin_of(after.plan, ACCURACY) if margin is None else margin
     first, second = _recipes(before), _recipes(after)
     found: list[Change] = []
     for key in dict.fromkeys([*second, *first]):
@@ -118,8 +120,8 @@ def _change(key: tuple[str, str], old: RecipeEvidence | None, new: RecipeEvidenc
         return Change(
             label, dataset, kind="unpaired", before=means[0], after=means[1], note="the runs have other test images"
         )
-    crossed = Crossed([new.correct, old.correct], [new.deterministic, old.deterministic])
-    difference = crossed.difference(0, 1) if old.comparable and new.comparable else None
+    crossed = Crossed([new.correct, old.correct], [new.deterministic, old.deterministic], groups=new.groups)
+    difference = crossed.difference(0, 1) if old.seeded and new.seeded else None
     if difference is not None:
         return Change(
             label,

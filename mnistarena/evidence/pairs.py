@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 
 from mnistarena.evidence.recipe import RecipeEvidence
-from mnistarena.stats.crossed import Crossed, McNemar, differences
+from mnistarena.stats.crossed import Crossed, McNemar, differences, mcnemar
 from mnistarena.stats.intervals import Difference
 from mnistarena.stats.verdicts import Verdict, holm, judge, possible_places
 
@@ -29,7 +29,8 @@ class Pair:
     """Recipe `a` against recipe `b`, with the verdict on `a` and why it is not more.
 
     `difference` speaks of the recipes, `mcnemar` of their first trained models where recipes cannot be compared.
-    `superiority` is P(a > b) over seeds. `p_adjusted` is two-sided; `p_equal` that of practical equality.
+    `superiority` is P(a > b) over seeds, a better figure being more.
+    `p_adjusted` is two-sided; `p_equal` that of practical equality.
     """
 
     a: str
@@ -67,7 +68,8 @@ def compare(recipes: Sequence[RecipeEvidence], baseline: str | None, margin: flo
     pairs = [pair for group in _pairwise(ready) for pair in group if baseline is None or baseline in (pair.a, pair.b)]
     order = {recipe.label: at for at, recipe in enumerate(ready)}
     pairs.sort(key=lambda pair: (order[pair.a], order[pair.b]))
-    judged = judge([pair.difference for pair in pairs], margin=margin)
+    higher = all(recipe.decided.figure.higher_is_better for recipe in recipes)
+    judged = judge([pair.difference for pair in pairs], margin=margin, higher_is_better=higher)
     pairs = [
         replace(pair, verdict=one.verdict, p_adjusted=one.p, p_equal=one.p_equal)
         for pair, one in zip(pairs, judged, strict=True)
@@ -102,18 +104,39 @@ def _pairwise(ready: Sequence[RecipeEvidence]) -> list[list[Pair]]:
 
 def _within(group: Sequence[RecipeEvidence]) -> list[Pair]:
     """Every pair of recipes on the same test images."""
-    crossed = Crossed([r.correct for r in group], [r.deterministic for r in group])
-    every = list(combinations(range(len(group)), 2))
-    able = [(i, j) for i, j in every if group[i].comparable and group[j].comparable]
-    found = dict(zip(able, differences((crossed, i, j) for i, j in able), strict=True))
+    able = [recipe for recipe in group if recipe.comparable]
+    at = {recipe.label: number for number, recipe in enumerate(able)}
+    crossed = crossed_of(able)
+    every = list(combinations(group, 2))
+    asked = [(at[a.label], at[b.label]) for a, b in every if a.comparable and b.comparable]
+    found = dict(zip(asked, differences((crossed, i, j) for i, j in asked if crossed), strict=True))
     pairs = []
-    for i, j in every:
-        a, b, difference = group[i], group[j], found.get((i, j))
-        if difference is not None:
-            pairs.append(Pair(a.label, b.label, difference=difference, superiority=crossed.superiority(i, j)))
+    for a, b in every:
+        i, j = at.get(a.label, -1), at.get(b.label, -1)
+        difference = found.get((i, j))
+        if crossed is not None and difference is not None:
+            # How often a seed of a is better than one of b.
+            first, second = (i, j) if a.decided.figure.higher_is_better else (j, i)
+            pairs.append(Pair(a.label, b.label, difference=difference, superiority=crossed.superiority(first, second)))
+        elif a.decided.contributions is a.correct and b.decided.contributions is b.correct:
+            test = mcnemar(a.correct[0], b.correct[0], a.groups)
+            pairs.append(Pair(a.label, b.label, mcnemar=test, reason=_reason(a, b)))
         else:
-            pairs.append(Pair(a.label, b.label, mcnemar=crossed.mcnemar(i, j), reason=_reason(a, b)))
+            pairs.append(Pair(a.label, b.label, reason=_reason(a, b)))
     return pairs
+
+
+def crossed_of(recipes: Sequence[RecipeEvidence]) -> Crossed | None:
+    """The figure that decides of comparable recipes on the same test images; None of none."""
+    if not recipes:
+        return None
+    first = recipes[0].decided
+    return Crossed(
+        [known for recipe in recipes if (known := recipe.decided.contributions) is not None],
+        [recipe.deterministic for recipe in recipes],
+        groups=first.groups,
+        share=first.figure.share,
+    )
 
 
 def places(recipes: Sequence[RecipeEvidence], pairs: Sequence[Pair]) -> dict[str, tuple[int, int]]:
@@ -124,6 +147,10 @@ def places(recipes: Sequence[RecipeEvidence], pairs: Sequence[Pair]) -> dict[str
 
 
 def _reason(a: RecipeEvidence, b: RecipeEvidence) -> str:
+    unknown = [recipe for recipe in (a, b) if not recipe.decided.known]
+    if unknown:
+        figure = a.decided.figure.label
+        return "; ".join(f"{recipe.label} has no {figure}: {recipe.decided.reason}" for recipe in unknown)
     unfinished = [recipe for recipe in (a, b) if not recipe.complete]
     if unfinished:
         return " and ".join(

@@ -189,6 +189,8 @@ class _Execution:
                 "labels": dataset.test_labels[rows],
                 "index": rows,
             }
+            if dataset.test_groups is not None:
+                arrays["groups"] = dataset.test_groups[rows]
             self.folder.write_dataset(data.label, arrays)
 
     def has_checkpoint(self, trial: Trial) -> bool:

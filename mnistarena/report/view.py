@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 
+from mnistarena.evidence.figure import ACCURACY, Figure, deciding, margin_of
 from mnistarena.evidence.pairs import Pair, compare, places
 from mnistarena.evidence.recipe import RecipeEvidence, gather
 from mnistarena.report.comparison import Comparison
@@ -32,7 +33,6 @@ from mnistarena.report.sections import (
 from mnistarena.report.sections.across import Across
 from mnistarena.report.sections.failures import Failure
 from mnistarena.report.sections.growth import Growth
-from mnistarena.stats.verdicts import MARGIN
 from mnistarena.store.findings import missing_figures
 from mnistarena.store.records import DatasetRecord, MetricRecord, PlanRecord
 from mnistarena.store.results import Row, StoredRun
@@ -40,7 +40,9 @@ from mnistarena.store.results import Row, StoredRun
 
 @dataclass(frozen=True)
 class ReportData:
-    """A whole report. `mixed` says which conditions differ between trials; empty where none does.
+    """A whole report. `figure` decides which recipe is better, with its `margin`.
+
+    `mixed` says which conditions differ between trials; empty where none does.
 
     `across` is None with fewer than two datasets; `growths` are the datasets that the plan has in several sizes.
     `table` is a row a trial; `metrics` are those of the plan beside the accuracy.
@@ -49,6 +51,7 @@ class ReportData:
     name: str
     margin: float
     _: KW_ONLY
+    figure: Figure
     plan: PlanRecord
     spec: str
     comparisons: tuple[Comparison, ...]
@@ -105,11 +108,13 @@ def build(run: StoredRun) -> ReportData:
     return ReportData(
         name=run.name,
         margin=_margin(run),
+        figure=deciding(plan),
         plan=plan,
         spec=run.spec,
         comparisons=tuple(comparisons),
-        across=across.rank_recipes(comparisons),
-        growths=growth.growths(comparisons, plan["entries"]),
+        across=across.rank_recipes(comparisons, deciding(plan)),
+        # It speaks of accuracy, verdicts included.
+        growths=growth.growths(comparisons, plan["entries"]) if deciding(plan) == ACCURACY else (),
         caveats=record.caveats(run),
         mixed=mixed,
         contradictions=tuple(contradictions),
@@ -126,7 +131,7 @@ def build(run: StoredRun) -> ReportData:
 
 
 def _margin(run: StoredRun) -> float:
-    return float(run.plan.get("margin", MARGIN))
+    return margin_of(run.plan, deciding(run.plan))
 
 
 @dataclass(frozen=True)
@@ -146,7 +151,7 @@ class _Judged:
 
 
 def _judge(recipes: list[RecipeEvidence], baseline: str | None, margin: float) -> _Judged:
-    ranked = sorted(recipes, key=lambda recipe: -recipe.accuracy if len(recipe.correct) else 1.0)
+    ranked = sorted(recipes, key=lambda recipe: (recipe.decided.loss, -recipe.accuracy if len(recipe.correct) else 1.0))
     reference = verdict.reference(ranked, baseline)
     every = compare(recipes, None, margin)
     # With a baseline the family is its pairs; all pairs are a larger family, judged more strictly.
@@ -195,7 +200,7 @@ def _comparison(
         reliabilities=tuple(found for recipe in ready if (found := calibration.reliability(recipe)) is not None),
         costs=tuple(map(cost.cost, ranked)),
         reached=tuple(targets.reached(recipe, target) for recipe in ranked) if target else (),
-        robustness=robustness.over_views(ranked, run.plan.get("views", []), reference, margin),
+        robustness=robustness.over_views(ranked, run.plan.get("views", []), reference, margin_of(run.plan, ACCURACY)),
         answers={},
     )
     return replace(found, answers=_answers(found, judged, recipes, mixed, target))

@@ -96,7 +96,8 @@ class _Design:
         own = pivot(moments).quantile(np.full(len(moments), self.level))
         shared = pivot(moments, [self.pair.shared] * len(moments))
         reach = np.maximum(own, shared.quantile(np.full(len(moments), self.level / self.family)))
-        reach *= self.pair.images / (self.pair.images - 2)  # an interval's middle is nearer to 0 than the estimate
+        drawn = self.pair.groups or self.pair.images - 2
+        reach *= (drawn + 2) / drawn  # an interval's middle is nearer to 0 than the estimate
         error = math.sqrt(images + sum(part.between for part in again))
         distance = abs(self.pair.estimate)
         if distance > self.margin:

@@ -38,10 +38,13 @@ def holm(p: Sequence[float] | NDArray[np.float64]) -> list[float]:
     return [float(value) for value in adjusted]
 
 
-def judge(pairs: Sequence[Difference | None], *, margin: float = MARGIN, alpha: float = ALPHA) -> list[Judged]:
+def judge(
+    pairs: Sequence[Difference | None], *, margin: float = MARGIN, alpha: float = ALPHA, higher_is_better: bool = True
+) -> list[Judged]:
     """One verdict a pair; the differences are the Holm family. None, a pair that cannot be compared, is no member.
 
-    better: one-sided p of Δ ≤ 0 below α/2, and Δ̂ > margin. worse: the mirror. equal: both one-sided tests against
+    better: one-sided p of Δ ≤ 0 below α/2, and Δ̂ > margin. worse: the mirror; where a lower figure is better, the two
+    change places. equal: both one-sided tests against
     ±margin below α (Schuirmann 1987). Else undecided. Each p is the larger of two: that of the pair's own seeds, to
     which its interval belongs, and Holm's of the variances that the family shares, without which few seeds of many
     recipes could show nothing.
@@ -55,8 +58,9 @@ def judge(pairs: Sequence[Difference | None], *, margin: float = MARGIN, alpha: 
         np.maximum(holm(shared.tail(distance)), own.tail(distance))
         for distance in (np.abs(centres), margin - np.abs(centres))
     )
+    sign = 1 if higher_is_better else -1
     found = iter(
-        Judged(_verdict(pair.estimate, float(p), float(q), margin, alpha), min(1.0, 2 * float(p)), float(q))
+        Judged(_verdict(sign * pair.estimate, float(p), float(q), margin, alpha), min(1.0, 2 * float(p)), float(q))
         for pair, p, q in zip(family, differ, alike, strict=True)
     )
     return [Judged("not compared") if pair is None else next(found) for pair in pairs]

@@ -106,6 +106,7 @@ class MetricRecord(TypedDict, total=False):
     name: Label
     summary: Text
     higher_is_better: bool
+    share: bool
     params: dict[str, Any]
     source: Label
 
@@ -133,7 +134,8 @@ class PlanRecord(TypedDict, total=False):
     spec_file: Label
     engine: Label
     baseline: Label | None
-    margin: Annotated[float, Field(gt=0, le=0.5)]
+    decide: Label
+    margin: Annotated[float, Field(gt=0)]
     target: Annotated[float, Field(gt=0, le=1)] | None
     timing: Label
     metrics: list[MetricRecord]
@@ -150,7 +152,7 @@ class PlanRecord(TypedDict, total=False):
 class TrialRecord(TypedDict, total=False):
     """trial.json: what became of a trial. `stamps` are the size and time of each file in `files`, by name.
 
-    `metric_problems`, `no_values` and `view_problems` say why figures are missing, as in `Result`.
+    `metric_problems`, `no_values`, `interval_problems` and `view_problems` say why figures are missing, as in `Result`.
     """
 
     id: Required[Id]
@@ -166,6 +168,7 @@ class TrialRecord(TypedDict, total=False):
     metrics: dict[Label, Number | None]
     metric_problems: dict[Label, Text]
     no_values: dict[Label, Text]
+    interval_problems: dict[Label, Text]
     view_problems: dict[Text, Text]
     measurements: Measurements
     metric_definitions: dict[Label, MetricDefinition]

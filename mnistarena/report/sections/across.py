@@ -7,8 +7,9 @@ from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
 
+from mnistarena.evidence.figure import Figure
 from mnistarena.report.format import p_value, series
-from mnistarena.report.sections.ranking import Board
+from mnistarena.report.sections.ranking import Board, Row
 from mnistarena.stats import ranks
 from mnistarena.stats.intervals import ALPHA
 from mnistarena.stats.ranks import Friedman, SignedRanks
@@ -20,7 +21,7 @@ MOST = 20
 
 @dataclass(frozen=True)
 class RankRow:
-    """A recipe's mean accuracy and rank on each counted dataset; no rank where it is not complete on all."""
+    """A recipe's mean figure and rank on each counted dataset; no rank where it is not complete on all."""
 
     label: str
     accuracies: tuple[float | None, ...]
@@ -53,16 +54,21 @@ class Across:
     answer: str
 
 
-def rank_recipes(boards: Sequence[Board]) -> Across | None:
-    """The ranks over all datasets; None where there are not two datasets, or not two recipes."""
+def rank_recipes(boards: Sequence[Board], figure: Figure) -> Across | None:
+    """The ranks of a figure over all datasets; None where there are not two datasets, or not two recipes."""
     used = _counted(boards)
     labels = list(dict.fromkeys(row.label for one in used for row in one.rows))
     if len(used) < 2 or len(labels) < 2:
         return None
     found = [{row.label: row for row in one.rows} for one in used]
-    means = {label: tuple(rows[label].mean if label in rows else None for rows in found) for label in labels}
-    complete = [label for label in labels if all(label in rows and rows[label].complete for rows in found)]
+    means = {label: tuple(_mean(rows.get(label)) for rows in found) for label in labels}
+    complete = [
+        label
+        for label in labels
+        if all(label in rows and rows[label].complete for rows in found) and None not in means[label]
+    ]
     scores = np.array([[means[label][at] for label in complete] for at in range(len(used))], dtype=np.float64)
+    scores *= 1 if figure.higher_is_better else -1
     placed = ranks.rank(scores)
     order = sorted(range(len(complete)), key=lambda column: (placed[:, column].mean(), column))
     scores, placed = scores[:, order], placed[:, order]
@@ -87,6 +93,10 @@ def rank_recipes(boards: Sequence[Board]) -> Across | None:
         headline=_headline(rows, len(used), test, apart),
         answer=_answer(rows, len(used), test, pairs),
     )
+
+
+def _mean(row: Row | None) -> float | None:
+    return row.decided.estimate if row is not None and row.decided is not None else None
 
 
 def _counted(boards: Sequence[Board]) -> list[Board]:
