@@ -31,7 +31,8 @@ class StoredTrial:
     `status` is `done`, `failed`, `timeout`, `interrupted`, or `pending` where it has not run.
     `metrics` are figures of the test split, None where one has no meaning for the model; `measurements` times (s),
     memory (bytes), counts. `views` are the further views of the test images that it predicted. `files` are the
-    digests of its files. `missing` says why figures are missing: the reason by the metric's label or the view's title.
+    digests of its files. `started` is when it began, in ISO 8601. `missing` says why figures are missing: the reason
+    by the metric's label or the view's title.
     """
 
     id: str
@@ -49,6 +50,7 @@ class StoredTrial:
     views: tuple[ViewDefinition, ...] = ()
     missing: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
+    started: str | None = None
 
     def __repr__(self) -> str:
         accuracy = self.metrics.get("accuracy")
@@ -251,4 +253,5 @@ def _read_trial(planned: PlannedTrial, folder: RunFolder, known: Mapping[str, Tr
         views=views if done else (),
         missing={**record.get("no_values", {}), **record.get("metric_problems", {}), **lost} if done else {},
         files=record.get("files", {}),
+        started=record.get("started"),
     )

@@ -59,6 +59,7 @@ def command(run_a: Path, run_b: Path, fail_on_regression: bool, margin: str | No
     from mnistarena.report.shortfall import shortfall
     from mnistarena.spec import units
     from mnistarena.stats.verdicts import MARGIN
+    from mnistarena.store.looks import between
     from mnistarena.store.results import read_run
 
     within = None
@@ -73,6 +74,7 @@ def command(run_a: Path, run_b: Path, fail_on_regression: bool, margin: str | No
     regressions = [change for change in found if change.regression]
     why = [shortfall(change, within) for change in found]
     short = sum(map(bool, why))
+    looks = between(before, after)
     if as_json:
         from mnistarena.store.files import to_json
 
@@ -80,7 +82,7 @@ def command(run_a: Path, run_b: Path, fail_on_regression: bool, margin: str | No
             {**asdict(change), "regression": change.regression, "shortfall": sentence}
             for change, sentence in zip(found, why, strict=True)
         ]
-        totals = {"margin": within, "regressions": len(regressions), "not_shown": short}
+        totals = {"margin": within, "regressions": len(regressions), "not_shown": short, "looks": looks}
         click.echo(to_json({"changes": rows, **totals}).decode(), nl=False)
     else:
         from rich.console import Console
@@ -91,6 +93,8 @@ def command(run_a: Path, run_b: Path, fail_on_regression: bool, margin: str | No
         console.print(Text("\n" + _closing(found, regressions), style="bold"))
         if fail_on_regression:
             console.print(Text("\n" + _tested(found, why, within)))
+        for sentence in looks:
+            console.print(Text(f"\n{sentence}", style="dim"))
     failed = short or all(change.kind == "new" for change in found)
     sys.exit(1 if fail_on_regression and failed else 0)
 
