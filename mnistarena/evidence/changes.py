@@ -8,10 +8,12 @@ from typing import Literal
 
 import numpy as np
 
+from mnistarena.evidence import timing
 from mnistarena.evidence.recipe import RecipeEvidence, gather
 from mnistarena.stats.crossed import Crossed, McNemar
 from mnistarena.stats.intervals import ALPHA, Difference
 from mnistarena.stats.power import Need, need_no_worse
+from mnistarena.stats.ratios import Ratio, apart
 from mnistarena.stats.variance import shared_variance
 from mnistarena.stats.verdicts import MARGIN, holm, judge
 from mnistarena.store.results import StoredRun
@@ -31,7 +33,8 @@ class Change:
 
     `kind` is a verdict on the second run's recipe; "model …" where only single trained models could be compared;
     "identical" where the trials are the same, or each seed's predictions to the bit; "failing" where seeds that
-    finished before do not now. `time` is the ratio of training times, None where conditions differ.
+    finished before do not now. `time` is the ratio of training times, None where conditions differ; `time_ratio` has
+    an interval where both runs had `timing = "exclusive"`, of the variation within each run only, so without verdict.
 
     `no_worse` says whether the second run is shown to lose less than the margin, None of a recipe that is new.
     `p_no_worse` is the one-sided p of a loss of the margin or more, not adjusted: all recipes must pass. With 95 %
@@ -49,6 +52,7 @@ class Change:
     mcnemar: McNemar | None = None
     p_adjusted: float | None = None
     time: float | None = None
+    time_ratio: Ratio | None = None
     note: str = ""
     no_worse: bool | None = False
     p_no_worse: float | None = None
@@ -72,7 +76,9 @@ def changes(before: StoredRun, after: StoredRun, margin: float | None = None) ->
     for key in dict.fromkeys([*second, *first]):
         old, new = first.get(key), second.get(key)
         timed = _conditions(before, old) == _conditions(after, new)
-        found.append(_change(key, old, new, timed))
+        alone = timed and not timing.refusal(before) and not timing.refusal(after)
+        ratio = _time_ratio(old, new) if alone and old and new else None
+        found.append(replace(_change(key, old, new, timed), time_ratio=ratio))
     judged = [(at, one.difference) for at, one in enumerate(found) if one.difference and one.kind == "undecided"]
     shared = shared_variance([part for _, difference in judged for part in difference.components])
     family = [replace(difference, shared=shared) for _, difference in judged]
@@ -117,6 +123,12 @@ def _conditions(run: StoredRun, recipe: RecipeEvidence | None) -> set[str]:
     """The conditions under which a recipe's times were measured."""
     trials = recipe.done if recipe else ()
     return {json.dumps({**run.plan.get("conditions", {}), **trial.conditions}, sort_keys=True) for trial in trials}
+
+
+def _time_ratio(old: RecipeEvidence, new: RecipeEvidence) -> Ratio | None:
+    """The training time of the second run over that of the first; None of the same measurements."""
+    after, before = ([value for _, value in timing.measured(one, timing.train_seconds).values()] for one in (new, old))
+    return apart(after, before) if after != before else None
 
 
 def _compared(old: RecipeEvidence, new: RecipeEvidence) -> tuple[bool, str]:

@@ -42,7 +42,7 @@ def gpu_memory(trial: StoredTrial) -> float | None:
     return trial.measurements.get("peak_gpu_memory_bytes")
 
 
-def refusal(run: StoredRun, mixed: Sequence[str]) -> str:
+def refusal(run: StoredRun, mixed: Sequence[str] = ()) -> str:
     """Why times of a run are not judged; empty where they are. `mixed` are the conditions that differ."""
     if run.plan.get("timing") != "exclusive":
         return 'the spec does not ask for timing = "exclusive", so that other trials may have slowed them'
@@ -59,9 +59,9 @@ def against(
 
     `recipes` are of one run that `refusal` has nothing against. Empty without a reference, or without a figure of it.
     """
-    measured = {recipe.label: _measured(recipe, figure) for recipe in recipes}
-    base = measured.pop(reference, {}) if reference is not None else {}
-    found = [_rounds(base, own) for own in measured.values() if base]
+    figures = {recipe.label: measured(recipe, figure) for recipe in recipes}
+    base = figures.pop(reference, {}) if reference is not None else {}
+    found = [_rounds(base, own) for own in figures.values() if base]
     ratios = [paired(*rounds) if isinstance(rounds, tuple) else None for rounds in found]
     return tuple(
         CostRatio(
@@ -71,21 +71,22 @@ def against(
             p=judged.p,
             reason=rounds if isinstance(rounds, str) else "",
         )
-        for label, rounds, ratio, judged in zip(measured, found, ratios, judge_ratios(ratios), strict=False)
+        for label, rounds, ratio, judged in zip(figures, found, ratios, judge_ratios(ratios), strict=False)
     )
 
 
-_Measured = dict[int, tuple[StoredTrial, float]]
+Measured = dict[int, tuple[StoredTrial, float]]
 """Trials with their figures, by seed."""
 
 
-def _measured(recipe: RecipeEvidence, figure: Callable[[StoredTrial], float | None]) -> _Measured:
+def measured(recipe: RecipeEvidence, figure: Callable[[StoredTrial], float | None]) -> Measured:
+    """A recipe's finished trials that have a figure, and the figure, by seed."""
     # A seed that repeats another's bits is a measurement of its own all the same.
     trials = [trial for trial in (*recipe.trials, *recipe.repeated) if trial.done]
     return {trial.seed: (trial, value) for trial in trials if (value := figure(trial)) is not None and value > 0}
 
 
-def _rounds(base: _Measured, own: _Measured) -> tuple[list[float], list[float]] | str:
+def _rounds(base: Measured, own: Measured) -> tuple[list[float], list[float]] | str:
     """The figures of both in the rounds that do not overlap in time, or why there are no two of these."""
     both = sorted(base.keys() & own.keys())
     if not own:
@@ -94,17 +95,30 @@ def _rounds(base: _Measured, own: _Measured) -> tuple[list[float], list[float]] 
         return "one measurement only"
     if all(base[seed][0].id == own[seed][0].id for seed in both):
         return "the same trials" if both else "no seed in common"
-    spans = []
-    for seed in both:
-        started = sorted(trial.started or "" for trial in (base[seed][0], own[seed][0]))
-        spans.append((started[1], started[0], seed))
-    # As many rounds as can be kept, by the one that ends first. Times are in ISO 8601, so they sort as text.
-    kept: list[int] = []
-    end = ""
-    for last, first, seed in sorted(spans):
-        if first and first >= end:
-            kept.append(seed)
-            end = last
+    kept = _apart_in_time([_Round(seed, own[seed][0].started or "", base[seed][0].started or "") for seed in both])
     if len(kept) < 2:
         return "not measured in turns"
-    return [own[seed][1] for seed in kept], [base[seed][1] for seed in kept]
+    if len({one.own >= one.base for one in kept} | {one.own > one.base for one in kept}) == 1:
+        return "always measured in the same order"
+    return [own[one.seed][1] for one in kept], [base[one.seed][1] for one in kept]
+
+
+@dataclass(frozen=True)
+class _Round:
+    """A seed, and when the trials of a recipe and of the reference began, in ISO 8601: it sorts as text."""
+
+    seed: int
+    own: str
+    base: str
+
+
+def _apart_in_time(rounds: Sequence[_Round]) -> list[_Round]:
+    """As many rounds as can be kept without two that overlap in time, by the one that ends first."""
+    kept: list[_Round] = []
+    end = ""
+    for one in sorted(rounds, key=lambda one: (max(one.own, one.base), one.seed)):
+        first, last = sorted((one.own, one.base))
+        if first and first >= end:
+            kept.append(one)
+            end = last
+    return kept

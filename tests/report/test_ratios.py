@@ -26,17 +26,27 @@ DRIFT = [100.0, 110.0, 140.0, 180.0, 200.0]
 """Seconds of the reference in each round: they do not matter."""
 
 
+def in_turns(at: int, seed: int) -> int:
+    """When a model's trial began, in seconds: every other round goes backwards."""
+    return 10 * seed + (9 - at if seed % 2 else at)
+
+
 @pytest.fixture
 def measured(tmp_path: Path) -> Callable[..., Path]:
     """A run of five rounds in which each model takes what RATIOS and DRIFT say."""
 
     def make(
-        *, timing: str = "exclusive", jobs: int = 1, began: Callable[[int, int], int] = lambda at, seed: 10 * seed + at
+        name: str = "run",
+        *,
+        timing: str = "exclusive",
+        jobs: int = 1,
+        began: Callable[[int, int], int] = in_turns,
+        factor: float = 1.0,
     ) -> Path:
         models = {label: {**MODELS["cnn"], "spread": 0.001} for label in (*RATIOS, "once")}
         alone = {label: {"jobs": jobs} for label in models}
         run = build_run(
-            tmp_path / "run", models=models, seeds=5, n=200, baseline="cnn", conditions=alone,
+            tmp_path / name, models=models, seeds=5, n=200, baseline="cnn", conditions=alone,
             failures={("once", seed): {"status": "pending"} for seed in range(1, 5)},
         )  # fmt: skip
         folder = RunFolder(run)
@@ -50,7 +60,7 @@ def measured(tmp_path: Path) -> Callable[..., Path]:
                 files = folder.trial(label, "mnist", seed=seed, identity=trial["id"])
                 if (record := files.read()) is None:
                     continue
-                taken = DRIFT[seed] * RATIOS.get(label, [1.0] * 5)[seed]
+                taken = factor * DRIFT[seed] * RATIOS.get(label, [1.0] * 5)[seed]
                 memory = 2**29 if label != "slow" else 2**30
                 record["measurements"] |= {"train_seconds": taken, "peak_memory_bytes": memory}
                 record["started"] = f"2026-01-01T00:00:{began(at, seed):02d}+00:00"
@@ -96,9 +106,25 @@ def test_times_that_were_measured_in_turns_are_judged(arena: Callable[..., Any],
         ({"timing": "shared"}, 'the spec does not ask for timing = "exclusive"'),
         ({"jobs": 2}, "not all trials ran one at a time"),
         ({"began": lambda at, seed: 10 * at + seed}, "not measured in turns"),
+        ({"began": lambda at, seed: 10 * seed + at}, "always measured in the same order"),
     ],
 )
 def test_other_times_are_described(measured: Callable[..., Path], how: dict[str, Any], why: str) -> None:
     (table,) = build(load_run(measured(**how))).comparisons[0].time_ratios
     assert why in table.answer or all(why in row.text for row in table.rows if row.label != "once")
     assert all(row.ratio is None for row in table.rows)
+
+
+def test_times_of_two_runs_have_an_interval_and_no_verdict(
+    arena: Callable[..., Any], measured: Callable[..., Path]
+) -> None:
+    first, second, shared = measured("a"), measured("b", factor=1.1), measured("c", timing="shared", factor=1.1)
+    row = json.loads(arena("compare", first, second, "--json").out)["changes"][0]
+    ratio = row["time_ratio"]
+    assert ratio["estimate"] == pytest.approx(1.1)
+    # The drift within each run is 100 to 200 s: without rounds to compare in, the interval has to hold it.
+    assert ratio["low"] < 0.8
+    assert ratio["high"] > 1.5
+    told = arena("compare", first, second)
+    assert "so there is no verdict" in " ".join(told.out.split())
+    assert json.loads(arena("compare", first, shared, "--json").out)["changes"][0]["time_ratio"] is None

@@ -33,6 +33,11 @@ SAID = {
     "nothing": ("no result", "yellow"),
 }
 
+TIMES = (
+    "Training times: the intervals know how times vary within each run, not what was different between the two, "
+    "which were not measured in turns; so there is no verdict."
+)
+
 
 @click.command("compare")
 @click.argument("run_a", type=click.Path(path_type=Path))
@@ -93,6 +98,8 @@ def command(run_a: Path, run_b: Path, fail_on_regression: bool, margin: str | No
         console.print(Text("\n" + _closing(found, regressions), style="bold"))
         if fail_on_regression:
             console.print(Text("\n" + _tested(found, why, within)))
+        if any(change.time_ratio for change in found):
+            console.print(Text(f"\n{TIMES}", style="dim"))
         for sentence in looks:
             console.print(Text(f"\n{sentence}", style="dim"))
     failed = short or all(change.kind == "new" for change in found)
@@ -124,6 +131,9 @@ def _table(found: tuple[Change, ...]) -> Table:
         if change.note:
             verdict.append(f"\n{change.note}", "dim")
         time = "–" if change.time is None else f"{change.time:.2f}×"
+        if change.time_ratio is not None:
+            ratio = change.time_ratio
+            time = f"{ratio.estimate:.2f}×\n[{ratio.low:.2f}, {ratio.high:.2f}]"
         cells = [Text(change.label), *([Text(change.dataset)] if several else [])]
         cells += [Text(text.percent(change.before)), Text(text.percent(change.after)), delta, verdict, Text(time)]
         table.add_row(*cells)

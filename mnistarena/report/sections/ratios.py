@@ -51,6 +51,7 @@ class RatioRow:
     verdict: RatioVerdict
     _: KW_ONLY
     text: str
+    p: float | None
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,9 @@ def tables(
         RatioTable(
             figure.title,
             reference,
-            rows=tuple(RatioRow(one.label, one.ratio, one.verdict, text=_words(one, figure)) for one in ratios),
+            rows=tuple(
+                RatioRow(one.label, one.ratio, one.verdict, text=_words(one, figure), p=one.p) for one in ratios
+            ),
             answer=_answer(ratios, reference, figure),
         )
         for figure, ratios in found
