@@ -40,6 +40,7 @@ _FILTERS = (
     text.size,
     text.count,
     text.decimal,
+    text.ratio,
     text.p_value,
     text.series,
     plural,

@@ -55,7 +55,8 @@ class Benchmark(Table):
         None, description='validation accuracy, such as "99 %": how soon does each model reach it?'
     )
     timing: Literal["shared", "exclusive"] = Field(
-        "shared", description="exclusive: nothing of the run goes on beside a trial, so that its times are its own"
+        "shared",
+        description="exclusive: nothing of the run goes on beside a trial, and recipes take turns: times are judged",
     )
     keep_models: bool = Field(True, description="whether trained weights stay in the run folder")
 

@@ -127,8 +127,30 @@ class PluginRecord(TypedDict):
     digest: Label
 
 
+class EarlierRecipe(TypedDict):
+    """A recipe that was run before, under the label that it had, by the ids of its trials."""
+
+    label: Label
+    trials: list[Id]
+
+
+class Look(TypedDict):
+    """A run that used the same test images before: the name of its folder, the day of its start, its recipes.
+
+    `images` says which test images, as `mnistarena.store.looks.images_of`.
+    """
+
+    run: Label
+    date: Label
+    images: Label
+    recipes: list[EarlierRecipe]
+
+
 class PlanRecord(TypedDict, total=False):
-    """plan.json: what a run is, as it was last started."""
+    """plan.json: what a run is, as it was last started.
+
+    `looks` are earlier ones at its test images, by recipes that it does not have.
+    """
 
     name: Required[Text]
     spec_file: Label
@@ -144,6 +166,7 @@ class PlanRecord(TypedDict, total=False):
     entries: Required[list[RecipeRecord]]
     trials: Required[Annotated[list[PlannedTrial], Field(max_length=100_000)]]
     plugins: list[PluginRecord]
+    looks: list[Look]
     conditions: Conditions
     spec_folder: Text
     format: int
@@ -185,6 +208,7 @@ _LOOSE = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
 
 for _kind in (
     *(DatasetRecord, TransformRecord, TrainingRecord, RecipeRecord, MetricRecord, PlannedTrial, PluginRecord),
+    *(EarlierRecipe, Look),
     *(PlanRecord, TrialRecord, Conditions, Identity, ComponentIdentity, MetricDefinition, ViewDefinition),
     *(HistoryRow, Measurements, ErrorDetails, StepsSaved, messages.Latency, messages.SplitIdentity),
 ):

@@ -31,8 +31,9 @@ class StoredTrial:
     `status` is `done`, `failed`, `timeout`, `interrupted`, or `pending` where it has not run.
     `metrics` are figures of the test split, None where one has no meaning for the model; `measurements` times (s),
     memory (bytes), counts. `views` are the further views of the test images that it predicted. `files` are the
-    digests of its files. `missing` says why figures are missing: the reason by the metric's label or the view's title.
-    `no_interval` says why it is not known what each image contributes to a metric.
+    digests of its files. `started` is when it began, in ISO 8601. `missing` says why figures are missing: the reason
+    by the metric's label or the view's title. `no_interval` says why it is not known what each image contributes to a
+    metric.
     """
 
     id: str
@@ -51,6 +52,7 @@ class StoredTrial:
     missing: dict[str, str] = field(default_factory=dict)
     no_interval: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
+    started: str | None = None
 
     def __repr__(self) -> str:
         accuracy = self.metrics.get("accuracy")
@@ -258,4 +260,5 @@ def _read_trial(planned: PlannedTrial, folder: RunFolder, known: Mapping[str, Tr
         missing={**record.get("no_values", {}), **record.get("metric_problems", {}), **lost} if done else {},
         no_interval=record.get("interval_problems", {}),
         files=record.get("files", {}),
+        started=record.get("started"),
     )

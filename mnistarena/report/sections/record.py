@@ -8,6 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 
 from mnistarena.environment import Conditions
 from mnistarena.report.format import NONE, plain, series
+from mnistarena.store import looks
 from mnistarena.store.findings import idle_seeds, repeated_seeds
 from mnistarena.store.records import DatasetRecord, RecipeRecord, TrainingRecord
 from mnistarena.store.results import StoredRun, StoredTrial
@@ -52,6 +53,7 @@ def caveats(run: StoredRun) -> tuple[str, ...]:
     said = [
         *_few_seeds(run),
         *idle_seeds(run),
+        *looks.sentences(run.plan),
         *(_of(entry["label"], note) for entry in entries for note in entry.get("notes", ())),
         *(f"{kind}: {series(dict.fromkeys(names), 8)}." for kind, names in _shortcuts(entries).items()),
         *_from_trials(run.trials),
