@@ -84,11 +84,12 @@ class Clusters:
     def difference(self, apart: Floats, parts: tuple[VarianceComponent, VarianceComponent], size: float) -> Moments:
         """Differences of two recipes `(n,)`, means over their seeds, with a group more each way.
 
-        A group is added by which the recipes differ one way, and one the other way, both of the mean size. `size` is
-        that of an image's difference where all are 0.
+        A group is added by which the recipes differ one way, and one the other way, both of the mean size, and of half
+        of `size` at least. `size` is that of an image's difference where all are 0.
         """
         sums, images = self.sums(apart), self.n / self.count
-        more = typical_size(sums, size) or size * images
+        found = typical_size(sums, size)
+        more = max(found, size / 2) if found else size * images
         n, count = self.n + 2 * images, self.count + 2
         total = float(sums.sum())
         centre = total / n

@@ -151,7 +151,8 @@ class Crossed:
         d̄_i is the difference of the seed means at image i. Two images are added on which the recipes differ by as much
         one way and the other: of single models one that only a gets right and one that only b does (Bonett & Price
         2012, J. Educ. Behav. Stat. 37), else of the size Σd̄²/Σ|d̄|. Where no image tells the two apart, it is the size
-        of what they get at all, Σc²/Σ|c|, as if one had got nothing there: 1 for an accuracy.
+        of what they get at all, Σc²/Σ|c|, as if one had got nothing there: 1 for an accuracy. It is at least half of
+        that: the means of many seeds differ by little where they do, and few such images say as little as others.
         """
         first, second = self.components[a], self.components[b]
         if first is None or second is None:
@@ -165,7 +166,7 @@ class Crossed:
         total = j * sum(self._totals[a]) - i * sum(self._totals[b])
         squares = max(0, j * j * product[a][a] + i * i * product[b][b] - 2 * unit * product[a][b])
         sizes = float(np.abs(apart).sum())
-        size = squares / sizes if sizes > 0 else unit
+        size = max(squares / sizes, unit / 2) if sizes > 0 else unit
         spread = max(0.0, squares + 2 * size**2 - total * total / n)
         variance = spread / (n - 1) / n / unit**2
         return Moments(

@@ -73,7 +73,7 @@ class Difference(Moments):
         return math.sqrt(self.image_variance + self.seed_variance)
 
     def interval(self, confidence: float = 1 - ALPHA) -> Interval:
-        """An interval of any confidence; that of 90 % lies within ± a margin where both tests of equality pass."""
+        """An interval of any confidence."""
         low, high = ends([self], confidence)[0]
         return Interval(self.estimate, low, high=high)
 

@@ -44,12 +44,13 @@ class Need:
 def need(pair: Difference, *, family: int = 1, margin: float = MARGIN, alpha: float = ALPHA) -> Need:
     """How many seeds of each recipe, or test images, would decide a pair with probability `POWER`.
 
-    A difference is tested at α/2 by the pair's own seeds and, with the variances that the family shares, at α/2 over
-    its size, Holm's strictest step; the estimate must be beyond the margin besides. Equality is tested so at α.
+    A difference, or each side of equality, is tested at α/2 by the pair's own seeds and, with the variances that the
+    family shares, at α/2 over its size, Holm's strictest step; for a difference the estimate must be beyond the margin
+    besides.
     """
     apart = abs(pair.estimate) > margin
     goal: Literal["difference", "equality"] = "difference" if apart else "equality"
-    design = _Design(pair, margin, level=alpha / 2 if apart else alpha, family=max(family, 1))
+    design = _Design(pair, margin, level=alpha / 2, family=max(family, 1))
     present = max((part.seeds for part in pair.components if part.df), default=0)
     if not present:
         return Need(goal, None, images=design.images(), seeded=False)
