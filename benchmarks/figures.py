@@ -8,7 +8,7 @@ from a draw of a million images.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import cache, partial
 
@@ -159,14 +159,10 @@ def _one(
     groups = contributions.blocks(len(labels)) if kind.by_blocks else None
     matrices = [np.array([kind.contribute(one, labels) for one in seeds]) for seeds in given]
     crossed = Crossed(matrices, groups=groups, share=kind.share)
-    mean, same, apart = crossed.mean(0), crossed.difference(0, 1), crossed.difference(0, 2)
-    assert mean is not None
-    assert same is not None
-    assert apart is not None
-    gap = means[0][name] - means[2][name]
-    called = judge([same], margin=1e-9)[0].verdict in ("better", "worse")
-    equal = judge([apart], margin=abs(gap))[0].verdict == "equal"
-    return mean.low <= means[0][name] <= mean.high, apart.low <= gap <= apart.high, called, equal
+    truth = (means[0][name], means[2][name])
+    (mean, difference), called = _judged(crossed, truth)
+    equal = judge([crossed.difference(0, 2)], margin=abs(truth[0] - truth[1]))[0].verdict == "equal"
+    return mean, difference, called, equal
 
 
 def figures(cells: Cells) -> Iterator[str]:
@@ -199,8 +195,6 @@ def groups(cells: Cells) -> Iterator[str]:
                 limits: list[Limit] = ["least", "least", "most", "", ""]
                 measure = partial(_grouped, n, k, name)
                 row += cells.measure((12, n, k, len(name)), measure, limits, f"groups of {row[0]}")
-                    (12, n, k, len(name)), partial(_grouped, n, k, name), limits, f"groups of {row[0]}"
-                )  # type: ignore[arg-type]
                 rows.append(row)
     head = [
         "",
@@ -227,14 +221,19 @@ def _grouped(n: int, k: int, name: str, rng: np.random.Generator, repeats: int) 
             seeds = spread * rng.standard_normal(k)
             matrices.append(np.array([kind.contribute(images.answers(rng, own, u), images.labels) for u in seeds]))
         for at, known in enumerate((of, None)):
-            crossed = Crossed(matrices, groups=known, share=kind.share)
-            mean, same, apart = crossed.mean(0), crossed.difference(0, 1), crossed.difference(0, 2)
-            assert mean is not None
-    assert same is not None
-    assert apart is not None
-            held = (mean.low <= truth[0] <= mean.high, apart.low <= truth[0] - truth[1] <= apart.high)
+            held, called = _judged(Crossed(matrices, groups=known, share=kind.share), truth)
             if at == 0:
-                found[:3] += (*held, judge([same], margin=1e-9)[0].verdict in ("better", "worse"))
+                found[:3] += (*held, called)
             else:
                 found[3:] += held
     return found
+
+
+def _judged(crossed: Crossed, truth: Sequence[float]) -> tuple[tuple[bool, bool], bool]:
+    """Whether the intervals of the first recipe, and of it minus the third, hold the truth; a false call of the second."""
+    mean, same, apart = crossed.mean(0), crossed.difference(0, 1), crossed.difference(0, 2)
+    assert mean is not None
+    assert same is not None
+    assert apart is not None
+    held = (mean.low <= truth[0] <= mean.high, apart.low <= truth[0] - truth[1] <= apart.high)
+    return held, judge([same], margin=1e-9)[0].verdict in ("better", "worse")

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import coverage, families, times
+from benchmarks import coverage, families, figures, times
 from benchmarks.cells import LEAST, MOST, Cells
 from benchmarks.simulate import POOL, Recipe, draw
 from mnistarena import load_run
@@ -38,6 +38,8 @@ TABLES = {
     "pool": families.pool,
     "power": families.power,
     "promises": families.promises,
+    "figures": figures.figures,
+    "groups": figures.groups,
     "times": times.times,
 }
 

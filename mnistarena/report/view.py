@@ -20,6 +20,7 @@ from mnistarena.report.sections import (
     cost,
     failures,
     gallery,
+    groups,
     growth,
     learning,
     pairs,
@@ -101,11 +102,13 @@ def build(run: StoredRun) -> ReportData:
     mixed = record.mixed_conditions(run)
     comparisons: list[Comparison] = []
     contradictions: list[str] = []
+    few: list[str] = []
     for dataset in plan["datasets"]:
         recipes = gather(run, dataset)
         if recipes:
             comparisons.append(_comparison(run, dataset, recipes, metrics, mixed))
             contradictions += [text for recipe in recipes for text in recipe.contradictions]
+            few += filter(None, [groups.caveat(dataset["label"], recipes)])
     return ReportData(
         name=run.name,
         margin=_margin(run),
@@ -116,7 +119,7 @@ def build(run: StoredRun) -> ReportData:
         across=across.rank_recipes(comparisons, deciding(plan)),
         # It speaks of accuracy, verdicts included.
         growths=growth.growths(comparisons, plan["entries"]) if deciding(plan) == ACCURACY else (),
-        caveats=record.caveats(run),
+        caveats=(*record.caveats(run), *few),
         mixed=mixed,
         contradictions=tuple(contradictions),
         failures=tuple(failures.failure(trial) for trial in run.trials if not trial.done),
@@ -219,7 +222,15 @@ def _answers(
     """The sentence that each section of a dataset begins with."""
     ready = [recipe for recipe in judged.ranked if len(recipe.correct)]
     return {
-        "certainty": verdict.certainty(judged.ranked, judged.against, judged.reference, judged.family),
+        "certainty": " ".join(
+            filter(
+                None,
+                (
+                    verdict.certainty(judged.ranked, judged.against, judged.reference, judged.family),
+                    groups.answer(recipes),
+                ),
+            )
+        ),
         "ranking": ranking.answer(judged.ranked),
         "pairs": pairs.answer(judged.every, judged.every_family),
         "learning": learning.answer(found.curves),
