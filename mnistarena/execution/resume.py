@@ -89,7 +89,8 @@ class Resume:
 
     def trial_folder(self, trial: Trial) -> TrialFolder:
         """The trial's folder."""
-        return self.folder.trial(trial.recipe.label, trial.recipe.data.label, seed=trial.seed, identity=trial.id)
+        label, dataset = trial.recipe.label, trial.recipe.data.label
+        return self.folder.trial(label, dataset, seed=trial.seed, split=trial.split, identity=trial.id)
 
     def waiting(self, trials: Iterable[Trial]) -> list[Trial]:
         """The trials that must run, each identity once."""
@@ -157,6 +158,11 @@ def carry_over(described: PlanRecord, before: PlanRecord | None, labels: tuple[s
     def place(entry: RecipeRecord | PlannedTrial) -> int:
         return labels.index(entry["label"])
 
+    for entry in described["datasets"]:
+        if entry["label"] in same_data and "draws" in entry:
+            known = [(one.get("seed"), one.get("split")) for one in entry["draws"]]
+            earlier = next(one for one in before["datasets"] if one["label"] == entry["label"]).get("draws", [])
+            entry["draws"] += [one for one in earlier if (one.get("seed"), one.get("split")) not in known]
     return {
         **described,
         "entries": sorted([*described["entries"], *filter(kept, before["entries"])], key=place),

@@ -114,7 +114,9 @@ def _table(plan: Plan, estimate: PlanEstimate | None) -> Table:
     from mnistarena.text import byte_size
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for name, justify in (("id", "left"), ("model", "left"), ("dataset", "left"), ("seed", "right")):
+    columns = [("id", "left"), ("model", "left"), ("dataset", "left"), ("seed", "right")]
+    several = any(trial.split is not None for trial in plan.trials())
+    for name, justify in columns + [("split", "right")] * several:
         table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
     if estimate is not None:
         table.add_column("time", justify="right", no_wrap=True)
@@ -122,6 +124,7 @@ def _table(plan: Plan, estimate: PlanEstimate | None) -> Table:
     table.add_column("recipe", no_wrap=True, overflow="ellipsis", ratio=1)
     for trial in plan.trials():
         cells: list[Text | str] = [trial.id, Text(trial.recipe.label), Text(trial.recipe.data.label), str(trial.seed)]
+        cells += ["" if trial.split is None else str(trial.split)] * several
         if estimate is not None:
             one = estimate.trials.get(trial.id, Estimate())
             cells.append("?" if one.seconds is None else duration(one.seconds))
