@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from mnistarena.evidence.recipe import RecipeEvidence, gather
+from mnistarena.stats import splits
 from mnistarena.stats.crossed import Crossed, McNemar
 from mnistarena.stats.intervals import ALPHA, Difference
 from mnistarena.stats.variance import shared_variance
@@ -119,7 +120,11 @@ def _change(key: tuple[str, str], old: RecipeEvidence | None, new: RecipeEvidenc
             label, dataset, kind="unpaired", before=means[0], after=means[1], note="the runs have other test images"
         )
     crossed = Crossed([new.correct, old.correct], [new.deterministic, old.deterministic])
-    difference = crossed.difference(0, 1) if old.comparable and new.comparable else None
+    difference = None
+    if old.comparable and new.comparable and new.layout is not None:
+        (difference,) = splits.differences([(new.correct, old.correct)], new.layout)
+    elif old.comparable and new.comparable:
+        difference = crossed.difference(0, 1)
     if difference is not None:
         return Change(
             label,

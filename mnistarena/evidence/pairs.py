@@ -9,6 +9,7 @@ from itertools import combinations
 import numpy as np
 
 from mnistarena.evidence.recipe import RecipeEvidence
+from mnistarena.stats import splits
 from mnistarena.stats.crossed import Crossed, McNemar, differences
 from mnistarena.stats.intervals import Difference
 from mnistarena.stats.verdicts import Verdict, holm, judge, possible_places
@@ -105,7 +106,12 @@ def _within(group: Sequence[RecipeEvidence]) -> list[Pair]:
     crossed = Crossed([r.correct for r in group], [r.deterministic for r in group])
     every = list(combinations(range(len(group)), 2))
     able = [(i, j) for i, j in every if group[i].comparable and group[j].comparable]
-    found = dict(zip(able, differences((crossed, i, j) for i, j in able), strict=True))
+    layout = group[0].layout
+    if layout is None:
+        known = differences((crossed, i, j) for i, j in able)
+    else:
+        known = list(splits.differences([(group[i].correct, group[j].correct) for i, j in able], layout))
+    found = dict(zip(able, known, strict=True))
     pairs = []
     for i, j in every:
         a, b, difference = group[i], group[j], found.get((i, j))

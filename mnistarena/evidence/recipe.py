@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -10,16 +11,19 @@ from numpy.typing import NDArray
 
 from mnistarena.errors import StoreError
 from mnistarena.plugin.predictions import Predictions
-from mnistarena.stats import calibration
+from mnistarena.stats import calibration, splits
 from mnistarena.stats.consistency import confusion, weighted_f1_gap
 from mnistarena.stats.crossed import Correct, seed_mean
 from mnistarena.stats.intervals import Interval, wilson
+from mnistarena.stats.splits import Layout
 from mnistarena.store.findings import repeated_seeds
 from mnistarena.store.records import DatasetRecord, RecipeRecord
 from mnistarena.store.results import StoredRun, StoredTrial
+from mnistarena.text import drawn
 
-IntervalOf = Literal["seeds", "one trained model", "images", "nothing"]
-"""What an interval speaks of: the recipe over seeds and images, one trained model, a deterministic recipe."""
+IntervalOf = Literal["seeds", "one trained model", "images", "data", "nothing"]
+"""What an interval speaks of: the recipe over seeds and images, one trained model, a deterministic recipe over images,
+or, with several splits, the recipe over training samples, seeds and images."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +44,12 @@ class RecipeEvidence:
 
     `trials` are those of the plan without `repeated`: seeds whose training gave the bits of an earlier seed count as
     that one, unless the recipe is deterministic.
-    `counted` are the finished trials that predicted the same test images. `correct` is bool `(k, n)` over these k
-    trials, as are `predicted` (class) and `confidence` (its probability; None of a model without); `boxes` are those
-    of a detector's first finished seed: left, top, right, bottom in shares of the image's sides, `(n, 4)`; `labels`
+    `counted` are the finished trials that predicted the same test images, seed by seed. `correct` is bool `(k, n)` over
+    these k seeds, as are `predicted` (class) and `confidence` (its probability; None of a model without); `boxes` are
+    those of a detector's first finished seed: left, top, right, bottom in shares of the sides, `(n, 4)`; `labels`
     and `index` are `(n,)`; `confusion` `(classes, classes)` is summed over the seeds.
+    With several splits, a seed counts where it finished in all of them, and the n columns are the test images of one
+    split after the other, so that `index` may have a row more than once; `layout` says which column is whose.
     `interval` is the seed mean's, or Wilson's for `interval_of` "one trained model"; None: nothing finished.
     """
 
@@ -64,6 +70,7 @@ class RecipeEvidence:
     interval: Interval | None
     interval_of: IntervalOf
     contradictions: tuple[str, ...]
+    layout: Layout | None = None
 
     @property
     def done(self) -> tuple[StoredTrial, ...]:
@@ -83,6 +90,8 @@ class RecipeEvidence:
     @property
     def comparable(self) -> bool:
         """Whether the recipe can be compared with others, not only one trained model of it."""
+        if self.layout is not None:
+            return self.complete and len(self.correct) > 0
         return self.complete and (len(self.correct) > 1 or (self.deterministic and len(self.correct) == 1))
 
     @property
@@ -115,32 +124,23 @@ def gather(run: StoredRun, dataset: DatasetRecord) -> list[RecipeEvidence]:
     """The recipes of one dataset, in the order of the plan."""
     names = {metric["label"]: metric.get("name", metric["label"]) for metric in run.plan.get("metrics", ())}
     entries = [entry for entry in run.plan["entries"] if entry["dataset"] == dataset["label"]]
-    return [_evidence(run, entry, len(dataset["class_names"]), names) for entry in entries]
+    return [_evidence(run, entry, dataset, names) for entry in entries]
 
 
-def _evidence(run: StoredRun, entry: RecipeRecord, n_classes: int, names: dict[str, str]) -> RecipeEvidence:
-    planned = sorted(run.of(entry["label"], entry["dataset"]), key=lambda trial: trial.seed)
-    repeated = () if entry.get("deterministic") else repeated_seeds(planned)
+def _evidence(run: StoredRun, entry: RecipeRecord, dataset: DatasetRecord, names: dict[str, str]) -> RecipeEvidence:
+    planned = sorted(run.of(entry["label"], entry["dataset"]), key=lambda trial: (trial.seed, trial.split or 0))
+    repeated = () if entry.get("deterministic") else _repeated(planned)
     trials = tuple(trial for trial in planned if trial not in repeated)
-    counted: list[tuple[StoredTrial, Predictions]] = []
-    contradictions: list[str] = []
-    total = np.zeros((n_classes, n_classes), np.int64)
-    for trial in trials:
-        if not trial.done:
-            continue
-        found = trial.predictions()
-        if found.n_classes != n_classes:
-            raise StoreError(f"{trial.label}, seed {trial.seed}: its predictions are not on {n_classes} classes")
-        if counted and not np.array_equal(counted[0][1].index, found.index):
-            contradictions.append(f"{trial.label}, seed {trial.seed}, predicted other test images; left out")
-            continue
-        matrix = confusion(found.labels, found.predicted, n_classes)
-        contradictions += _contradictions(trial, names, matrix)
-        counted.append((trial, found))
-        total += matrix
-    predictions = [found for _, found in counted]
+    n_classes = len(dataset["class_names"])
+    counted, contradictions = _counted(trials, n_classes, names)
+    predictions = [_joined([found for _, found in one]) for one in counted]
+    total = sum(
+        (confusion(found.labels, found.predicted, n_classes) for found in predictions),
+        np.zeros((n_classes, n_classes), np.int64),
+    )
+    layout = _layout(run, dataset, counted[0]) if counted and counted[0][0][0].split is not None else None
     correct = _stacked([found.labels == found.predicted for found in predictions], np.bool_)
-    interval, interval_of = _interval(correct, deterministic=bool(entry.get("deterministic")))
+    interval, interval_of = _interval(correct, layout, deterministic=bool(entry.get("deterministic")))
     none = np.zeros(0, np.int64)
     sure = all(found.output == "probabilities" for found in predictions)
     return RecipeEvidence(
@@ -148,7 +148,7 @@ def _evidence(run: StoredRun, entry: RecipeRecord, n_classes: int, names: dict[s
         entry,
         trials=trials,
         repeated=repeated,
-        counted=tuple(trial for trial, _ in counted),
+        counted=tuple(trial for one in counted for trial, _ in one),
         correct=correct,
         predicted=_stacked([found.predicted for found in predictions], np.int32),
         confidence=_stacked([found.probabilities.max(axis=1) for found in predictions], np.float32) if sure else None,
@@ -160,7 +160,74 @@ def _evidence(run: StoredRun, entry: RecipeRecord, n_classes: int, names: dict[s
         interval=interval,
         interval_of=interval_of,
         contradictions=tuple(contradictions),
+        layout=layout,
     )
+
+
+def _repeated(planned: Sequence[StoredTrial]) -> tuple[StoredTrial, ...]:
+    """The trials of seeds that repeat an earlier one bit for bit, in every split."""
+    repeated = repeated_seeds(planned)
+    other = {trial.seed for trial in planned if trial not in repeated}
+    return tuple(trial for trial in repeated if trial.seed not in other)
+
+
+Answered = list[tuple[StoredTrial, Predictions]]
+"""The trials of one seed, one a split, each with its predictions."""
+
+
+def _counted(trials: Sequence[StoredTrial], n_classes: int, names: dict[str, str]) -> tuple[list[Answered], list[str]]:
+    """Of each seed that finished in all splits its trials; and what contradicts itself."""
+    contradictions: list[str] = []
+    index: dict[int | None, NDArray[np.int64]] = {}
+    seeds: dict[int, Answered] = {trial.seed: [] for trial in trials}
+    for trial in trials:
+        if not trial.done:
+            continue
+        found = trial.predictions()
+        which = f"{trial.label}, {drawn(trial.seed, trial.split)}"
+        if found.n_classes != n_classes:
+            raise StoreError(f"{which}: its predictions are not on {n_classes} classes")
+        if not np.array_equal(index.setdefault(trial.split, found.index), found.index):
+            contradictions.append(f"{which}, predicted other test images; left out")
+            continue
+        contradictions += _contradictions(trial, names, confusion(found.labels, found.predicted, n_classes))
+        seeds[trial.seed].append((trial, found))
+    splits = {trial.split for trial in trials}
+    return [one for one in seeds.values() if len(one) == len(splits)], contradictions
+
+
+def _joined(parts: Sequence[Predictions]) -> Predictions:
+    """The predictions of one seed in all splits, one after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    shared = set.intersection(*(set(part.extras) for part in parts))
+    extras = {name: [part.extras[name] for part in parts] for name in sorted(shared)}
+    return replace(
+        parts[0],
+        index=np.concatenate([part.index for part in parts]),
+        labels=np.concatenate([part.labels for part in parts]),
+        values=np.concatenate([part.values for part in parts]),
+        extras={
+            name: np.concatenate(values)
+            for name, values in extras.items()
+            if len({(value.dtype, value.shape[1:]) for value in values}) == 1
+        },
+    )
+
+
+def _layout(run: StoredRun, dataset: DatasetRecord, answered: Answered) -> Layout:
+    """Which split and image each column is of; groups of images count as one."""
+    index = np.concatenate([found.index for _, found in answered])
+    split = np.concatenate([np.full(len(found.index), trial.split) for trial, found in answered])
+    stored = run.test_split(dataset["label"])
+    groups = None
+    if "groups" in stored:
+        group = dict(zip(stored["index"].tolist(), stored["groups"].tolist(), strict=True))
+        groups = np.array([group[row] for row in index.tolist()])
+    tested, count = len(index) / len(answered), dataset.get("n_images", 0)
+    if count <= tested or len(answered) < 2:
+        raise StoreError(f"{dataset['label']}: the plan says of {count} images that {tested:g} are tested in a split")
+    return Layout(split, index, ratio=tested / (count - tested), groups=groups)
 
 
 def _stacked(rows: list[NDArray[Any]], dtype: type) -> NDArray[Any]:
@@ -168,10 +235,12 @@ def _stacked(rows: list[NDArray[Any]], dtype: type) -> NDArray[Any]:
     return np.array([row.astype(dtype) for row in rows]) if rows else np.zeros((0, 0), dtype)
 
 
-def _interval(correct: Correct, *, deterministic: bool) -> tuple[Interval | None, IntervalOf]:
+def _interval(correct: Correct, layout: Layout | None, *, deterministic: bool) -> tuple[Interval | None, IntervalOf]:
     """The interval of a recipe's accuracy, and what it speaks of."""
     if not len(correct):
         return None, "nothing"
+    if layout is not None:
+        return splits.mean(correct, layout), "data"
     if len(correct) == 1:
         return wilson(int(correct.sum()), correct.size), "images" if deterministic else "one trained model"
     return seed_mean(correct, deterministic=deterministic), "seeds"
@@ -202,7 +271,7 @@ def _contradictions(trial: StoredTrial, names: dict[str, str], matrix: NDArray[n
     accuracy = float(np.diag(matrix).sum() / matrix.sum())
     expected = {"accuracy": accuracy, "f1_weighted": accuracy + weighted_f1_gap(matrix)}
     return [
-        f"{trial.label}, seed {trial.seed}: {label} is stored as {value:.6f}, "
+        f"{trial.label}, {drawn(trial.seed, trial.split)}: {label} is stored as {value:.6f}, "
         f"but its predictions give {expected[names[label]]:.6f}"
         for label, value in trial.metrics.items()
         if names.get(label) in expected and value is not None and abs(value - expected[names[label]]) > 1e-6

@@ -27,9 +27,8 @@ def find_trial(run: StoredRun, label: str, *, dataset: str | None = None, seed: 
     if seed is not None:
         chosen = [trial for trial in trials if trial.seed == seed]
         if not chosen:
-            raise ArenaError(
-                f'"{label}" has no seed {seed}; it has {", ".join(dict.fromkeys(str(t.seed) for t in trials))}'
-            )
+            known = ", ".join(dict.fromkeys(str(trial.seed) for trial in trials))
+            raise ArenaError(f'"{label}" has no seed {seed}; it has {known}')
         trials = chosen
     done = [trial for trial in trials if trial.done]
     if not done:

@@ -94,6 +94,8 @@ class LoadedDataset(PlannedDataset):
             "licence": self.dataset.licence,
             "source": self.dataset.source,
         }
+        if self.table.pooled:
+            described["n_images"] = len(self.whole.train_labels)
         if draws:
             described["n_test"] = len(test_rows(draws.values()))
             described |= {"folds": self.table.folds, "splits": self.table.splits}

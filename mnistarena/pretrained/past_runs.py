@@ -62,9 +62,9 @@ def trained_trials(name: str, dataset: SplitIdentity | None = None) -> list[Stor
 
 def _saw(trial: StoredTrial, dataset: SplitIdentity) -> bool:
     """Whether a trial was trained on the images of a dataset of which each may be a test image."""
-    theirs = (trial.record() or {}).get("identity", {}).get("dataset")
-    same = theirs is not None and theirs["fingerprint"] == dataset["fingerprint"]
-    return same and ("split" in dataset or "split" in theirs)
+    record = trial.record()
+    theirs = record["identity"]["dataset"] if record else dataset
+    return theirs["fingerprint"] == dataset["fingerprint"] and ("split" in dataset or "split" in theirs)
 
 
 def _why_not(done: list[StoredTrial]) -> str:

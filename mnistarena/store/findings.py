@@ -66,7 +66,8 @@ def idle_seeds(run: StoredRun) -> list[str]:
             noun = "seed" if trials[0].split is None else "trial"
             said.append(
                 f"{entry['label']} on {entry['dataset']}: {plural(len(repeated), noun)} of {done} changed nothing: "
-                f"the predictions are bit-identical to another {noun}'s, so {done} count as {done - len(repeated)}; does "
-                "it take its random numbers from the seed? If it needs none, its plugin should say deterministic=True"
+                f"the predictions are bit-identical to another {noun}'s, so {done} count as {done - len(repeated)}; "
+                "does it take its random numbers from the seed? If it needs none, its plugin should say "
+                "deterministic=True"
             )
     return said

@@ -56,7 +56,7 @@ class DatasetRecord(TypedDict, total=False):
 
     `mean` and `std` are those of the training split, a value a channel; `class_counts` are its images of each class.
     Where trials split it differently, these are those of the first of `draws`, and `n_test` is the number of images
-    that any of them tests on.
+    that any of them tests on. `n_images` is that of all images where training and test images are put together.
     """
 
     label: Required[Label]
@@ -72,6 +72,7 @@ class DatasetRecord(TypedDict, total=False):
     n_validation: Count
     n_test: Required[Count]
     split_seed: Count | Literal["seed"]
+    n_images: Count
     folds: Count | None
     splits: Count | None
     draws: list[DrawRecord]

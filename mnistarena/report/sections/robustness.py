@@ -13,8 +13,10 @@ from mnistarena.evidence.pairs import VERBS, Pair, compare
 from mnistarena.evidence.recipe import RecipeEvidence
 from mnistarena.plugin.messages import ViewDefinition, view_title
 from mnistarena.report.format import percent, plain, points, series
+from mnistarena.stats import splits
 from mnistarena.stats.crossed import Correct, seed_mean
 from mnistarena.stats.intervals import Interval, wilson
+from mnistarena.store.results import StoredTrial
 from mnistarena.text import plural
 
 
@@ -106,7 +108,7 @@ def over_views(
         found_recipes.append(
             Robust(
                 recipe.label,
-                _interval(recipe.correct, deterministic=recipe.deterministic),
+                _interval(recipe.correct, recipe),
                 mean=mean,
                 kept=None if mean is None else mean / recipe.accuracy if recipe.accuracy else 0.0,
                 by=tuple(_over(right[recipe.label], places) for places in rows.values()),
@@ -134,7 +136,7 @@ def _corruption(
         ViewPoint(
             recipe.label,
             severity,
-            accuracy=_interval(right[recipe.label][at], deterministic=recipe.deterministic),
+            accuracy=_interval(right[recipe.label][at], recipe),
         )
         for recipe in recipes
         for at, severity in severities
@@ -149,21 +151,37 @@ def _right(recipe: RecipeEvidence, views: Sequence[ViewDefinition]) -> Right | N
     if not views or not len(recipe.correct):
         return None
     seen: list[dict[str, NDArray[np.bool_]]] = []
-    for trial in recipe.counted:
-        if not trial.views:
+    each = len(recipe.counted) // len(recipe.correct)
+    for start in range(0, len(recipe.counted), each):
+        one = _seen(recipe.counted[start : start + each], recipe.labels)
+        if one is None:
             return None
-        predicted = trial.views_predicted()
-        if predicted.shape[1] != len(recipe.labels):
-            return None
-        right = predicted == recipe.labels
-        seen.append({view_title(view): row for view, row in zip(trial.views, right, strict=True)})
+        seen.append(one)
     titles = [view_title(view) for view in views]
     every = [at for at, title in enumerate(titles) if all(title in one for one in seen)]
     return {at: np.array([one[titles[at]] for one in seen]) for at in every} or None
 
 
-def _interval(correct: NDArray[np.bool_], *, deterministic: bool) -> Interval:
-    found = seed_mean(correct, deterministic=deterministic) if len(correct) > 1 else None
+def _seen(trials: Sequence[StoredTrial], labels: NDArray[np.int64]) -> dict[str, NDArray[np.bool_]] | None:
+    """Where one seed is right on each view that it predicted in all splits, one split after the other."""
+    if not all(trial.views for trial in trials):
+        return None
+    predicted = [
+        {view_title(view): row for view, row in zip(trial.views, trial.views_predicted(), strict=True)}
+        for trial in trials
+    ]
+    shared = [title for title in predicted[0] if all(title in one for one in predicted)]
+    joined = {title: np.concatenate([one[title] for one in predicted]) for title in shared}
+    if any(len(row) != len(labels) for row in joined.values()):
+        return None
+    return {title: row == labels for title, row in joined.items()}
+
+
+def _interval(correct: NDArray[np.bool_], recipe: RecipeEvidence) -> Interval:
+    """The interval of a recipe's accuracy where it is right as `correct` says."""
+    if recipe.layout is not None:
+        return splits.mean(correct, recipe.layout)
+    found = seed_mean(correct, deterministic=recipe.deterministic) if len(correct) > 1 else None
     return found or wilson(int(correct[0].sum()), correct.shape[1])
 
 
