@@ -136,6 +136,10 @@ def _change(key: tuple[str, str], old: RecipeEvidence | None, new: RecipeEvidenc
             time=time,
             note=note,
         )
+    if new.layout is not None:
+        return Change(
+            label, dataset, kind="not compared", before=means[0], after=means[1], time=time, note="trials are missing"
+        )
     one = "one seed: these two trained models, not the recipes"
     note = note or (one if old.complete and new.complete else "seeds are missing")
     return Change(

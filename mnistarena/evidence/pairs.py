@@ -115,7 +115,10 @@ def _within(group: Sequence[RecipeEvidence]) -> list[Pair]:
     pairs = []
     for i, j in every:
         a, b, difference = group[i], group[j], found.get((i, j))
-        if difference is not None:
+        if layout is not None:  # an image may be there more than once, which tests of single models do not know
+            reason = "" if difference is not None else _reason(a, b)
+            pairs.append(Pair(a.label, b.label, difference=difference, reason=reason))
+        elif difference is not None:
             pairs.append(Pair(a.label, b.label, difference=difference, superiority=crossed.superiority(i, j)))
         else:
             pairs.append(Pair(a.label, b.label, mcnemar=crossed.mcnemar(i, j), reason=_reason(a, b)))
@@ -133,7 +136,13 @@ def _reason(a: RecipeEvidence, b: RecipeEvidence) -> str:
     unfinished = [recipe for recipe in (a, b) if not recipe.complete]
     if unfinished:
         return " and ".join(
-            f"{len(recipe.trials) - len(recipe.done)} of {len(recipe.trials)} seeds of {recipe.label} did not finish"
+            f"{len(recipe.trials) - len(recipe.done)} of {len(recipe.trials)} {_trials(recipe)} of {recipe.label} did "
+            "not finish"
             for recipe in unfinished
         )
     return f"{' and '.join(r.label for r in (a, b) if not r.comparable)} has one seed only"
+
+
+def _trials(recipe: RecipeEvidence) -> str:
+    """What the trials of a recipe are called."""
+    return "seeds" if recipe.layout is None else "trials"

@@ -83,6 +83,16 @@ class RecipeEvidence:
         return len(self.done) == len(self.trials)
 
     @property
+    def seeds(self) -> int:
+        """How many seeds were planned, without those that repeat others."""
+        return len({trial.seed for trial in self.trials})
+
+    @property
+    def finished(self) -> int:
+        """How many of these finished, in every split."""
+        return self.seeds - len({trial.seed for trial in self.trials if not trial.done})
+
+    @property
     def deterministic(self) -> bool:
         """Whether training does not depend on the seed, so that one is enough."""
         return bool(self.entry.get("deterministic", False))

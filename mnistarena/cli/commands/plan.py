@@ -84,12 +84,15 @@ def _show(plan: Plan, estimate: PlanEstimate | None, spec: str) -> None:
     from rich.text import Text
 
     from mnistarena.execution.estimate import advice
+    from mnistarena.plan.sizes import small_tests
     from mnistarena.text import visible
 
     console = Console(highlight=False)
     console.print(_table(plan, estimate))
     for note in dict.fromkeys(note for recipe in plan.recipes for note in recipe.notes):
         console.print(Text(f"note: {note}", style="yellow"))
+    for sentence in small_tests(plan.datasets):
+        console.print(Text(f"note: {sentence}", style="yellow"))
     known = {trial.recipe.name: estimate.trials[trial.id] for trial in plan.trials()} if estimate else {}
     for name, one in known.items():
         for note in one.notes:
