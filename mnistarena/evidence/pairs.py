@@ -9,6 +9,7 @@ from itertools import combinations
 import numpy as np
 
 from mnistarena.evidence.recipe import RecipeEvidence
+from mnistarena.stats import splits
 from mnistarena.stats.crossed import Crossed, McNemar, differences, mcnemar
 from mnistarena.stats.intervals import Difference
 from mnistarena.stats.verdicts import Verdict, holm, judge, possible_places
@@ -106,10 +107,12 @@ def _within(group: Sequence[RecipeEvidence]) -> list[Pair]:
     """Every pair of recipes on the same test images."""
     able = [recipe for recipe in group if recipe.comparable]
     at = {recipe.label: number for number, recipe in enumerate(able)}
-    crossed = crossed_of(able)
+    several = group[0].layout is not None
+    crossed = None if several else crossed_of(able)
     every = list(combinations(group, 2))
     asked = [(at[a.label], at[b.label]) for a, b in every if a.comparable and b.comparable]
-    found = dict(zip(asked, differences((crossed, i, j) for i, j in asked if crossed), strict=True))
+    known = _over_splits(able, asked) if crossed is None else differences((crossed, i, j) for i, j in asked)
+    found = dict(zip(asked, known, strict=True))
     pairs = []
     for a, b in every:
         i, j = at.get(a.label, -1), at.get(b.label, -1)
@@ -118,12 +121,26 @@ def _within(group: Sequence[RecipeEvidence]) -> list[Pair]:
             # How often a seed of a is better than one of b.
             first, second = (i, j) if a.decided.figure.higher_is_better else (j, i)
             pairs.append(Pair(a.label, b.label, difference=difference, superiority=crossed.superiority(first, second)))
-        elif a.decided.contributions is a.correct and b.decided.contributions is b.correct:
+        elif difference is not None:
+            pairs.append(Pair(a.label, b.label, difference=difference))
+        elif not several and a.decided.contributions is a.correct and b.decided.contributions is b.correct:
+            # Over several splits an image may be there more than once, which tests of single models do not know.
             test = mcnemar(a.correct[0], b.correct[0], a.groups)
             pairs.append(Pair(a.label, b.label, mcnemar=test, reason=_reason(a, b)))
         else:
             pairs.append(Pair(a.label, b.label, reason=_reason(a, b)))
     return pairs
+
+
+def _over_splits(able: Sequence[RecipeEvidence], asked: Sequence[tuple[int, int]]) -> list[Difference | None]:
+    """The differences of some pairs of recipes that were trained and tested on several splits."""
+    if not asked:
+        return []
+    known = [recipe.decided for recipe in able]
+    layout = known[0].layout
+    assert layout is not None
+    matrices = [one.contributions for one in known if one.contributions is not None]
+    return list(splits.differences([(matrices[i], matrices[j]) for i, j in asked], layout))
 
 
 def crossed_of(recipes: Sequence[RecipeEvidence]) -> Crossed | None:
@@ -154,7 +171,13 @@ def _reason(a: RecipeEvidence, b: RecipeEvidence) -> str:
     unfinished = [recipe for recipe in (a, b) if not recipe.complete]
     if unfinished:
         return " and ".join(
-            f"{len(recipe.trials) - len(recipe.done)} of {len(recipe.trials)} seeds of {recipe.label} did not finish"
+            f"{len(recipe.trials) - len(recipe.done)} of {len(recipe.trials)} {_trials(recipe)} of {recipe.label} did "
+            "not finish"
             for recipe in unfinished
         )
     return f"{' and '.join(r.label for r in (a, b) if not r.comparable)} has one seed only"
+
+
+def _trials(recipe: RecipeEvidence) -> str:
+    """What the trials of a recipe are called."""
+    return "seeds" if recipe.layout is None else "trials"

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 
+import numpy as np
+
 from mnistarena.evidence.figure import ACCURACY, Figure, deciding, margin_of
 from mnistarena.evidence.pairs import Pair, compare, places
 from mnistarena.evidence.recipe import RecipeEvidence, gather
@@ -16,6 +18,7 @@ from mnistarena.report.comparison import Comparison
 from mnistarena.report.sections import (
     across,
     calibration,
+    claim,
     confusion,
     cost,
     failures,
@@ -185,7 +188,7 @@ def _comparison(
     ranks = places(recipes, judged.every)
     found = Comparison(
         dataset,
-        max((recipe.index.size for recipe in recipes), default=0) or dataset["n_test"],
+        max((np.unique(recipe.index).size for recipe in recipes), default=0) or dataset["n_test"],
         # The leader against the baseline's family where it is the baseline, else against all.
         headline=verdict.headline(ranked, judged.against if ranked[0].label == reference else judged.every),
         findings=verdict.findings(ranked, judged.against, reference, margin),
@@ -223,13 +226,11 @@ def _answers(
     ready = [recipe for recipe in judged.ranked if len(recipe.correct)]
     return {
         "certainty": " ".join(
-            filter(
-                None,
-                (
-                    verdict.certainty(judged.ranked, judged.against, judged.reference, judged.family),
-                    groups.answer(recipes),
-                ),
-            )
+            [
+                verdict.certainty(judged.ranked, judged.against, judged.reference, judged.family),
+                *([claim.claim(found.dataset)] if any(pair.difference for pair in judged.every) else []),
+                *filter(None, [groups.answer(recipes)]),
+            ]
         ),
         "ranking": ranking.answer(judged.ranked),
         "pairs": pairs.answer(judged.every, judged.every_family),

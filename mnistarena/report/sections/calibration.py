@@ -52,7 +52,7 @@ def reliability(recipe: RecipeEvidence) -> Reliability | None:
     """Scores of the probabilities, and the reliability curve over all finished seeds; None of a model without."""
     if recipe.confidence is None:
         return None
-    seeds = len(recipe.correct)
+    seeds = recipe.correct.size / np.unique(recipe.index).size  # answers to an image, which several splits may test
     points = []
     for found in calibration.reliability(recipe.confidence.ravel(), recipe.correct.ravel()):
         images = round(found.images / seeds)

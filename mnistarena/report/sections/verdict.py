@@ -122,6 +122,9 @@ def needed(need: Need, margin: float) -> str:
         what, small = f"To show that they are within {_within(margin)} of each other", f"to show ±{_within(margin)}"
     else:
         what, small = "To show a difference of this size", "for a difference of this size"
+    if need.pooled:
+        images = "" if need.images is None else f" would take about {_rounded(need.images)} images in all"
+        return f"{what}{images or ', no number of images is enough'}."
     if need.seeds is not None:
         return f"{what} would take about {need.seeds} seeds of each."
     said = f"No number of seeds would decide it: the test set is too small {small}"
@@ -129,8 +132,13 @@ def needed(need: Need, margin: float) -> str:
         said = f"Neither depends on its seed, and the test set is too small {small}"
     if need.images is None:
         return f"{said}."
-    digits = 10 ** max(len(str(need.images)) - 2, 0)
-    return f"{said}; about {-(-need.images // digits) * digits:,} test images would be needed."
+    return f"{said}; about {_rounded(need.images)} test images would be needed."
+
+
+def _rounded(count: int) -> str:
+    """Two digits, rounded up."""
+    digits = 10 ** max(len(str(count)) - 2, 0)
+    return f"{-(-count // digits) * digits:,}"
 
 
 def _within(margin: float) -> str:
@@ -145,7 +153,8 @@ def certainty(ranked: Sequence[RecipeEvidence], pairs: Sequence[Pair], against: 
             return "There is nothing to compare yet."
         return "Recipes can be compared from two seeds each; until then McNemar's exact test compares trained models."
     decided = sum(pair.verdict != "undecided" for pair in judged)
-    few = min((len(recipe.trials) for recipe in ranked if recipe.comparable and not recipe.deterministic), default=0)
+    seeded = [recipe for recipe in ranked if recipe.comparable and not recipe.deterministic and recipe.layout is None]
+    few = min((recipe.seeds for recipe in seeded), default=0)
     text = f"{decided} of {plural(len(judged), 'comparison')} decided (Holm's correction over {family_name}); "
     text += f"shown against {against}."
     return text + (" Two seeds are very little: expect wide intervals." if few == 2 else "")
