@@ -12,7 +12,8 @@ from mnistarena.evidence import timing
 from mnistarena.evidence.recipe import RecipeEvidence, gather
 from mnistarena.stats.crossed import Crossed, McNemar
 from mnistarena.stats.intervals import ALPHA, Difference
-from mnistarena.stats.power import Need, need_no_worse
+from mnistarena.stats.no_worse import no_worse
+from mnistarena.stats.power import Need
 from mnistarena.stats.ratios import Ratio, apart
 from mnistarena.stats.variance import shared_variance
 from mnistarena.stats.verdicts import MARGIN, holm, judge
@@ -102,15 +103,8 @@ def _tested(change: Change, margin: float) -> Change:
     if pair is None:
         known = {"new": None, "identical": True}
         return replace(change, no_worse=known.get(change.kind, False))
-    p = pair.p_above(-margin)
-    beyond = pair.estimate <= -margin
-    return replace(
-        change,
-        no_worse=p < ALPHA,
-        p_no_worse=p,
-        at_worst=pair.interval(1 - 2 * ALPHA).low,
-        need=None if p < ALPHA or beyond else need_no_worse(pair, margin),
-    )
+    found = no_worse(pair, margin)
+    return replace(change, no_worse=found.shown, p_no_worse=found.p, at_worst=found.at_worst, need=found.need)
 
 
 def _recipes(run: StoredRun) -> dict[tuple[str, str], RecipeEvidence]:
