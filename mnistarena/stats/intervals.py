@@ -78,6 +78,19 @@ class Difference(Moments):
         """One-sided p of the hypothesis that the true difference is at least `bound`."""
         return float(pivot([self]).tail(np.array([bound - self.centre]))[0])
 
+    @property
+    def unseen(self) -> float:
+        """What one image more on either side that tells A and B apart in every seed would add to `image_variance`.
+
+        Where images are few, those on which one recipe fails whatever its seed may be missing among them, and no
+        number of seeds tells how many there are.
+        """
+        return 2 / (self.images - 1) / self.images
+
+    def wary(self) -> Difference:
+        """The same with what is `unseen`: for tests that a difference is small."""
+        return replace(self, image_variance=self.image_variance + self.unseen)
+
     def turned(self) -> Difference:
         """Recipe B minus recipe A."""
         return replace(

@@ -28,13 +28,8 @@ class NoWorse:
 
 
 def no_worse(pair: Difference, margin: float, alpha: float = ALPHA) -> NoWorse:
-    """Test at α that A does not lose `margin` or more against B.
-
-    One image more is counted on either side that tells A and B apart in every seed. Where images are few, those on
-    which A fails whatever its seed may be missing among them, and nothing that was seen tells how many there are.
-    """
-    n = pair.images
-    pair = replace(pair, image_variance=pair.image_variance + 2 / (n - 1) / n, shared=NOTHING_SHARED)
+    """Test at α that A does not lose `margin` or more against B; see `Difference.wary`."""
+    pair = replace(pair.wary(), shared=NOTHING_SHARED)
     p = pair.p_above(-margin)
     wanted = None
     if p >= alpha and pair.estimate > -margin:

@@ -15,6 +15,7 @@ All arrays have one entry an estimate, `(p,)`, or one an estimate and recipe, `(
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +56,12 @@ class Pivot:
         quantiles = 2 * special.gammaincinv(known[:, None] / 2, _LOWER)
         factors = (known[:, None] / quantiles)[at.reshape(df.shape)]
         self._parts = np.maximum(0.0, square[..., None] * factors - interaction[..., None]) / seeds[..., None]
+
+    def widened(self, variance: Floats) -> Pivot:
+        """The same estimates with a variance of images that is larger by so much, `(p,)`."""
+        found = copy(self)
+        found.images = self.images + variance
+        return found
 
     def tail(self, distance: Floats) -> Floats:
         """P of an estimate that is `distance` `(p,)` or more above the truth; a distance may be negative."""

@@ -48,7 +48,7 @@ def need(pair: Difference, *, family: int = 1, margin: float = MARGIN, alpha: fl
     """
     apart = abs(pair.estimate) > margin
     goal: Literal["difference", "equality"] = "difference" if apart else "equality"
-    design = _Design(pair, margin, level=alpha / 2 if apart else alpha, family=max(family, 1))
+    design = _Design(pair if apart else pair.wary(), margin, level=alpha / 2 if apart else alpha, family=max(family, 1))
     present = max((part.seeds for part in pair.components if part.df), default=0)
     if not present:
         return Need(goal, None, images=design.images(), seeded=False)

@@ -42,19 +42,18 @@ def judge(pairs: Sequence[Difference | None], *, margin: float = MARGIN, alpha: 
     """One verdict a pair; the differences are the Holm family. None, a pair that cannot be compared, is no member.
 
     better: one-sided p of Δ ≤ 0 below α/2, and Δ̂ > margin. worse: the mirror. equal: both one-sided tests against
-    ±margin below α (Schuirmann 1987). Else undecided. Each p is the larger of two: that of the pair's own seeds, to
-    which its interval belongs, and Holm's of the variances that the family shares, without which few seeds of many
-    recipes could show nothing.
+    ±margin below α (Schuirmann 1987), of `Difference.wary`. Else undecided. Each p is the larger of two: that of the
+    pair's own seeds, to which its interval belongs, and Holm's of the variances that the family shares, without which
+    few seeds of many recipes could show nothing.
     """
     family = [pair for pair in pairs if pair is not None]
     if not family:
         return [Judged("not compared") for _ in pairs]
-    centres = np.array([pair.centre for pair in family])
+    centres = np.abs([pair.centre for pair in family])
     own, shared = pivot(family), pivot(family, [pair.shared for pair in family])
-    differ, alike = (
-        np.maximum(holm(shared.tail(distance)), own.tail(distance))
-        for distance in (np.abs(centres), margin - np.abs(centres))
-    )
+    differ = np.maximum(holm(shared.tail(centres)), own.tail(centres))
+    unseen, room = np.array([pair.unseen for pair in family]), margin - centres
+    alike = np.maximum(holm(shared.widened(unseen).tail(room)), own.widened(unseen).tail(room))
     found = iter(
         Judged(_verdict(pair.estimate, float(p), float(q), margin, alpha), min(1.0, 2 * float(p)), float(q))
         for pair, p, q in zip(family, differ, alike, strict=True)
