@@ -14,7 +14,8 @@ from mnistarena.evidence.recipe import RecipeEvidence, gather
 from mnistarena.stats import splits
 from mnistarena.stats.crossed import Crossed, McNemar
 from mnistarena.stats.intervals import ALPHA, Difference
-from mnistarena.stats.power import Need, need_no_worse
+from mnistarena.stats.no_worse import no_worse
+from mnistarena.stats.power import Need
 from mnistarena.stats.ratios import Ratio, apart
 from mnistarena.stats.variance import shared_variance
 from mnistarena.stats.verdicts import holm, judge
@@ -39,9 +40,9 @@ class Change:
     an interval where both runs had `timing = "exclusive"`, of the variation within each run only, so without verdict.
 
     `no_worse` says whether the second run is shown to lose less than the margin, None of a recipe that is new.
-    `p_no_worse` is the one-sided p of a loss of the margin or more, not adjusted: all recipes must pass. With 95 %
-    confidence the true difference is not below `at_worst`. `need` is what would show no loss, if the estimate were
-    the truth; None where it is shown, or where the estimate is a loss of the margin or more.
+    `p_no_worse` is that of a loss of the margin or more, twice the one-sided p, not adjusted: all recipes must pass.
+    `need` is what would show no loss, if the estimate were the truth; None where it is shown, or where the estimate is
+    a loss of the margin or more.
     """
 
     label: str
@@ -58,7 +59,6 @@ class Change:
     note: str = ""
     no_worse: bool | None = False
     p_no_worse: float | None = None
-    at_worst: float | None = None
     need: Need | None = None
 
     @property
@@ -105,15 +105,8 @@ def _tested(change: Change, margin: float) -> Change:
     if pair is None:
         known = {"new": None, "identical": True}
         return replace(change, no_worse=known.get(change.kind, False))
-    p = pair.p_above(-margin)
-    beyond = pair.estimate <= -margin
-    return replace(
-        change,
-        no_worse=p < ALPHA,
-        p_no_worse=p,
-        at_worst=pair.interval(1 - 2 * ALPHA).low,
-        need=None if p < ALPHA or beyond else need_no_worse(pair, margin),
-    )
+    found = no_worse(pair, margin)
+    return replace(change, no_worse=found.shown, p_no_worse=found.p, need=found.need)
 
 
 def _recipes(run: StoredRun) -> dict[tuple[str, str], RecipeEvidence]:

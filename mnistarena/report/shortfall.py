@@ -41,8 +41,8 @@ def _measured(change: Change, difference: Difference, margin: float) -> str:
         said = f"the difference is {estimate}, a loss of {within} or more"
         return said if change.kind == "worse" else f"{said}; more seeds help only if the true loss is smaller"
     return (
-        f"a loss of {within} or more is not ruled out: the difference is {estimate}, and with 95 % confidence no worse "
-        f"than {text.points(change.at_worst or 0.0)} ({text.p_value(change.p_no_worse or 0.0)}); {_needed(change.need)}"
+        f"a loss of {within} or more is not ruled out: the difference is {estimate}, its 95 % interval begins at "
+        f"{text.points(max(difference.low, -1.0))} ({text.p_value(change.p_no_worse or 0.0)}); {_needed(change.need)}"
     )
 
 

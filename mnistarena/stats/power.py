@@ -13,7 +13,6 @@ import numpy as np
 from scipy import special
 
 from mnistarena.stats.intervals import ALPHA, Difference, pivot
-from mnistarena.stats.variance import NOTHING_SHARED
 from mnistarena.stats.verdicts import MARGIN
 
 POWER = 0.8
@@ -67,14 +66,6 @@ def need(pair: Difference, *, family: int = 1, margin: float = MARGIN, alpha: fl
         middle = (few + many) // 2
         few, many = (few, middle) if design.power(middle) >= POWER else (middle + 1, many)
     return Need(goal, many)
-
-
-def need_no_worse(pair: Difference, margin: float) -> Need:
-    """What would show, with probability `POWER`, that A is not worse than B by `margin` or more: one test at α.
-
-    For a pair whose estimate is above −margin, taken as the truth: as far as it is above, so far it is to be shown.
-    """
-    return need(replace(pair, estimate=pair.estimate + margin, shared=NOTHING_SHARED), margin=0.0, alpha=2 * ALPHA)
 
 
 @dataclass(frozen=True)

@@ -80,10 +80,10 @@ def test_what_is_only_undecided_is_not_shown_to_be_no_regression(arena: Arena, t
     told = json.loads(arena("compare", first, second, "--json").out)
     change = told["changes"][0]
     assert (told["not_shown"], change["no_worse"]) == (1, False)
-    # The test is that of the 90 % interval: what is ruled out at its lower end has p = 0.05.
+    # The test is that of the 95 % interval: what is ruled out at its lower end has p = 0.05.
     assert change["p_no_worse"] > 0.05
-    assert change["at_worst"] < -told["margin"]
-    enough = -change["at_worst"] + 1e-6
+    assert change["difference"]["low"] < -told["margin"]
+    enough = -change["difference"]["low"] + 1e-6
     assert changes(load_run(first), load_run(second), enough)[0].p_no_worse == pytest.approx(0.05, abs=1e-3)
     assert changes(load_run(first), load_run(second), enough)[0].no_worse
 

@@ -110,6 +110,21 @@ def test_a_run_warns_once_its_pace_is_known(plan, monkeypatch):
     assert told.count("cnn takes about 2:00:00 a trial at this pace, 4:00:00 for all 2") == 1
 
 
+def test_recipes_take_turns_where_times_are_judged(write_spec, tiny_text):
+    text = (
+        tiny_text.replace("[benchmark]", '[benchmark]\ntiming = "exclusive"') + '\n[[model]]\nname = "random-forest"\n'
+    )
+    loaded = load_spec(write_spec(text))
+    plan = resolve(loaded, installed())
+    at = [(trial.recipe.label, trial.seed) for trial in plan.in_turns()]
+    assert at == [
+        ("cnn", 0), ("logistic-regression", 0), ("random-forest", 0), ("random-forest", 1), ("cnn", 1),
+    ]  # fmt: skip
+    assert sorted(at) == sorted((trial.recipe.label, trial.seed) for trial in plan.trials())
+    shared = resolve(load_spec(write_spec(text), ['benchmark.timing="shared"']), installed())
+    assert shared.in_turns() == shared.trials()
+
+
 class Known:
     """Workers whose probe knows the device already."""
 
