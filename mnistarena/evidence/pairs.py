@@ -1,4 +1,4 @@
-"""Every pair of recipes with its verdict, in its Holm family, and the places that follow."""
+"""Every pair of recipes with its verdict, all in one Holm family, and the places that follow."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from itertools import combinations
 
 import numpy as np
 
+from mnistarena.evidence.figure import ACCURACY, Figure
 from mnistarena.evidence.recipe import RecipeEvidence
 from mnistarena.stats.crossed import Crossed, McNemar, differences
-from mnistarena.stats.intervals import Difference
+from mnistarena.stats.intervals import ALPHA, Difference, ends
 from mnistarena.stats.verdicts import Verdict, holm, judge, possible_places
 
 VERBS: dict[str, str] = {
@@ -28,8 +29,9 @@ VERBS: dict[str, str] = {
 class Pair:
     """Recipe `a` against recipe `b`, with the verdict on `a` and why it is not more.
 
-    `difference` speaks of the recipes, `mcnemar` of their first trained models where recipes cannot be compared.
-    `superiority` is P(a > b) over seeds. `p_adjusted` is two-sided; `p_equal` that of practical equality.
+    `difference` speaks of the recipes, `mcnemar` of their trained models where each has one seed.
+    `superiority` is P(a > b) over seeds. `p_adjusted` is two-sided; `p_equal` that of practical equality, with
+    `within`, the ends of the 90 % interval that goes with the verdict "equal".
     """
 
     a: str
@@ -40,6 +42,7 @@ class Pair:
     mcnemar: McNemar | None = None
     p_adjusted: float | None = None
     p_equal: float | None = None
+    within: tuple[float, float] | None = None
     superiority: float | None = None
     reason: str = ""
 
@@ -56,26 +59,48 @@ class Pair:
             mcnemar=self.mcnemar and self.mcnemar.turned(),
             p_adjusted=self.p_adjusted,
             p_equal=self.p_equal,
+            within=self.within and (-self.within[1], -self.within[0]),
             superiority=None if self.superiority is None else 1 - self.superiority,
             reason=self.reason,
         )
 
 
-def compare(recipes: Sequence[RecipeEvidence], baseline: str | None, margin: float) -> list[Pair]:
-    """Every pair of a Holm family with its verdict: the pairs with the baseline, or all pairs where it is None."""
+def compare(recipes: Sequence[RecipeEvidence], margin: float, figure: Figure = ACCURACY) -> list[Pair]:
+    """Every pair with its verdict; all that can be compared are the one Holm family that every sentence speaks from."""
     ready = [recipe for recipe in recipes if len(recipe.correct)]
-    pairs = [pair for group in _pairwise(ready) for pair in group if baseline is None or baseline in (pair.a, pair.b)]
+    pairs = [pair for group in _pairwise(ready) for pair in group]
     order = {recipe.label: at for at, recipe in enumerate(ready)}
     pairs.sort(key=lambda pair: (order[pair.a], order[pair.b]))
     judged = judge([pair.difference for pair in pairs], margin=margin)
     pairs = [
-        replace(pair, verdict=one.verdict, p_adjusted=one.p, p_equal=one.p_equal)
+        replace(
+            pair,
+            difference=bounded(pair.difference, figure) if pair.difference else None,
+            verdict=one.verdict,
+            p_adjusted=one.p,
+            p_equal=one.p_equal,
+        )
         for pair, one in zip(pairs, judged, strict=True)
     ]
     tested = [(at, pair.mcnemar) for at, pair in enumerate(pairs) if pair.mcnemar is not None]
     for (at, _), p in zip(tested, holm([test.p for _, test in tested]), strict=True):
         pairs[at] = replace(pairs[at], p_adjusted=p)
+    equal = [(at, pair.difference) for at, pair in enumerate(pairs) if pair.difference and pair.verdict == "equal"]
+    for (at, _), within in zip(equal, ends([one for _, one in equal], 1 - 2 * ALPHA), strict=True):
+        pairs[at] = replace(pairs[at], within=within)
     return pairs
+
+
+def bounded(difference: Difference, figure: Figure = ACCURACY) -> Difference:
+    """The same with its interval cut where no difference can be: of shares at ±1."""
+    if not figure.share:
+        return difference
+    return replace(difference, low=max(-1.0, difference.low), high=min(1.0, difference.high))
+
+
+def compared(pairs: Sequence[Pair]) -> set[str]:
+    """The recipes that were compared with any other."""
+    return {label for pair in pairs if pair.difference is not None for label in (pair.a, pair.b)}
 
 
 def _pairwise(ready: Sequence[RecipeEvidence]) -> list[list[Pair]]:
@@ -112,7 +137,9 @@ def _within(group: Sequence[RecipeEvidence]) -> list[Pair]:
         if difference is not None:
             pairs.append(Pair(a.label, b.label, difference=difference, superiority=crossed.superiority(i, j)))
         else:
-            pairs.append(Pair(a.label, b.label, mcnemar=crossed.mcnemar(i, j), reason=_reason(a, b)))
+            # The first of several seeds stands for nothing, so only recipes of one seed each are compared as models.
+            test = crossed.mcnemar(i, j) if len(a.trials) == len(b.trials) == 1 else None
+            pairs.append(Pair(a.label, b.label, mcnemar=test, reason=_reason(a, b)))
     return pairs
 
 
@@ -124,10 +151,22 @@ def places(recipes: Sequence[RecipeEvidence], pairs: Sequence[Pair]) -> dict[str
 
 
 def _reason(a: RecipeEvidence, b: RecipeEvidence) -> str:
-    unfinished = [recipe for recipe in (a, b) if not recipe.complete]
-    if unfinished:
-        return " and ".join(
-            f"{len(recipe.trials) - len(recipe.done)} of {len(recipe.trials)} seeds of {recipe.label} did not finish"
-            for recipe in unfinished
-        )
-    return f"{' and '.join(r.label for r in (a, b) if not r.comparable)} has one seed only"
+    """Why two recipes on the same test images are not compared: a sentence of each that cannot be."""
+    return "; ".join(f"{recipe.label}: {why}" for recipe in (a, b) if (why := not_comparable(recipe)))
+
+
+def not_comparable(recipe: RecipeEvidence) -> str:
+    """Why a recipe is compared with no other, such as "one seed only"; empty where it can be."""
+    if recipe.comparable:
+        return ""
+    of = len(recipe.trials)
+    if not recipe.done:
+        return "no result"
+    if not recipe.complete:
+        missing = of - len(recipe.done)
+        if {trial.status for trial in recipe.trials if not trial.done} <= {"pending", "interrupted"}:
+            return f"{missing} of {of} seeds not finished yet"
+        return f"{missing} of {of} seeds did not finish"
+    if len(recipe.counted) < len(recipe.done):
+        return f"{len(recipe.done) - len(recipe.counted)} of {of} seeds predicted other test images"
+    return "one seed only" + (", since the others changed nothing" if recipe.repeated else "")

@@ -83,7 +83,8 @@ class RecipeEvidence:
     @property
     def comparable(self) -> bool:
         """Whether the recipe can be compared with others, not only one trained model of it."""
-        return self.complete and (len(self.correct) > 1 or (self.deterministic and len(self.correct) == 1))
+        whole = self.complete and len(self.counted) == len(self.done)
+        return whole and (len(self.correct) > 1 or (self.deterministic and len(self.correct) == 1))
 
     @property
     def accuracy(self) -> float:

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 
+from mnistarena.evidence.figure import ACCURACY, Figure
 from mnistarena.evidence.pairs import Pair, compare, places
 from mnistarena.evidence.recipe import RecipeEvidence, gather
+from mnistarena.report import wording
 from mnistarena.report.comparison import Comparison
+from mnistarena.report.headline import headline
 from mnistarena.report.sections import (
     across,
     calibration,
@@ -131,33 +134,20 @@ def _margin(run: StoredRun) -> float:
 
 @dataclass(frozen=True)
 class _Judged:
-    """The recipes of a dataset, highest mean first, and the verdicts on them.
-
-    `against` are the pairs whose verdicts the leaderboard shows, the Holm family `family`; `every` are all pairs.
-    """
+    """The recipes of a dataset, the best mean first, and every pair with its verdict: one Holm family, `family`."""
 
     ranked: list[RecipeEvidence]
     reference: str | None
     _: KW_ONLY
-    against: list[Pair]
+    pairs: list[Pair]
     family: str
-    every: list[Pair]
-    every_family: str
 
 
-def _judge(recipes: list[RecipeEvidence], baseline: str | None, margin: float) -> _Judged:
-    ranked = sorted(recipes, key=lambda recipe: -recipe.accuracy if len(recipe.correct) else 1.0)
-    reference = verdict.reference(ranked, baseline)
-    every = compare(recipes, None, margin)
-    # With a baseline the family is its pairs; all pairs are a larger family, judged more strictly.
-    against = compare(recipes, baseline, margin) if baseline == reference and baseline else every
+def _judge(recipes: list[RecipeEvidence], baseline: str | None, *, figure: Figure, margin: float) -> _Judged:
+    ranked = sorted(recipes, key=lambda recipe: wording.order(recipe, figure))
+    every = compare(recipes, margin, figure)
     return _Judged(
-        ranked,
-        reference,
-        against=against,
-        family=pairs.family(against, reference, baseline),
-        every=every,
-        every_family=pairs.family(every, None, None),
+        ranked, verdict.reference(ranked, every, baseline), pairs=every, family=pairs.family(every)
     )
 
 
@@ -169,23 +159,21 @@ def _comparison(
     mixed: tuple[str, ...],
 ) -> Comparison:
     """All recipes on one dataset; `recipes` are in the order of the plan."""
-    margin, target = _margin(run), run.plan.get("target")
-    judged = _judge(recipes, run.plan.get("baseline"), margin)
+    margin, target, baseline, figure = _margin(run), run.plan.get("target"), run.plan.get("baseline"), ACCURACY
+    judged = _judge(recipes, baseline, figure=figure, margin=margin)
     ranked, reference = judged.ranked, judged.reference
     ready = [recipe for recipe in ranked if len(recipe.correct)]
-    ranks = places(recipes, judged.every)
+    ranks = places(recipes, judged.pairs)
     found = Comparison(
         dataset,
         max((recipe.index.size for recipe in recipes), default=0) or dataset["n_test"],
-        # The leader against the baseline's family where it is the baseline, else against all.
-        headline=verdict.headline(ranked, judged.against if ranked[0].label == reference else judged.every),
-        findings=verdict.findings(ranked, judged.against, reference, margin),
-        rows=tuple(ranking.row(recipe, judged.against, reference, metrics, ranks) for recipe in ranked),
+        headline=headline(ranked, judged.pairs, figure, margin=margin, baseline=baseline),
+        findings=verdict.findings(ranked, judged.pairs, reference, figure=figure, margin=margin),
+        rows=tuple(ranking.row(recipe, judged.pairs, reference, metrics, ranks) for recipe in ranked),
         missing=tuple(missing_figures(trial for recipe in ranked for trial in recipe.done)),
         reference=reference,
         family=judged.family,
-        pairs=tuple(judged.every),
-        pairs_family=judged.every_family,
+        pairs=tuple(judged.pairs),
         curves=learning.curves(recipes),
         times=time.times(recipes),
         times_comparable=not mixed,
@@ -211,9 +199,9 @@ def _answers(
     """The sentence that each section of a dataset begins with."""
     ready = [recipe for recipe in judged.ranked if len(recipe.correct)]
     return {
-        "certainty": verdict.certainty(judged.ranked, judged.against, judged.reference, judged.family),
+        "certainty": verdict.certainty(judged.pairs, judged.reference, judged.family),
         "ranking": ranking.answer(judged.ranked),
-        "pairs": pairs.answer(judged.every, judged.every_family),
+        "pairs": pairs.answer(judged.pairs, judged.family),
         "learning": learning.answer(found.curves),
         "time": time.answer(found.times, mixed),
         "target": targets.answer(found.reached, target, mixed) if target else "",

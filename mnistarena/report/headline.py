@@ -1,0 +1,135 @@
+"""The verdict on a dataset in a sentence or two, for the top of the page: who is better than each other, if anybody is."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+from mnistarena.evidence.figure import ACCURACY, Figure
+from mnistarena.evidence.pairs import Pair, compared, not_comparable
+from mnistarena.evidence.recipe import RecipeEvidence
+from mnistarena.report import wording
+from mnistarena.report.format import names, series
+from mnistarena.report.sections.failures import status_counts
+from mnistarena.stats.intervals import ALPHA
+from mnistarena.text import plural
+
+MOST_REASONS = 3
+"""How many recipes that were not compared are named with their reason."""
+
+
+def headline(
+    ranked: Sequence[RecipeEvidence], pairs: Sequence[Pair], figure: Figure, *, margin: float, baseline: str | None
+) -> str:
+    """The verdict over all pairs; `ranked` by their mean, the best first. A failed baseline is called so."""
+    ready = [recipe for recipe in ranked if len(recipe.correct)]
+    together = compared(pairs)
+    if not ready:
+        return _nothing(ranked)
+    if together:
+        said, told = _compared(ranked, pairs, figure, margin)
+    elif len(ready) == 1:
+        said, told = _alone(ready[0], figure), {ready[0].label}
+    else:
+        said, told = _models(ready, pairs, figure)
+    left = [recipe for recipe in ranked if recipe.label not in told]
+    failed = [recipe for recipe in left if recipe.label == baseline and recipe.label not in together]
+    said += "".join(f" The baseline {recipe.label} is not compared: {why_not(recipe)}." for recipe in failed)
+    return said + absent([recipe for recipe in left if recipe not in failed])
+
+
+def why_not(recipe: RecipeEvidence) -> str:
+    """Why a recipe was not compared with the best of those that were."""
+    return not_comparable(recipe) or "other test images"
+
+
+def absent(left: Sequence[RecipeEvidence]) -> str:
+    """A sentence, with a space before it, that names recipes that were not compared, and why."""
+    if not left:
+        return ""
+    if len(left) > MOST_REASONS:
+        whys = Counter(map(why_not, left))
+        reason = f"{next(iter(whys))}" if len(whys) == 1 else "reasons stand below"
+        return f" Not compared: {names(recipe.label for recipe in left)} ({reason})."
+    return f" Not compared: {series(f'{recipe.label} ({why_not(recipe)})' for recipe in left)}."
+
+
+def _nothing(ranked: Sequence[RecipeEvidence]) -> str:
+    """Nothing has a result: whether it may still come, or everything failed."""
+    trials = [trial for recipe in ranked for trial in recipe.trials]
+    states = {trial.status for trial in trials}
+    if states <= {"pending", "interrupted"}:
+        return "No trial has finished yet, so there is nothing to compare."
+    if states & {"pending", "interrupted"}:
+        return f"No trial has a result ({status_counts(trials)}), so there is nothing to compare."
+    one = "The only trial" if len(trials) == 1 else f"All {len(trials)} trials"
+    return f"{one} failed, so there is nothing to compare."
+
+
+def _alone(only: RecipeEvidence, figure: Figure) -> str:
+    score = wording.value(wording.score(only, figure), figure)
+    if figure == ACCURACY:
+        return f"{only.label} classifies {score} of the test images correctly; there is nothing to compare it with."
+    return f"{only.label} has a mean {wording.name(figure)} of {score}; there is nothing to compare it with."
+
+
+def _shares(ready: Sequence[RecipeEvidence], figure: Figure) -> list[str]:
+    """The recipes whose mean is the best one; more than one where it is shared."""
+    best = wording.score(ready[0], figure)
+    return [recipe.label for recipe in ready if abs(wording.score(recipe, figure) - best) < 1e-12]
+
+
+def _models(ready: Sequence[RecipeEvidence], pairs: Sequence[Pair], figure: Figure) -> tuple[str, set[str]]:
+    """Where no two recipes can be compared: trained models of one seed each by McNemar's test, else only why."""
+    first, best = _shares(ready, figure), wording.score(ready[0], figure)
+    single = all(len(r.trials) == 1 and not r.deterministic and r.index.size == ready[0].index.size for r in ready)
+    tests = [pair.seen_from(first[0]) for pair in pairs if first[0] in (pair.a, pair.b)]
+    if not single or any(pair.mcnemar is None for pair in tests):
+        verb = "has" if len(first) == 1 else "have"
+        return f"No two recipes can be compared. So far {names(first)} {verb} the {wording.leads(best, figure)}.", set()
+    told = {recipe.label for recipe in ready}
+    end = "one seed each says nothing about the recipes behind them."
+    models = f"Of these {len(ready)} trained models,"
+    if figure != ACCURACY:
+        verb = "has" if len(first) == 1 else "have"
+        return f"{models} {names(first)} {verb} the {wording.best(figure)} {wording.name(figure)}, " + (
+            f"{wording.value(best, figure)}; {end}"
+        ), told
+    if len(first) > 1:
+        return f"{models} {names(first)} are right equally often, and most often ({wording.value(best, figure)}); {end}", told
+    close = [pair.b for pair in tests if pair.p_adjusted is None or pair.p_adjusted >= ALPHA]
+    apart = f", though not by enough to tell it from {names(close)}" if close else ""
+    return f"{models} {first[0]} is right most often ({wording.value(best, figure)}){apart}; {end}", told
+
+
+def _compared(
+    ranked: Sequence[RecipeEvidence], pairs: Sequence[Pair], figure: Figure, margin: float
+) -> tuple[str, set[str]]:
+    """The leader among those that were compared, or the group that cannot be told apart from it; and whom this names."""
+    together = compared(pairs)
+    able = [recipe for recipe in ranked if recipe.label in together]
+    best = able[0]
+    kinds: dict[str, list[str]] = defaultdict(list)
+    for pair in pairs:
+        if pair.difference is not None and best.label in (pair.a, pair.b):
+            seen = pair.seen_from(best.label)
+            kinds[seen.verdict].append(seen.b)
+    place = {recipe.label: at for at, recipe in enumerate(ranked)}
+    better, undecided, equal = (sorted(kinds[kind], key=place.__getitem__) for kind in ("better", "undecided", "equal"))
+    told = {best.label, *better, *undecided, *equal}
+    all_others = len(told) == len(ranked)
+    score = wording.score(best, figure)
+    among = "" if all_others else f"Of the {len(told)} recipes that could be compared, "
+    if not undecided and not equal:
+        rest = f"each of the {len(better)} others" if len(better) > 1 else better[0]
+        return f"{among}{best.label} {wording.wins(score, figure)}: better than {rest}.", told
+    first = [label for label in _shares(able, figure) if label in told]
+    verb, it = ("has", "it") if len(first) == 1 else ("share", best.label)
+    parts = []
+    if undecided:
+        parts.append(f"{names(undecided)} cannot be told apart from {it} on this evidence")
+    if equal:
+        also = f"{names(equal)} {'is' if len(equal) == 1 else 'are'}" if equal else ""
+        parts.append(f"{also} practically equal to {it} (within ±{wording.margin(margin, figure)})")
+    start = f"{among}no single winner" if among else "No single winner"
+    return f"{start}: {names(first)} {verb} the {wording.leads(score, figure)}, but {'; '.join(parts)}.", told
