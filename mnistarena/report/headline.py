@@ -96,7 +96,10 @@ def _models(ready: Sequence[RecipeEvidence], pairs: Sequence[Pair], figure: Figu
             f"{wording.value(best, figure)}; {end}"
         ), told
     if len(first) > 1:
-        return f"{models} {names(first)} are right equally often, and most often ({wording.value(best, figure)}); {end}", told
+        return (
+            f"{models} {names(first)} are right equally often, and most often ({wording.value(best, figure)}); {end}",
+            told,
+        )
     close = [pair.b for pair in tests if pair.p_adjusted is None or pair.p_adjusted >= ALPHA]
     apart = f", though not by enough to tell it from {names(close)}" if close else ""
     return f"{models} {first[0]} is right most often ({wording.value(best, figure)}){apart}; {end}", told

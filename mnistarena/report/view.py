@@ -111,7 +111,7 @@ def build(run: StoredRun) -> ReportData:
         plan=plan,
         spec=run.spec,
         comparisons=tuple(comparisons),
-        across=across.rank_recipes(comparisons),
+        across=across.rank_recipes(comparisons, _margin(run)),
         growths=growth.growths(comparisons, plan["entries"]),
         caveats=record.caveats(run),
         mixed=mixed,
@@ -146,9 +146,7 @@ class _Judged:
 def _judge(recipes: list[RecipeEvidence], baseline: str | None, *, figure: Figure, margin: float) -> _Judged:
     ranked = sorted(recipes, key=lambda recipe: wording.order(recipe, figure))
     every = compare(recipes, margin, figure)
-    return _Judged(
-        ranked, verdict.reference(ranked, every, baseline), pairs=every, family=pairs.family(every)
-    )
+    return _Judged(ranked, verdict.reference(ranked, every, baseline), pairs=every, family=pairs.family(every))
 
 
 def _comparison(
@@ -180,7 +178,7 @@ def _comparison(
         matrices=tuple(confusion.matrix(recipe, dataset["class_names"]) for recipe in ready),
         tiles=gallery.tiles(ready, run.test_split(dataset["label"]), dataset) if ready else (),
         label_errors=gallery.label_errors(ready, dataset),
-        reliabilities=tuple(found for recipe in ready if (found := calibration.reliability(recipe)) is not None),
+        reliabilities=calibration.reliabilities(ready),
         costs=tuple(map(cost.cost, ranked)),
         reached=tuple(targets.reached(recipe, target) for recipe in ranked) if target else (),
         robustness=robustness.over_views(ranked, run.plan.get("views", []), reference, margin),
@@ -206,7 +204,7 @@ def _answers(
         "time": time.answer(found.times, mixed),
         "target": targets.answer(found.reached, target, mixed) if target else "",
         "confusion": confusion.answer(recipes, found.dataset["class_names"]),
-        "gallery": gallery.answer(found.tiles, len(found.matrices)),
+        "gallery": gallery.answer(found.tiles),
         "label_errors": gallery.label_error_answer(found.label_errors),
         "calibration": calibration.answer(found.reliabilities, ready),
         "cost": cost.answer(found.costs, mixed),

@@ -87,7 +87,9 @@ def _finding(pair: Pair, context: _Context) -> VerdictLine:
         return VerdictLine(pair.verdict, f"{pair.a} is not compared with {pair.b}: {pair.reason}.")
     test = pair.mcnemar
     p = p_value(test.p if pair.p_adjusted is None else pair.p_adjusted)
-    alone = f"{pair.a} alone is right on {plural(test.only_first, 'image')}, {pair.b} alone on {test.only_second:,} ({p})"
+    alone = (
+        f"{pair.a} alone is right on {plural(test.only_first, 'image')}, {pair.b} alone on {test.only_second:,} ({p})"
+    )
     return VerdictLine("checkpoint", f"{alone}; that speaks of these two trained models, not of their recipes.")
 
 
