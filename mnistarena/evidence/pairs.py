@@ -151,22 +151,24 @@ def places(recipes: Sequence[RecipeEvidence], pairs: Sequence[Pair]) -> dict[str
 
 
 def _reason(a: RecipeEvidence, b: RecipeEvidence) -> str:
-    """Why two recipes on the same test images are not compared: a sentence of each that cannot be."""
-    return "; ".join(f"{recipe.label}: {why}" for recipe in (a, b) if (why := not_comparable(recipe)))
+    """Why two recipes on the same test images are not compared."""
+    if all(recipe.complete and len(recipe.trials) == 1 and not recipe.comparable for recipe in (a, b)):
+        return f"{a.label} and {b.label} have one seed only"
+    return "; ".join(why for recipe in (a, b) if (why := not_comparable(recipe, recipe.label)))
 
 
-def not_comparable(recipe: RecipeEvidence) -> str:
-    """Why a recipe is compared with no other, such as "one seed only"; empty where it can be."""
+def not_comparable(recipe: RecipeEvidence, name: str = "") -> str:
+    """Why a recipe is compared with no other, with its `name` or without; empty where it can be compared."""
     if recipe.comparable:
         return ""
-    of = len(recipe.trials)
+    missing, unlike = len(recipe.trials) - len(recipe.done), len(recipe.done) - len(recipe.counted)
+    of = f"of {len(recipe.trials)} seeds" + (f" of {name}" if name else "")
     if not recipe.done:
-        return "no result"
-    if not recipe.complete:
-        missing = of - len(recipe.done)
-        if {trial.status for trial in recipe.trials if not trial.done} <= {"pending", "interrupted"}:
-            return f"{missing} of {of} seeds not finished yet"
-        return f"{missing} of {of} seeds did not finish"
-    if len(recipe.counted) < len(recipe.done):
-        return f"{len(recipe.done) - len(recipe.counted)} of {of} seeds predicted other test images"
-    return "one seed only" + (", since the others changed nothing" if recipe.repeated else "")
+        return f"{name} has no result" if name else "no result"
+    if missing:
+        late = {trial.status for trial in recipe.trials if not trial.done} <= {"pending", "interrupted"}
+        return f"{missing} {of} {'not finished yet' if late else 'did not finish'}"
+    if unlike:
+        return f"{unlike} {of} predicted other test images"
+    what = "one seed only" + (", since the others changed nothing" if recipe.repeated else "")
+    return f"{name} has {what}" if name else what

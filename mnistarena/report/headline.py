@@ -1,4 +1,4 @@
-"""The verdict on a dataset in a sentence or two, for the top of the page: who is better than each other, if anybody is."""
+"""The verdict on a dataset in a sentence or two, for the top of the page: who is better than each other, if any is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from mnistarena.report import wording
 from mnistarena.report.format import names, series
 from mnistarena.report.sections.failures import status_counts
 from mnistarena.stats.intervals import ALPHA
-from mnistarena.text import plural
 
 MOST_REASONS = 3
 """How many recipes that were not compared are named with their reason."""
@@ -108,7 +107,7 @@ def _models(ready: Sequence[RecipeEvidence], pairs: Sequence[Pair], figure: Figu
 def _compared(
     ranked: Sequence[RecipeEvidence], pairs: Sequence[Pair], figure: Figure, margin: float
 ) -> tuple[str, set[str]]:
-    """The leader among those that were compared, or the group that cannot be told apart from it; and whom this names."""
+    """The leader of those that were compared, or the group that cannot be told apart from it; and whom it is about."""
     together = compared(pairs)
     able = [recipe for recipe in ranked if recipe.label in together]
     best = able[0]

@@ -73,7 +73,7 @@ def answer(costs: Sequence[Cost], mixed: Sequence[str]) -> str:
         least, most = ([label for parameters, label in sizes if parameters == end] for end in (small, large))
         show = scaled if scaled(small) != scaled(large) else count
         if small == large:
-            one = f"{sizes[0][1]} has" if len(sizes) == 1 else f"All {len(sizes)} models with parameters have"
+            one = f"{sizes[0][1]} has" if len(sizes) == 1 else f"All {len(sizes)} networks have"
             parts.append(f"{one} {scaled(small)} parameters")
         else:
             verb = "has" if len(least) == 1 else "have"

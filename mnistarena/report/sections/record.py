@@ -80,11 +80,11 @@ def _few_seeds(run: StoredRun) -> Iterator[str]:
     if one:
         yield f"One seed: {names(dict.fromkeys(one))}. Their figures describe one trained model, not the recipe."
     if few:
-        number = {(2,): "Two", (3,): "Three"}.get(tuple(set(few.values())), "Two or three")
+        number = {frozenset({2}): "Two", frozenset({3}): "Three"}.get(frozenset(few.values()), "Two or three")
         yield (
-            f"{number} seeds: {names(few)}. So few can show a large difference, seldom a small one, and their intervals are "
-            "wide. They cannot show a failure that is rare: where one seed in five goes wrong, three seeds miss it in 51 % "
-            "of benchmarks, five in 33 %, and no interval holds then."
+            f"{number} seeds: {names(few)}. So few can show a large difference, seldom a small one, and their "
+            "intervals are wide. They cannot show a failure that is rare: where one seed in five goes wrong, three seeds "
+            "miss it in 51 % of benchmarks, five in 33 %, and no interval holds then."
         )
 
 
@@ -99,9 +99,10 @@ def _picked(entries: Sequence[RecipeRecord]) -> Iterator[str]:
             most[model] = max(most.get(model, 0), len(those))
     for model, number in most.items():
         yield (
-            f"{number} recipes are of the model {model}. Whoever takes the best of them has chosen by the test images, and "
-            "its figure is too good: of 20 recipes that were all the same, the 95 % interval of the first held the truth "
-            "in 82 % of simulations. Verdicts on pairs are corrected for the choice, the leader's own interval is not."
+            f"{number} recipes are of the model {model}. Whoever takes the best of them has chosen by the test images, "
+            "and its figure is too good: of 20 recipes that were all the same, the 95 % interval of the first held the "
+            "truth in 82 % of simulations. Verdicts on pairs are corrected for the choice, the leader's own interval "
+            "is not."
         )
 
 

@@ -59,6 +59,5 @@ def answer(points: Sequence[TimePoint], mixed: Sequence[str]) -> str:
     if len(front) == len(points):
         return f"In this run no model is behind another in both mean time and mean accuracy: {shown}."
     return (
-        f"In this run no other model is faster and as accurate as {shown}, by means alone; every other model has a lower "
-        "mean accuracy than one that trains as fast, or takes longer for the same."
+        f"In this run, by means alone, each other model is neither faster nor more accurate than one of these: {shown}."
     )
