@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
 from mnistarena.evidence.figure import ACCURACY, Figure
 from mnistarena.evidence.pairs import Pair, compared, not_comparable
@@ -32,25 +32,22 @@ def headline(
     else:
         said, told = _models(ready, pairs, figure)
     left = [recipe for recipe in ranked if recipe.label not in told]
-    failed = [recipe for recipe in left if recipe.label == baseline and recipe.label not in together]
-    said += "".join(f" The baseline {recipe.label} is not compared: {why_not(recipe)}." for recipe in failed)
-    return said + absent([recipe for recipe in left if recipe not in failed])
+    # One that could be compared was not, because no other could be, or none on its test images.
+    lonely = "other test images" if sum(recipe.comparable for recipe in ranked) > 1 else "no other could be"
+    whys = {recipe.label: not_comparable(recipe) or lonely for recipe in left}
+    if baseline in whys and baseline not in together:
+        said += f" The baseline {baseline} is not compared: {whys.pop(baseline)}."
+    return said + _absent(whys)
 
 
-def why_not(recipe: RecipeEvidence) -> str:
-    """Why a recipe was not compared with the best of those that were."""
-    return not_comparable(recipe) or "other test images"
-
-
-def absent(left: Sequence[RecipeEvidence]) -> str:
+def _absent(whys: Mapping[str, str]) -> str:
     """A sentence, with a space before it, that names recipes that were not compared, and why."""
-    if not left:
+    if not whys:
         return ""
-    if len(left) > MOST_REASONS:
-        whys = Counter(map(why_not, left))
-        reason = f"{next(iter(whys))}" if len(whys) == 1 else "reasons stand below"
-        return f" Not compared: {names(recipe.label for recipe in left)} ({reason})."
-    return f" Not compared: {series(f'{recipe.label} ({why_not(recipe)})' for recipe in left)}."
+    if len(whys) > MOST_REASONS:
+        reason = next(iter(whys.values())) if len(set(whys.values())) == 1 else "the reasons stand below"
+        return f" Not compared: {names(whys)} ({reason})."
+    return f" Not compared: {series(f'{label} ({why})' for label, why in whys.items())}."
 
 
 def _nothing(ranked: Sequence[RecipeEvidence]) -> str:
@@ -95,8 +92,9 @@ def _models(ready: Sequence[RecipeEvidence], pairs: Sequence[Pair], figure: Figu
             f"{wording.value(best, figure)}; {end}"
         ), told
     if len(first) > 1:
+        most = ", and most often" if len(first) < len(ready) else ""
         return (
-            f"{models} {names(first)} are right equally often, and most often ({wording.value(best, figure)}); {end}",
+            f"{models} {names(first)} are right equally often{most} ({wording.value(best, figure)}); {end}",
             told,
         )
     close = [pair.b for pair in tests if pair.p_adjusted is None or pair.p_adjusted >= ALPHA]

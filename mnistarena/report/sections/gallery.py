@@ -216,7 +216,6 @@ def label_error_answer(found: Sequence[LabelErrors]) -> str:
         return ""
     best = found[0]
     known = f"{plural(best.errors, 'test image')} {'is' if best.errors == 1 else 'are'} known to be labelled wrongly"
-    return (
-        f"{known}. Without {'it' if best.errors == 1 else 'them'} {best.label} has {percent(best.without)} instead of "
-        f"{percent(best.accuracy)}."
-    )
+    without, before = percent(best.without), percent(best.accuracy)
+    rest = "as well" if without == before else f"instead of {before}"
+    return f"{known}. Without {'it' if best.errors == 1 else 'them'} {best.label} has {without} {rest}."

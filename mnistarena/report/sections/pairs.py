@@ -12,7 +12,9 @@ def family(pairs: Sequence[Pair]) -> str:
     count = sum(pair.difference is not None for pair in pairs)
     if not count:
         return "over nothing, as no pair could be compared"
-    return f"over the {count} pairs that could be compared" if count > 1 else "over the one pair that could be compared"
+    return (
+        f"over the {count:,} pairs that could be compared" if count > 1 else "over the one pair that could be compared"
+    )
 
 
 def answer(found: Sequence[Pair], family_name: str) -> str:
@@ -30,8 +32,8 @@ def answer(found: Sequence[Pair], family_name: str) -> str:
         (counts["undecided"], "is undecided", "are undecided"),
         (without, "is not compared", "are not compared"),
     ]
-    parts = [f"{count} {one if count == 1 else many}" for count, one, many in kinds if count]
+    parts = [f"{count:,} {one if count == 1 else many}" for count, one, many in kinds if count]
     if len(found) == 1:
         return f"The one pair {parts[0].removeprefix('1 ')}."
     correction = f" (Holm's correction {family_name})" if len(judged) > 1 else ""
-    return f"Of {len(found)} pairs, {', '.join(parts)}{correction}."
+    return f"Of {len(found):,} pairs, {', '.join(parts)}{correction}."

@@ -83,8 +83,8 @@ def _few_seeds(run: StoredRun) -> Iterator[str]:
         number = {frozenset({2}): "Two", frozenset({3}): "Three"}.get(frozenset(few.values()), "Two or three")
         yield (
             f"{number} seeds: {names(few)}. So few can show a large difference, seldom a small one, and their "
-            "intervals are wide. They cannot show a failure that is rare: where one seed in five goes wrong, three seeds "
-            "miss it in 51 % of benchmarks, five in 33 %, and no interval holds then."
+            "intervals are wide. They cannot show a failure that is rare: where one seed in five goes wrong, three "
+            "seeds miss it in 51 % of benchmarks, five in 33 %, and no interval holds then."
         )
 
 

@@ -36,7 +36,7 @@ class _Context:
     @property
     def corrected(self) -> str:
         """What a p value was corrected by."""
-        return "" if self.family == 1 else f", with Holm's correction over {self.family} pairs"
+        return "" if self.family == 1 else f", with Holm's correction over {self.family:,} pairs"
 
 
 def reference(ranked: Sequence[RecipeEvidence], pairs: Sequence[Pair], baseline: str | None) -> str | None:
@@ -165,7 +165,7 @@ def certainty(pairs: Sequence[Pair], against: str | None, family_name: str) -> s
         said = f"The one comparison is {'decided' if decided else 'undecided'}"
         said += f"; shown against {against}."
     else:
-        said = f"{decided or 'None'} of {len(judged)} comparisons {'is' if decided == 1 else 'are'} decided "
+        said = f"{f'{decided:,}' if decided else 'None'} of {len(judged):,} comparisons {'is' if decided == 1 else 'are'} decided "
         said += f"(Holm's correction {family_name}); shown against {against}."
     without = len(pairs) - len(judged)
     if without:
