@@ -163,6 +163,7 @@ def generated(number: int, kind: str) -> tuple[Run, Shape]:
                 "label": name, "name": "d", "class_names": [f"c{one}" for one in range(what.classes)],
                 "n_train": 100 * (place + 1), "n_validation": 10, "n_test": what.n, "split_seed": 0,
                 "fingerprint": "same" if what.sizes else name, "known_label_errors": [0, 1],
+                "source": "", "licence": "", "train_limit": None, "test_limit": None,
             }
         )  # fmt: skip
         labels = np.arange(what.n, dtype=np.int64) % what.classes

@@ -13,10 +13,7 @@ from mnistarena.evidence.pairs import Pair
 from mnistarena.report.comparison import Comparison
 from mnistarena.report.format import margin, p_value, percent, points
 from mnistarena.report.view import ReportData
-from mnistarena.stats.intervals import ALPHA
 from mnistarena.stats.verdicts import possible_places
-
-from .generated import Shape
 
 
 def named(text: str) -> list[str]:
@@ -63,7 +60,7 @@ CLUMSY = {
     r"\d\.\d of \d": "a fraction of times",
     r"most accurate .*fastest|fastest .*most accurate": "two superlatives without a test",
     r"[+−](\d{4,}|[2-9]\d\d|1[1-9]\d|10[1-9])\.\d+\u202fpp|(?<![+−\d.])([2-9]\d\d|10[1-9])\.\d+\u202f%": "above 100 %",
-    r"\(([^()]+)\), [^()]* \(\1\)": "the smallest as large as the largest",
+    r"(?:smallest|fewest parameters) \(([^()]*?)(?: parameters)?\), .*(?:largest|most) \(\1\)": "smallest and largest",
 }
 
 
@@ -74,7 +71,7 @@ def clumsy(view: ReportData) -> Iterator[str]:
             yield f"no full stop: {said}"
 
 
-def headline(c: Comparison, view: ReportData, what: Shape) -> Iterator[str]:
+def headline(c: Comparison, view: ReportData) -> Iterator[str]:
     said = c.headline
     ready = {row.label: row for row in c.rows if row.accuracy}
     others = {row.label for row in c.rows}
@@ -108,16 +105,15 @@ def headline(c: Comparison, view: ReportData, what: Shape) -> Iterator[str]:
         if equal and equal[2] != margin(view.margin):
             yield "the margin"
     elif "cannot be told apart" in said or "Tied" in said:
-        if any(pair.difference is None for pair in c.pairs) or "Tied" in said:
-            yield "cannot be told apart, or tied, without a comparison"
+        yield "cannot be told apart, or tied, without a leader"
     judged = {label for pair in c.pairs if pair.difference for label in (pair.a, pair.b)}
     if c.pairs and not judged and ("single winner" in said or "most accurate" in said):
         yield "a verdict without a comparison"
     baseline = view.plan.get("baseline")
     if judged and baseline in others - judged and f"The baseline {baseline} is not compared: " not in said:
         yield "the failed baseline is not called so"
-    states = {state for (at, _), state in what.lost.items()} if not ready else set()
-    if states and (states <= {"pending", "interrupted"}) != ("yet" in said):
+    states = {one.status for one in view.failures if one.dataset == c.label} if not ready else set()
+    if states and (states <= {"pending", "interrupted"}) != ("finished yet" in said):
         yield "nothing has finished: yet, or for good?"
     if (
         "right most often" in said
@@ -128,7 +124,7 @@ def headline(c: Comparison, view: ReportData, what: Shape) -> Iterator[str]:
         yield "too long"
 
 
-def findings(c: Comparison, view: ReportData, what: Shape) -> Iterator[str]:
+def findings(c: Comparison, view: ReportData) -> Iterator[str]:
     verbs = {
         "better than": "better",
         "worse than": "worse",
@@ -136,11 +132,7 @@ def findings(c: Comparison, view: ReportData, what: Shape) -> Iterator[str]:
         "not told apart from": "undecided",
     }
     compared = sum(pair.difference is not None for pair in c.pairs)
-    steady = {
-        row.label
-        for at, row in enumerate(sorted(c.rows, key=lambda r: int(re.sub(r"\D.*", "", r.label[1:]))))
-        if at in what.deterministic
-    }
+    steady = {entry["label"] for entry in view.plan["entries"] if entry.get("deterministic")}
     for finding in c.findings:
         found = re.match(
             r"(\S+) is (better than|worse than|practically equal to|not told apart from) (\S+): (\S+\u202fpp)",
@@ -163,11 +155,10 @@ def findings(c: Comparison, view: ReportData, what: Shape) -> Iterator[str]:
                 yield f"not its interval: {finding.text}"
             if ("would take" in finding.text or "too small" in finding.text) != (pair.verdict == "undecided"):
                 yield f"what would decide: {finding.text}"
-            if ({found[1], found[3]} <= steady) == (
-                "No number of seeds" in finding.text or "seeds of each" in finding.text
-            ):
-                if {found[1], found[3]} <= steady:
-                    yield f"seeds of what has none: {finding.text}"
+            if {found[1], found[3]} <= steady and re.search(r"No number of seeds|would take about", finding.text):
+                yield f"seeds of what has none: {finding.text}"
+            if ("bound" in finding.text) != (pair.difference.low <= -1 and pair.difference.high >= 1):
+                yield f"what bounds nothing: {finding.text}"
         elif finding.kind not in ("not compared", "checkpoint") and not re.match(r"\d+ recipes are", finding.text):
             yield f"a verdict without its sentence: {finding.kind}, {finding.text}"
         alone = re.match(r"(\S+) alone is right on ([\d,]+) images?, (\S+) alone on ([\d,]+)", finding.text)
@@ -179,7 +170,7 @@ def findings(c: Comparison, view: ReportData, what: Shape) -> Iterator[str]:
                 yield f"not the count: {finding.text}"
 
 
-def counts(c: Comparison, view: ReportData, what: Shape) -> Iterator[str]:
+def counts(c: Comparison, view: ReportData) -> Iterator[str]:
     """Certainty, pairs, places and the leaderboard's column speak of the same comparisons."""
     kinds = Counter(pair.verdict for pair in c.pairs if pair.difference is not None)
     total = sum(kinds.values())
@@ -214,99 +205,3 @@ def counts(c: Comparison, view: ReportData, what: Shape) -> Iterator[str]:
             yield f"{row.label} is {row.verdict} on the leaderboard, {pair.verdict} among the pairs"
     if kinds and all(pair.difference is None for pair in with_each(c, c.reference or "").values()):
         yield "the column speaks of a recipe that was compared with none"
-
-
-def answers(c: Comparison, view: ReportData, what: Shape) -> Iterator[str]:
-    """The sections' first sentences."""
-    means = {row.label: row.mean for row in c.rows if row.mean is not None}
-    said = c.answers["ranking"]
-    ranks = re.match(
-        r"(.+?) (?:has|have) the highest (?:mean )?accuracy, (\S+?\u202f%).*; (.+?) the lowest, (\S+?\u202f%)\.", said
-    )
-    if ranks:
-        top, least = max(means.values()), min(means.values())
-        if not matches(ranks[1], {a for a, m in means.items() if abs(m - top) < 1e-12}):
-            yield f"not the highest: {said}"
-        if not matches(ranks[3], {a for a, m in means.items() if abs(m - least) < 1e-12}) or ranks[2] == ranks[4]:
-            yield f"not the lowest: {said}"
-    spent = c.answers["time"]
-    if re.search(r"fastest|most accurate|Worth|beaten", spent):
-        yield f"a superlative without a test: {spent}"
-    sure = c.answers["calibration"]
-    for word, side in (("Surer than right", 1), ("Less sure than right", -1)):
-        shown = re.search(word + r": (.+?)\.(?= |$)", sure)
-        wanted = {one.label for one in c.reliabilities if one.gap.p < ALPHA and one.gap.estimate * side > 0}
-        if not matches(re.sub(r" \([^)]*\)", "", shown[1]), wanted) if shown else wanted:
-            yield f"not what the test shows: {sure}"
-    if "confident" in sure:
-        yield f"a claim without a test: {sure}"
-    taken = re.match(r"Most often, (\S+) is taken for (\S+): ([\d,]+) of ([\d,]+) times", c.answers["confusion"])
-    names = c.dataset["class_names"]
-    cells = Counter(
-        {
-            (t, p): sum(m.counts[t][p] for m in c.matrices)
-            for t in range(len(names))
-            for p in range(len(names))
-            if t != p
-        }
-    )
-    if taken:
-        cell = names.index(taken[1]), names.index(taken[2])
-        if cells[cell] != max(cells.values()) or taken[3] != f"{cells[cell]:,}":
-            yield f"not the most frequent: {c.answers['confusion']}"
-    elif any(cells.values()):
-        yield f"no count of confusions: {c.answers['confusion']}"
-    wrong = re.match(r"(\d+) images? of those below", c.answers["gallery"])
-    if wrong and int(wrong[1]) != sum(tile.right == 0 for tile in c.tiles):
-        yield f"not so many: {c.answers['gallery']}"
-    if "wrong for most" in c.answers["gallery"] and any(
-        2 * len(tile.misses) <= len(tile.misses) + tile.right for tile in c.tiles
-    ):
-        yield f"not wrong for most: {c.answers['gallery']}"
-
-
-def over_datasets(view: ReportData) -> Iterator[str]:
-    """The sentences on all datasets, and on sizes of one."""
-    if view.across and (found := view.across).pairs:
-        apart = sum(pair.apart(view.margin) != 0 for pair in found.pairs)
-        said = re.search(r"tells (\d+|none) of \d+ pairs apart", found.answer)
-        if said and said[1] != str(apart or "none"):
-            yield f"not so many apart: {found.answer}"
-        if "better than every" in found.headline or "told apart from every" in found.headline:
-            if not all(pair.apart(view.margin) == 1 for pair in found.pairs if pair.a == 0):
-                yield f"not better than every other: {found.headline}"
-    for growth in view.growths:
-        boards = [c for c in view.comparisons if c.label in growth.datasets]
-        for leader, size, verdict in re.findall(
-            r"(\S+) at ([\d,]+)(?: and [\d,]+)*, (better than each other)?", growth.answer
-        ):
-            board = next(c for c in boards if c.dataset["n_train"] == int(size.replace(",", "")))
-            if verdict and by_verdict(board, leader, "better") != {row.label for row in board.rows if row.accuracy} - {
-                leader
-            }:
-                yield f"not better than each other: {growth.answer}"
-        if re.search(r"leads|gains most", growth.answer):
-            yield f"a superlative without a test: {growth.answer}"
-
-
-def caveats(view: ReportData) -> Iterator[str]:
-    """What two or three seeds can show is told once, and that the best of a grid was chosen by the test images."""
-    told = " ".join(view.caveats)
-    few = [row for c in view.comparisons for row in c.rows if row.seeds in (2, 3)]
-    steady = {entry["label"] for entry in view.plan["entries"] if entry.get("deterministic")}
-    if any(row.label not in steady for row in few) != (told.count("51 % of benchmarks") == 1):
-        yield "what few seeds can show is not told once"
-    if (
-        max(Counter(entry.get("model") for entry in view.plan["entries"] if entry["dataset"] == "data0").values()) >= 4
-    ) != ("chosen by the test images" in told):
-        yield "whether the best of a grid was chosen"
-
-
-def wrong(view: ReportData, what: Shape) -> Iterator[str]:
-    """Everything that is not true in a report."""
-    yield from clumsy(view)
-    for comparison in view.comparisons:
-        for check in (headline, findings, counts, answers):
-            yield from check(comparison, view, what)
-    yield from over_datasets(view)
-    yield from caveats(view)

@@ -53,7 +53,7 @@ def answer(points: Sequence[TimePoint], mixed: Sequence[str]) -> str:
     if len(points) == 1:
         return f"{shown} is the only model with a training time."
     if len(front) == 1:
-        return f"In this run no other model trained faster, or has a higher mean accuracy, than {shown}; times are not tested."
+        return f"In this run no other model is faster to train, or more accurate, than {shown}, by means alone."
     if len(front) == len(points):
         return f"In this run no model is behind another in both mean time and mean accuracy: {shown}."
     return f"In this run, by means alone, each other model is neither faster nor more accurate than one of {shown}."

@@ -165,7 +165,8 @@ def certainty(pairs: Sequence[Pair], against: str | None, family_name: str) -> s
         said = f"The one comparison is {'decided' if decided else 'undecided'}"
         said += f"; shown against {against}."
     else:
-        said = f"{f'{decided:,}' if decided else 'None'} of {len(judged):,} comparisons {'is' if decided == 1 else 'are'} decided "
+        count = f"{decided:,}" if decided else "None"
+        said = f"{count} of {len(judged):,} comparisons {'is' if decided == 1 else 'are'} decided "
         said += f"(Holm's correction {family_name}); shown against {against}."
     without = len(pairs) - len(judged)
     if without:
