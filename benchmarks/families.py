@@ -15,7 +15,7 @@ from benchmarks.simulate import SPREAD, Recipe, draw, former_p, read_pool
 from mnistarena.stats.crossed import Correct, Crossed, differences
 from mnistarena.stats.intervals import ALPHA, Difference
 from mnistarena.stats.power import need
-from mnistarena.stats.verdicts import MARGIN, Judged, Verdict, holm, judge
+from mnistarena.stats.verdicts import MARGIN, Verdict, holm, judge
 
 RECIPES = 10
 SETTINGS = ((10_000, 0.99, 0.003), (1000, 0.9, 0.02), (300, 0.99, 0.01))
@@ -40,7 +40,7 @@ def family(kind: str, seeds: tuple[int, ...], accuracy: float, gap: float) -> li
     return found
 
 
-def former(crossed: Crossed, family: Sequence[tuple[int, int]], found: Sequence[Difference]) -> list[Verdict]:
+def called_before(crossed: Crossed, family: Sequence[tuple[int, int]], found: Sequence[Difference]) -> list[Verdict]:
     """Which pairs were called before."""
     adjusted = holm([former_p(crossed, a, b, pair) for (a, b), pair in zip(family, found, strict=True)])
     return [
@@ -58,8 +58,10 @@ def _outcomes(
     totals = np.zeros(5)
     for crossed, _ in draw(rng, repeats, n, recipes):
         found = [pair for pair in differences((crossed, a, b) for a, b in asked) if pair is not None]
-        called = _signs(judge(found))
-        before = np.array([{"better": 1, "worse": -1}.get(verdict, 0) for verdict in former(crossed, asked, found)])
+        called = _signs([one.verdict for one in judge(found)])
+        before = np.array(
+            [{"better": 1, "worse": -1}.get(verdict, 0) for verdict in called_before(crossed, asked, found)]
+        )
         equal = np.array([one.verdict == "equal" for one in judge(found, margin=margin)])
         totals += (
             ((called != 0) & (called != np.sign(gaps))).any(),
@@ -71,8 +73,8 @@ def _outcomes(
     return list(totals)
 
 
-def _signs(judged: Sequence[Judged]) -> np.ndarray:
-    return np.array([{"better": 1, "worse": -1}.get(one.verdict, 0) for one in judged])
+def _signs(verdicts: Sequence[Verdict]) -> np.ndarray:
+    return np.array([{"better": 1, "worse": -1}.get(verdict, 0) for verdict in verdicts])
 
 
 def families(cells: Cells) -> Iterator[str]:
@@ -132,9 +134,9 @@ def _drawn(correct: Correct, count: int, k: int, rng: np.random.Generator, repea
         order = rng.permutation(len(correct))
         crossed = Crossed([correct[order[m * k : (m + 1) * k]] for m in range(count)])
         found = [pair for pair in differences((crossed, a, b) for a, b in asked) if pair is not None]
-        before = former(crossed, asked, found)
+        before = called_before(crossed, asked, found)
         totals += (
-            _signs(judge(found)).any(),
+            any(one.verdict in ("better", "worse") for one in judge(found)),
             any(verdict != "undecided" for verdict in before),
             np.mean([pair.low <= 0 <= pair.high for pair in found]),
         )
@@ -161,7 +163,7 @@ def _called(recipes: Sequence[Recipe], rng: np.random.Generator, repeats: int) -
     for crossed, _ in draw(rng, repeats, 10_000, recipes):
         pair = crossed.difference(0, 1)
         assert pair is not None
-        totals += (judge([pair])[0].verdict == "better", former(crossed, [(0, 1)], [pair]) == ["better"])
+        totals += (judge([pair])[0].verdict == "better", called_before(crossed, [(0, 1)], [pair]) == ["better"])
     return list(totals)
 
 

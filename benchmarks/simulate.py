@@ -100,8 +100,8 @@ def read_pool() -> dict[str, Correct]:
         return {name: np.unpackbits(stored[name], axis=1)[:, :10_000].astype(bool) for name in stored.files}
 
 
-def former_p(crossed: Crossed, a: int, b: int, pair: Difference) -> float:
-    """The one-sided p of no difference as it was before: Student's t with Satterthwaite's degrees of freedom."""
+def former(crossed: Crossed, a: int, b: int, pair: Difference) -> tuple[float, float]:
+    """Standard error and Satterthwaite's degrees of freedom of a difference, as they were before."""
     n = crossed.n
     shares = crossed.recipes[a].mean(axis=0) - crossed.recipes[b].mean(axis=0)
     images = float(shares.var(ddof=1)) / n
@@ -110,6 +110,18 @@ def former_p(crossed: Crossed, a: int, b: int, pair: Difference) -> float:
         if part.square > part.interaction:
             total += part.between
             weight += (part.square / part.seeds) ** 2 / part.df
-    if total == 0.0:
+    return math.sqrt(total), max(total**2 / weight, 1.0) if weight else 1.0
+
+
+def former_p(crossed: Crossed, a: int, b: int, pair: Difference) -> float:
+    """The one-sided p of no difference as it was before: by Student's t."""
+    error, df = former(crossed, a, b, pair)
+    if error == 0.0:
         return 0.5 if pair.estimate == 0.0 else 0.0
-    return float(special.stdtr(max(total**2 / weight, 1.0), -abs(pair.estimate) / math.sqrt(total)))
+    return float(special.stdtr(df, -abs(pair.estimate) / error))
+
+
+def former_width(crossed: Crossed, a: int, b: int, pair: Difference) -> float:
+    """The width of the 95 % interval as it was before."""
+    error, df = former(crossed, a, b, pair)
+    return 2 * error * float(special.stdtrit(df, 0.975))

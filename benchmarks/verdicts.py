@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import coverage, families
+from benchmarks import coverage, families, figures, times
 from benchmarks.cells import LEAST, MOST, Cells
 from benchmarks.simulate import POOL, Recipe, draw
 from mnistarena import load_run
@@ -32,11 +32,15 @@ SLOWEST = 50.0
 TABLES = {
     "means": coverage.means,
     "pairs": coverage.pairs,
+    "widths": coverage.widths,
     "false": coverage.false_verdicts,
     "families": families.families,
     "pool": families.pool,
     "power": families.power,
     "promises": families.promises,
+    "figures": figures.figures,
+    "groups": figures.groups,
+    "times": times.times,
 }
 
 

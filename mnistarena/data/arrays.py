@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -26,6 +26,8 @@ def write_arrays(dataset: Dataset, split: Split, folder: Path) -> None:
         np.save(folder / "test_index.npy", split.test)
         if dataset.train_groups is not None:
             np.save(folder / "train_groups.npy", dataset.train_groups[split.train])
+        if dataset.test_groups is not None:
+            np.save(folder / "test_groups.npy", dataset.test_groups[split.test])
     except OSError as problem:
         raise cannot_write(f"in {folder}", problem) from problem
 
@@ -35,6 +37,6 @@ def read_array(folder: Path, name: str) -> Any:
     return np.load(folder / f"{name}.npy", mmap_mode="r")
 
 
-def read_groups(folder: Path) -> Any:
-    """The groups of the training images, int64 `(n,)`; None where the dataset has none."""
-    return read_array(folder, "train_groups") if (folder / "train_groups.npy").exists() else None
+def read_groups(folder: Path, split: Literal["train", "test"] = "train") -> Any:
+    """The groups of the training or test images, int64 `(n,)`; None where the dataset has none."""
+    return read_array(folder, f"{split}_groups") if (folder / f"{split}_groups.npy").exists() else None

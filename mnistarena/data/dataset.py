@@ -25,7 +25,7 @@ def check_dataset(dataset: object, name: str) -> Dataset:
     if not isinstance(names, (tuple, list)) or not all(type(name) is str for name in names):
         raise DataError(f'the dataset "{name}" cannot be used: class_names must be a tuple of strings, not {names!r}')
     wrong = [*_split_problems(dataset, "train"), *_split_problems(dataset, "test")]
-    wrong += _group_problems(dataset)
+    wrong += [*_group_problems(dataset, "train", "training"), *_group_problems(dataset, "test", "test")]
     rows = range(len(dataset.test_images)) if not wrong else range(0)
     if not wrong and not all(type(row) is int and row in rows for row in errors):
         wrong.append(f"known_label_errors must be int rows of the test split, from 0 to {rows.stop - 1}")
@@ -61,16 +61,16 @@ def _split_problems(dataset: Dataset, split: str) -> Iterator[str]:
         )
 
 
-def _group_problems(dataset: Dataset) -> Iterator[str]:
-    groups = dataset.train_groups
+def _group_problems(dataset: Dataset, split: str, named: str) -> Iterator[str]:
+    groups, labels = getattr(dataset, f"{split}_groups"), getattr(dataset, f"{split}_labels")
     if groups is None:
         return
     if not isinstance(groups, np.ndarray) or groups.dtype != np.int64 or groups.ndim != 1:
-        yield "train_groups must be an int64 array (n,), or None"
-    elif len(groups) != len(dataset.train_labels):
-        yield f"{len(dataset.train_labels)} train labels but {len(groups)} train groups"
+        yield f"{split}_groups must be an int64 array (n,), or None"
+    elif len(groups) != len(labels):
+        yield f"{len(labels)} {split} labels but {len(groups)} {split} groups"
     elif len(np.unique(groups)) < 2:
-        yield "all training images are of one group; leave train_groups out"
+        yield f"all {named} images are of one group; leave {split}_groups out"
 
 
 def channels_last(images: NDArray[np.uint8]) -> bool:
@@ -84,6 +84,9 @@ def fingerprint(dataset: Dataset) -> str:
     arrays: list[NDArray[Any]] = [dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels]
     if dataset.train_groups is not None:
         arrays.append(dataset.train_groups)
+    if dataset.test_groups is not None:
+        digest.update(b"test groups")
+        arrays.append(dataset.test_groups)
     for array in arrays:
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)

@@ -8,12 +8,17 @@ from typing import Literal
 
 import numpy as np
 
+from mnistarena.evidence import timing
+from mnistarena.evidence.figure import ACCURACY, margin_of
 from mnistarena.evidence.recipe import RecipeEvidence, gather
 from mnistarena.stats.crossed import Crossed, McNemar
 from mnistarena.stats.intervals import ALPHA, Difference
+from mnistarena.stats.power import Need, need_no_worse
+from mnistarena.stats.ratios import Ratio, apart
 from mnistarena.stats.variance import shared_variance
-from mnistarena.stats.verdicts import MARGIN, holm, judge
+from mnistarena.stats.verdicts import holm, judge
 from mnistarena.store.results import StoredRun
+from mnistarena.store.trial_folder import PREDICTIONS
 
 Kind = Literal[
     "better", "worse", "equal", "undecided", "not compared", "identical", "model better", "model worse", "model alike",
@@ -28,8 +33,14 @@ class Change:
     """One recipe in both runs; differences are the second run minus the first.
 
     `kind` is a verdict on the second run's recipe; "model …" where only single trained models could be compared;
-    "identical" where the trials are the same; "failing" where seeds that finished before do not now. `time` is
-    the ratio of training times, None where conditions differ.
+    "identical" where the trials are the same, or each seed's predictions to the bit; "failing" where seeds that
+    finished before do not now. `time` is the ratio of training times, None where conditions differ; `time_ratio` has
+    an interval where both runs had `timing = "exclusive"`, of the variation within each run only, so without verdict.
+
+    `no_worse` says whether the second run is shown to lose less than the margin, None of a recipe that is new.
+    `p_no_worse` is the one-sided p of a loss of the margin or more, not adjusted: all recipes must pass. With 95 %
+    confidence the true difference is not below `at_worst`. `need` is what would show no loss, if the estimate were
+    the truth; None where it is shown, or where the estimate is a loss of the margin or more.
     """
 
     label: str
@@ -42,7 +53,12 @@ class Change:
     mcnemar: McNemar | None = None
     p_adjusted: float | None = None
     time: float | None = None
+    time_ratio: Ratio | None = None
     note: str = ""
+    no_worse: bool | None = False
+    p_no_worse: float | None = None
+    at_worst: float | None = None
+    need: Need | None = None
 
     @property
     def regression(self) -> bool:
@@ -53,15 +69,18 @@ class Change:
 def changes(before: StoredRun, after: StoredRun, margin: float | None = None) -> tuple[Change, ...]:
     """Every recipe of either run; the Holm family is the recipes that both runs let be compared.
 
-    `margin` is the second run's where none is given. Raises `StoreError` where stored predictions are damaged.
+    They are compared by accuracy. `margin` is the second run's where none is given, and accuracy decides there.
+    Raises `StoreError` where stored predictions are damaged.
     """
-    margin = float(after.plan.get("margin", MARGIN)) if margin is None else margin
+    margin = margin_of(after.plan, ACCURACY) if margin is None else margin
     first, second = _recipes(before), _recipes(after)
     found: list[Change] = []
     for key in dict.fromkeys([*second, *first]):
         old, new = first.get(key), second.get(key)
         timed = _conditions(before, old) == _conditions(after, new)
-        found.append(_change(key, old, new, timed))
+        alone = timed and not timing.refusal(before) and not timing.refusal(after)
+        ratio = _time_ratio(old, new) if alone and old and new else None
+        found.append(replace(_change(key, old, new, timed), time_ratio=ratio))
     judged = [(at, one.difference) for at, one in enumerate(found) if one.difference and one.kind == "undecided"]
     shared = shared_variance([part for _, difference in judged for part in difference.components])
     family = [replace(difference, shared=shared) for _, difference in judged]
@@ -73,7 +92,27 @@ def changes(before: StoredRun, after: StoredRun, margin: float | None = None) ->
         if p < ALPHA and abs(test.difference) > margin:
             kind = "model better" if test.difference > 0 else "model worse"
         found[at] = replace(found[at], kind=kind, p_adjusted=p)
-    return tuple(found)
+    return tuple(_tested(one, margin) for one in found)
+
+
+def _tested(change: Change, margin: float) -> Change:
+    """The change with the test of non-inferiority: that the second run loses less than the margin.
+
+    At α by itself: "no recipe loses the margin" is an intersection–union test, false with probability α at most.
+    """
+    pair = change.difference
+    if pair is None:
+        known = {"new": None, "identical": True}
+        return replace(change, no_worse=known.get(change.kind, False))
+    p = pair.p_above(-margin)
+    beyond = pair.estimate <= -margin
+    return replace(
+        change,
+        no_worse=p < ALPHA,
+        p_no_worse=p,
+        at_worst=pair.interval(1 - 2 * ALPHA).low,
+        need=None if p < ALPHA or beyond else need_no_worse(pair, margin),
+    )
 
 
 def _recipes(run: StoredRun) -> dict[tuple[str, str], RecipeEvidence]:
@@ -86,6 +125,23 @@ def _conditions(run: StoredRun, recipe: RecipeEvidence | None) -> set[str]:
     """The conditions under which a recipe's times were measured."""
     trials = recipe.done if recipe else ()
     return {json.dumps({**run.plan.get("conditions", {}), **trial.conditions}, sort_keys=True) for trial in trials}
+
+
+def _time_ratio(old: RecipeEvidence, new: RecipeEvidence) -> Ratio | None:
+    """The training time of the second run over that of the first; None of the same measurements."""
+    after, before = ([value for _, value in timing.measured(one, timing.train_seconds).values()] for one in (new, old))
+    return apart(after, before) if after != before else None
+
+
+def _compared(old: RecipeEvidence, new: RecipeEvidence) -> tuple[bool, str]:
+    """Whether nothing has changed, and what is to be said of it."""
+    if {trial.id for trial in old.done} == {trial.id for trial in new.done}:
+        if np.array_equal(old.predicted, new.predicted):
+            return True, "the same trials"
+        return False, "the same trials, but other predictions: do conditions differ?"
+    digests = [{trial.seed: trial.files.get(PREDICTIONS) for trial in recipe.done} for recipe in (old, new)]
+    alike = digests[0] == digests[1] and None not in digests[0].values()
+    return alike, "other trials, the same predictions" if alike else ""
 
 
 def _change(key: tuple[str, str], old: RecipeEvidence | None, new: RecipeEvidence | None, timed: bool) -> Change:
@@ -105,21 +161,17 @@ def _change(key: tuple[str, str], old: RecipeEvidence | None, new: RecipeEvidenc
         )
     lost_before, lost = (len(recipe.trials) - len(recipe.done) for recipe in (old, new))
     if lost > lost_before or not len(new.correct):
-        note = f"{lost} of {len(new.trials)} seeds have no result in the second run"
+        note = f"{lost} of {len(new.trials)} seeds {'has' if lost == 1 else 'have'} no result in the second run"
         return Change(label, dataset, kind="failing", before=means[0], after=means[1], time=time, note=note)
-    note = ""
-    if {trial.id for trial in old.done} == {trial.id for trial in new.done}:
-        if np.array_equal(old.predicted, new.predicted):
-            return Change(
-                label, dataset, kind="identical", before=means[0], after=means[1], time=time, note="the same trials"
-            )
-        note = "the same trials, but other predictions: do conditions differ?"
+    same, note = _compared(old, new)
+    if same:
+        return Change(label, dataset, kind="identical", before=means[0], after=means[1], time=time, note=note)
     if not (np.array_equal(old.index, new.index) and np.array_equal(old.labels, new.labels)):
         return Change(
             label, dataset, kind="unpaired", before=means[0], after=means[1], note="the runs have other test images"
         )
-    crossed = Crossed([new.correct, old.correct], [new.deterministic, old.deterministic])
-    difference = crossed.difference(0, 1) if old.comparable and new.comparable else None
+    crossed = Crossed([new.correct, old.correct], [new.deterministic, old.deterministic], groups=new.groups)
+    difference = crossed.difference(0, 1) if old.seeded and new.seeded else None
     if difference is not None:
         return Change(
             label,

@@ -1,8 +1,20 @@
-"""The figure of merit that decides which recipe is better."""
+"""The figures of a recipe: what each seed gets, what each test image contributes, and their intervals."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnistarena.stats.crossed import Contributions, Crossed
+from mnistarena.stats.intervals import Interval, wilson
+from mnistarena.stats.verdicts import MARGIN
+from mnistarena.store.records import MetricRecord, PlanRecord
+from mnistarena.store.results import StoredTrial
+from mnistarena.store.trial_folder import Contribution
 
 
 @dataclass(frozen=True)
@@ -20,3 +32,120 @@ class Figure:
 
 
 ACCURACY = Figure("accuracy", higher_is_better=True, share=True)
+
+
+def figure_of(metric: MetricRecord) -> Figure:
+    """A metric of the plan as a figure."""
+    return Figure(
+        metric["label"],
+        higher_is_better=metric.get("higher_is_better", True),
+        share=metric.get("share", is_accuracy(metric)),
+    )
+
+
+def is_accuracy(metric: MetricRecord) -> bool:
+    """Whether a metric is the accuracy, which is known from the predictions alone."""
+    return metric.get("name", metric["label"]) == "accuracy"
+
+
+def deciding(plan: PlanRecord) -> Figure:
+    """The figure that says which recipe is better."""
+    label = plan.get("decide", ACCURACY.label)
+    return next((figure_of(metric) for metric in plan.get("metrics", ()) if metric["label"] == label), ACCURACY)
+
+
+def margin_of(plan: PlanRecord, figure: Figure) -> float:
+    """Differences of a figure within ± this do not matter: the plan's margin if that figure decides, else 0.001."""
+    return float(plan.get("margin", MARGIN)) if figure == deciding(plan) else MARGIN
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A figure of one recipe.
+
+    `contributions` `(k, n)` are of the seeds that predicted the same test images: bool for accuracy, else float64; the
+    row means are the seeds' figures. None where they are not known of each of these, for a `reason`. `groups` `(n,)`
+    says which images count together; None: each image counts by itself. `interval` is the mean's, of the recipe or of
+    its one trained model.
+    """
+
+    figure: Figure
+    contributions: Contributions | None
+    _: KW_ONLY
+    groups: NDArray[np.integer[Any]] | None = None
+    interval: Interval | None = None
+    reason: str = ""
+
+    @property
+    def known(self) -> bool:
+        """Whether there is anything to compare."""
+        return self.contributions is not None and len(self.contributions) > 0
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """The figure of each seed, `(k,)`."""
+        if self.contributions is None or not len(self.contributions):
+            return np.zeros(0)
+        return self.contributions.mean(axis=1)
+
+    @property
+    def mean(self) -> float:
+        """The mean over the seeds; NaN where nothing is known."""
+        return float(self.values.mean()) if self.known else float("nan")
+
+    @property
+    def loss(self) -> float:
+        """The mean as a key to sort by, the best first; what is not known comes last."""
+        return float("inf") if not self.known else -self.mean if self.figure.higher_is_better else self.mean
+
+
+def scored(
+    figure: Figure,
+    contributions: Contributions | None,
+    groups: NDArray[np.integer[Any]] | None,
+    *,
+    deterministic: bool,
+    reason: str = "",
+) -> Scored:
+    """A figure with its interval: Wilson's of one accuracy over images, else that of seeds and images."""
+    interval = None
+    if contributions is not None and len(contributions):
+        one = len(contributions) == 1
+        if one and groups is None and contributions.dtype == np.bool_:
+            interval = wilson(int(contributions.sum()), contributions.size)
+        else:
+            crossed = Crossed([contributions], [deterministic or one], groups=groups, share=figure.share)
+            interval = crossed.mean(0)
+    return Scored(figure, contributions, groups=groups, interval=interval, reason=reason)
+
+
+def scored_metric(
+    metric: MetricRecord,
+    counted: Sequence[tuple[StoredTrial, Mapping[str, Contribution]]],
+    groups: NDArray[np.integer[Any]] | None,
+    *,
+    deterministic: bool,
+) -> tuple[Scored, list[str]]:
+    """A metric of some finished trials from what they stored of each image, and what contradicts that."""
+    figure, rows = figure_of(metric), []
+    wrong: list[str] = []
+    blocks = groups
+    for trial, stored in counted:
+        label, value = figure.label, trial.metrics.get(figure.label)
+        found = stored.get(label)
+        if value is None or found is None:
+            reasons = (trial.missing.get(label), trial.no_interval.get(label))
+            reason = next(filter(None, reasons), "what each image contributes to it is not stored; run it again")
+            return Scored(figure, None, reason=reason), wrong
+        if abs(float(found.values.mean()) - value) > 1e-6 * max(1.0, abs(value)):
+            wrong.append(
+                f"{trial.label}, seed {trial.seed}: {label} is stored as {value:.6f}, "
+                f"but its images' contributions give {float(found.values.mean()):.6f}"
+            )
+        if found.blocks is not None:
+            blocks = found.blocks
+        rows.append(found.values)
+    if not rows or len({len(row) for row in rows}) > 1:
+        return Scored(figure, None), wrong
+    whole = np.array(rows)
+    return scored(figure, whole, blocks, deterministic=deterministic), wrong

@@ -8,10 +8,10 @@ from itertools import combinations
 
 import numpy as np
 
-from mnistarena.evidence.figure import ACCURACY, Figure
+from mnistarena.evidence.figure import Figure
 from mnistarena.evidence.recipe import RecipeEvidence
-from mnistarena.stats.crossed import Crossed, McNemar, differences
-from mnistarena.stats.intervals import ALPHA, Difference, ends
+from mnistarena.stats.crossed import Crossed, McNemar, differences, mcnemar
+from mnistarena.stats.intervals import Difference
 from mnistarena.stats.verdicts import Verdict, holm, judge, possible_places
 
 VERBS: dict[str, str] = {
@@ -30,8 +30,8 @@ class Pair:
     """Recipe `a` against recipe `b`, with the verdict on `a` and why it is not more.
 
     `difference` speaks of the recipes, `mcnemar` of their trained models where each has one seed.
-    `superiority` is P(a > b) over seeds. `p_adjusted` is two-sided; `p_equal` that of practical equality, with
-    `within`, the ends of the 90 % interval that goes with the verdict "equal".
+    `superiority` is P(a > b) over seeds, a better figure being more.
+    `p_adjusted` is two-sided; `p_equal` that of practical equality.
     """
 
     a: str
@@ -42,7 +42,6 @@ class Pair:
     mcnemar: McNemar | None = None
     p_adjusted: float | None = None
     p_equal: float | None = None
-    within: tuple[float, float] | None = None
     superiority: float | None = None
     reason: str = ""
 
@@ -59,23 +58,23 @@ class Pair:
             mcnemar=self.mcnemar and self.mcnemar.turned(),
             p_adjusted=self.p_adjusted,
             p_equal=self.p_equal,
-            within=self.within and (-self.within[1], -self.within[0]),
             superiority=None if self.superiority is None else 1 - self.superiority,
             reason=self.reason,
         )
 
 
-def compare(recipes: Sequence[RecipeEvidence], margin: float, figure: Figure = ACCURACY) -> list[Pair]:
+def compare(recipes: Sequence[RecipeEvidence], margin: float) -> list[Pair]:
     """Every pair with its verdict; all that can be compared are the one Holm family that every sentence speaks from."""
     ready = [recipe for recipe in recipes if len(recipe.correct)]
     pairs = [pair for group in _pairwise(ready) for pair in group]
     order = {recipe.label: at for at, recipe in enumerate(ready)}
     pairs.sort(key=lambda pair: (order[pair.a], order[pair.b]))
-    judged = judge([pair.difference for pair in pairs], margin=margin)
+    higher = all(recipe.decided.figure.higher_is_better for recipe in recipes)
+    judged = judge([pair.difference for pair in pairs], margin=margin, higher_is_better=higher)
     pairs = [
         replace(
             pair,
-            difference=bounded(pair.difference, figure) if pair.difference else None,
+            difference=pair.difference and bounded(pair.difference, recipes[0].decided.figure),
             verdict=one.verdict,
             p_adjusted=one.p,
             p_equal=one.p_equal,
@@ -85,13 +84,10 @@ def compare(recipes: Sequence[RecipeEvidence], margin: float, figure: Figure = A
     tested = [(at, pair.mcnemar) for at, pair in enumerate(pairs) if pair.mcnemar is not None]
     for (at, _), p in zip(tested, holm([test.p for _, test in tested]), strict=True):
         pairs[at] = replace(pairs[at], p_adjusted=p)
-    equal = [(at, pair.difference) for at, pair in enumerate(pairs) if pair.difference and pair.verdict == "equal"]
-    for (at, _), within in zip(equal, ends([one for _, one in equal], 1 - 2 * ALPHA), strict=True):
-        pairs[at] = replace(pairs[at], within=within)
     return pairs
 
 
-def bounded(difference: Difference, figure: Figure = ACCURACY) -> Difference:
+def bounded(difference: Difference, figure: Figure) -> Difference:
     """The same with its interval cut where no difference can be: of shares at ±1."""
     if not figure.share:
         return difference
@@ -127,20 +123,44 @@ def _pairwise(ready: Sequence[RecipeEvidence]) -> list[list[Pair]]:
 
 def _within(group: Sequence[RecipeEvidence]) -> list[Pair]:
     """Every pair of recipes on the same test images."""
-    crossed = Crossed([r.correct for r in group], [r.deterministic for r in group])
-    every = list(combinations(range(len(group)), 2))
-    able = [(i, j) for i, j in every if group[i].comparable and group[j].comparable]
-    found = dict(zip(able, differences((crossed, i, j) for i, j in able), strict=True))
+    able = [recipe for recipe in group if recipe.comparable]
+    at = {recipe.label: number for number, recipe in enumerate(able)}
+    crossed = crossed_of(able)
+    every = list(combinations(group, 2))
+    asked = [(at[a.label], at[b.label]) for a, b in every if a.comparable and b.comparable]
+    found = dict(zip(asked, differences((crossed, i, j) for i, j in asked if crossed), strict=True))
     pairs = []
-    for i, j in every:
-        a, b, difference = group[i], group[j], found.get((i, j))
-        if difference is not None:
-            pairs.append(Pair(a.label, b.label, difference=difference, superiority=crossed.superiority(i, j)))
-        else:
-            # The first of several seeds stands for nothing, so only recipes of one seed each are compared as models.
-            test = crossed.mcnemar(i, j) if len(a.trials) == len(b.trials) == 1 else None
+    for a, b in every:
+        i, j = at.get(a.label, -1), at.get(b.label, -1)
+        difference = found.get((i, j))
+        if crossed is not None and difference is not None:
+            # How often a seed of a is better than one of b.
+            first, second = (i, j) if a.decided.figure.higher_is_better else (j, i)
+            pairs.append(Pair(a.label, b.label, difference=difference, superiority=crossed.superiority(first, second)))
+        elif _single(a) and _single(b):
+            test = mcnemar(a.correct[0], b.correct[0], a.groups)
             pairs.append(Pair(a.label, b.label, mcnemar=test, reason=_reason(a, b)))
+        else:
+            pairs.append(Pair(a.label, b.label, reason=_reason(a, b)))
     return pairs
+
+
+def _single(recipe: RecipeEvidence) -> bool:
+    """Whether a recipe is one model, compared by its accuracy; the first of several seeds would stand for nothing."""
+    return len(recipe.trials) == 1 and recipe.decided.known and recipe.decided.contributions is recipe.correct
+
+
+def crossed_of(recipes: Sequence[RecipeEvidence]) -> Crossed | None:
+    """The figure that decides of comparable recipes on the same test images; None of none."""
+    if not recipes:
+        return None
+    first = recipes[0].decided
+    return Crossed(
+        [known for recipe in recipes if (known := recipe.decided.contributions) is not None],
+        [recipe.deterministic for recipe in recipes],
+        groups=first.groups,
+        share=first.figure.share,
+    )
 
 
 def places(recipes: Sequence[RecipeEvidence], pairs: Sequence[Pair]) -> dict[str, tuple[int, int]]:
@@ -165,6 +185,9 @@ def not_comparable(recipe: RecipeEvidence, name: str = "") -> str:
     of = f"of {len(recipe.trials)} seeds" + (f" of {name}" if name else "")
     if not recipe.done:
         return f"{name} has no result" if name else "no result"
+    if not recipe.decided.known:
+        lacks = f"no {recipe.decided.figure.label.replace('_', ' ')}: {recipe.decided.reason}"
+        return f"{name} has {lacks}" if name else lacks
     if missing:
         late = {trial.status for trial in recipe.trials if not trial.done} <= {"pending", "interrupted"}
         return f"{missing} {of} {'not finished yet' if late else 'did not finish'}"

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mnistarena.errors import StoreError
+from mnistarena.evidence.figure import ACCURACY, Scored, deciding, figure_of, is_accuracy, scored, scored_metric
 from mnistarena.plugin.predictions import Predictions
 from mnistarena.stats import calibration
 from mnistarena.stats.consistency import confusion, weighted_f1_gap
-from mnistarena.stats.crossed import Correct, seed_mean
-from mnistarena.stats.intervals import Interval, wilson
+from mnistarena.stats.crossed import Correct
+from mnistarena.stats.intervals import Interval
 from mnistarena.store.findings import repeated_seeds
 from mnistarena.store.records import DatasetRecord, RecipeRecord
 from mnistarena.store.results import StoredRun, StoredTrial
@@ -44,7 +47,9 @@ class RecipeEvidence:
     trials, as are `predicted` (class) and `confidence` (its probability; None of a model without); `boxes` are those
     of a detector's first finished seed: left, top, right, bottom in shares of the image's sides, `(n, 4)`; `labels`
     and `index` are `(n,)`; `confusion` `(classes, classes)` is summed over the seeds.
-    `interval` is the seed mean's, or Wilson's for `interval_of` "one trained model"; None: nothing finished.
+    `interval` is the mean accuracy's, of one trained model's for `interval_of` "one trained model"; None: nothing
+    finished. `decided` is the figure that says which recipe is better, `figures` are the plan's metrics by label.
+    `groups` `(n,)` says which test images belong together; None: each stands for itself.
     """
 
     label: str
@@ -64,6 +69,9 @@ class RecipeEvidence:
     interval: Interval | None
     interval_of: IntervalOf
     contradictions: tuple[str, ...]
+    decided: Scored
+    figures: Mapping[str, Scored] = field(default_factory=dict)
+    groups: NDArray[np.integer[Any]] | None = None
 
     @property
     def done(self) -> tuple[StoredTrial, ...]:
@@ -82,7 +90,12 @@ class RecipeEvidence:
 
     @property
     def comparable(self) -> bool:
-        """Whether the recipe can be compared with others, not only one trained model of it."""
+        """Whether the recipe can be compared with others by the deciding figure, not only one trained model of it."""
+        return self.seeded and self.decided.known
+
+    @property
+    def seeded(self) -> bool:
+        """Whether its finished trials say something of the recipe, not only of one trained model."""
         whole = self.complete and len(self.counted) == len(self.done)
         return whole and (len(self.correct) > 1 or (self.deterministic and len(self.correct) == 1))
 
@@ -116,10 +129,34 @@ def gather(run: StoredRun, dataset: DatasetRecord) -> list[RecipeEvidence]:
     """The recipes of one dataset, in the order of the plan."""
     names = {metric["label"]: metric.get("name", metric["label"]) for metric in run.plan.get("metrics", ())}
     entries = [entry for entry in run.plan["entries"] if entry["dataset"] == dataset["label"]]
-    return [_evidence(run, entry, len(dataset["class_names"]), names) for entry in entries]
+    groups = _Groups(run, dataset["label"])
+    return [_evidence(run, entry, len(dataset["class_names"]), names, groups) for entry in entries]
 
 
-def _evidence(run: StoredRun, entry: RecipeRecord, n_classes: int, names: dict[str, str]) -> RecipeEvidence:
+@dataclass(frozen=True)
+class _Groups:
+    """The groups of a dataset's test images, read where the first recipe needs them."""
+
+    run: StoredRun
+    dataset: str
+
+    @cached_property
+    def _stored(self) -> dict[int, int]:
+        split = self.run.test_split(self.dataset)
+        return dict(zip(split["index"].tolist(), split["groups"].tolist(), strict=True)) if "groups" in split else {}
+
+    def of(self, index: NDArray[np.int64]) -> NDArray[np.int64] | None:
+        """The groups of some test images; None where the dataset has none."""
+        if not index.size or not self._stored:
+            return None
+        if missing := set(index.tolist()) - self._stored.keys():
+            raise StoreError(f"{self.dataset}: the test image {min(missing)} is of no stored group")
+        return np.array([self._stored[row] for row in index.tolist()], np.int64)
+
+
+def _evidence(
+    run: StoredRun, entry: RecipeRecord, n_classes: int, names: dict[str, str], groups: _Groups
+) -> RecipeEvidence:
     planned = sorted(run.of(entry["label"], entry["dataset"]), key=lambda trial: trial.seed)
     repeated = () if entry.get("deterministic") else repeated_seeds(planned)
     trials = tuple(trial for trial in planned if trial not in repeated)
@@ -141,8 +178,11 @@ def _evidence(run: StoredRun, entry: RecipeRecord, n_classes: int, names: dict[s
         total += matrix
     predictions = [found for _, found in counted]
     correct = _stacked([found.labels == found.predicted for found in predictions], np.bool_)
-    interval, interval_of = _interval(correct, deterministic=bool(entry.get("deterministic")))
     none = np.zeros(0, np.int64)
+    index = predictions[-1].index if predictions else none
+    together = groups.of(index)
+    figures, wrong = _figures(run, [trial for trial, _ in counted], correct, together, entry)
+    accuracy, decided = figures.pop(""), deciding(run.plan)
     sure = all(found.output == "probabilities" for found in predictions)
     return RecipeEvidence(
         entry["label"],
@@ -155,13 +195,36 @@ def _evidence(run: StoredRun, entry: RecipeRecord, n_classes: int, names: dict[s
         confidence=_stacked([found.probabilities.max(axis=1) for found in predictions], np.float32) if sure else None,
         boxes=_boxes(predictions[0]) if predictions else None,
         labels=predictions[-1].labels if predictions else none,
-        index=predictions[-1].index if predictions else none,
+        index=index,
         scores=tuple(map(_scores, predictions)) if sure else (),
         confusion=total,
-        interval=interval,
-        interval_of=interval_of,
-        contradictions=tuple(contradictions),
+        interval=accuracy.interval,
+        interval_of=_interval_of(correct, deterministic=bool(entry.get("deterministic"))),
+        contradictions=(*contradictions, *wrong),
+        decided=figures.get(decided.label, accuracy),
+        figures=figures,
+        groups=together,
     )
+
+
+def _figures(
+    run: StoredRun,
+    counted: list[StoredTrial],
+    correct: Correct,
+    groups: NDArray[np.int64] | None,
+    entry: RecipeRecord,
+) -> tuple[dict[str, Scored], list[str]]:
+    """Every metric of the plan by its label, the accuracy as "", and what contradicts the stored contributions."""
+    deterministic = bool(entry.get("deterministic"))
+    stored = [(trial, trial.contributions()) for trial in counted]
+    found, wrong = {"": scored(ACCURACY, correct, groups, deterministic=deterministic)}, []
+    for metric in run.plan.get("metrics", ()):
+        if is_accuracy(metric):
+            found[metric["label"]] = replace(found[""], figure=figure_of(metric))
+        else:
+            found[metric["label"]], more = scored_metric(metric, stored, groups, deterministic=deterministic)
+            wrong += more
+    return found, wrong
 
 
 def _stacked(rows: list[NDArray[Any]], dtype: type) -> NDArray[Any]:
@@ -169,13 +232,11 @@ def _stacked(rows: list[NDArray[Any]], dtype: type) -> NDArray[Any]:
     return np.array([row.astype(dtype) for row in rows]) if rows else np.zeros((0, 0), dtype)
 
 
-def _interval(correct: Correct, *, deterministic: bool) -> tuple[Interval | None, IntervalOf]:
-    """The interval of a recipe's accuracy, and what it speaks of."""
-    if not len(correct):
-        return None, "nothing"
-    if len(correct) == 1:
-        return wilson(int(correct.sum()), correct.size), "images" if deterministic else "one trained model"
-    return seed_mean(correct, deterministic=deterministic), "seeds"
+def _interval_of(correct: Correct, *, deterministic: bool) -> IntervalOf:
+    """What the intervals of a recipe's figures speak of."""
+    if len(correct) > 1:
+        return "seeds"
+    return ("images" if deterministic else "one trained model") if len(correct) else "nothing"
 
 
 def _boxes(predictions: Predictions) -> NDArray[np.float64] | None:

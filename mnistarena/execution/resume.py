@@ -11,6 +11,7 @@ from mnistarena.plan.contents import Plan
 from mnistarena.plan.recipe import Trial
 from mnistarena.plugin.messages import MetricDefinition, ViewDefinition
 from mnistarena.store.json_files import ADVICE
+from mnistarena.store.looks import earlier_looks
 from mnistarena.store.records import PlannedTrial, PlanRecord, RecipeRecord, TrialRecord
 from mnistarena.store.run_folder import RunFolder
 from mnistarena.store.trial_folder import MODEL, TrialFolder
@@ -141,8 +142,15 @@ class Resume:
         return not self.force and status in ("interrupted", "timeout")
 
 
-def carry_over(described: PlanRecord, before: PlanRecord | None, labels: tuple[str, ...]) -> PlanRecord:
-    """Keep what an earlier start planned for models of the spec that --only leaves out."""
+def carry_over(
+    described: PlanRecord, before: PlanRecord | None, labels: tuple[str, ...], folder: RunFolder
+) -> PlanRecord:
+    """A plan with what an earlier start planned for models that --only leaves out, and with the looks before it."""
+    plan = _with_left_out(described, before, labels)
+    return {**plan, "looks": earlier_looks(folder, plan, before)}
+
+
+def _with_left_out(described: PlanRecord, before: PlanRecord | None, labels: tuple[str, ...]) -> PlanRecord:
     if before is None:
         return described
     planned = {entry["label"] for entry in described["entries"]}

@@ -121,7 +121,7 @@ class _Execution:
 
     def run(self) -> None:
         before = self.plan_before()
-        trials = self.plan.trials()
+        trials = self.plan.in_turns()
         waiting = self.resume.waiting(trials)
         self.trials = {trial.id: trial for trial in waiting}
         self.conditions = self.choose(before, len({trial.id for trial in trials}), idle=not waiting)
@@ -176,7 +176,7 @@ class _Execution:
     def write_start(self, before: PlanRecord | None) -> None:
         """Write what the run is about: spec, plan, environment, plugin files, and the test images."""
         source = self.plan.spec.source
-        plan = carry_over(self.plan.describe(), before, self.plan.labels)
+        plan = carry_over(self.plan.describe(), before, self.plan.labels, self.folder)
         plan["conditions"] = self.conditions
         # Where relative paths start, as seen from the run folder: the two may move together.
         plan["spec_folder"] = os.path.relpath(source.base_dir, self.folder.path.resolve())
@@ -189,6 +189,8 @@ class _Execution:
                 "labels": dataset.test_labels[rows],
                 "index": rows,
             }
+            if dataset.test_groups is not None:
+                arrays["groups"] = dataset.test_groups[rows]
             self.folder.write_dataset(data.label, arrays)
 
     def has_checkpoint(self, trial: Trial) -> bool:

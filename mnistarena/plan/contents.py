@@ -47,6 +47,7 @@ class Metric:
         return {
             "label": self.label,
             "higher_is_better": definition.higher_is_better,
+            "share": definition.share,
             "summary": definition.summary,
             **self.definition(),
         }
@@ -90,7 +91,10 @@ class Outline:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything a run will do. `labels` are those of all recipes of the spec, also of those that --only left out."""
+    """Everything a run will do. `labels` are those of all recipes of the spec, also of those that --only left out.
+
+    `margin` is in the unit of the figure that decides; of a share 0.001 is 0.1 percentage points.
+    """
 
     spec: Spec
     benchmark: schema.Benchmark
@@ -101,10 +105,24 @@ class Plan:
     labels: tuple[str, ...]
     registry: Registry
     views: tuple[TestView, ...] = ()
+    margin: float = 0.001
 
     def trials(self) -> list[Trial]:
         """Every trial, in the spec's order."""
         return list(self._trials)
+
+    def in_turns(self) -> list[Trial]:
+        """Every trial, in the order in which they run: with timing = "exclusive" in rounds of a seed of each recipe.
+
+        What slows the machine for a while then slows all alike. Every other round goes backwards: what slows it more
+        and more does not favour those that come first.
+        """
+        if self.benchmark.timing != "exclusive":
+            return self.trials()
+        rounds: dict[int, list[Trial]] = {}
+        for trial in self._trials:
+            rounds.setdefault(trial.recipe.seeds.index(trial.seed), []).append(trial)
+        return [trial for at in sorted(rounds) for trial in (rounds[at][::-1] if at % 2 else rounds[at])]
 
     @cached_property
     def _trials(self) -> list[Trial]:
@@ -122,7 +140,8 @@ class Plan:
             "spec_file": Path(self.spec.source.name).name,
             "engine": ENGINE,
             "baseline": self.benchmark.baseline,
-            "margin": units.share(self.benchmark.margin),
+            "decide": self.benchmark.decide,
+            "margin": self.margin,
             "target": None if self.benchmark.target is None else units.fraction(self.benchmark.target),
             "timing": self.benchmark.timing,
             "metrics": [metric.describe() for metric in self.metrics],

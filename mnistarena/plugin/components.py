@@ -75,7 +75,8 @@ class Dataset:
     Images are uint8 `(n, C, H, W)`, labels int64 `(n,)` in `0 … n_classes - 1`.
     `known_label_errors` are indices into the test split whose given label is known to be wrong. `train_groups`, int64
     `(n,)`, says which training images belong together, such as those of one writer or patient: validation images are
-    set aside by whole groups then.
+    set aside by whole groups then. `test_groups` says it of the test images: intervals and verdicts then count groups,
+    not images, as what is drawn by chance.
     """
 
     train_images: NDArray[np.uint8]
@@ -86,6 +87,7 @@ class Dataset:
     class_names: tuple[str, ...]
     known_label_errors: tuple[int, ...] = ()
     train_groups: NDArray[np.int64] | None = None
+    test_groups: NDArray[np.int64] | None = None
     licence: str = ""
     source: str = ""
 
@@ -219,6 +221,12 @@ class MetricDef:
     quality of boxes where none are predicted, and log loss where there are no probabilities, which raises `NoValue`
     by itself. Where it raises anything else, or is not finite, the figure is missing with that reason; the trial is
     done either way.
+
+    `share` says that the figure lies from 0 to 1: it is shown in %, differences and margins in percentage points.
+    Intervals and verdicts need what each image contributes. `per_image(predictions, params)` returns that, bool or
+    float `(n,)`, with the figure as its mean: of a mean over images its terms, of a figure of the whole set θ + ψ_i,
+    ψ_i the derivative of the figure θ with respect to the image's weight, times n. Without it `compute` is called 30
+    times more, each time without another block of images (a jackknife).
     """
 
     name: str
@@ -227,3 +235,5 @@ class MetricDef:
     params: type[Params]
     compute: Callable[[Predictions, Any], float | None]
     higher_is_better: bool
+    share: bool = False
+    per_image: Callable[[Predictions, Any], NDArray[Any]] | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from mnistarena.errors import NoValue
@@ -79,6 +79,11 @@ class Predictions:
             object.__setattr__(self, "n_classes", self.values.shape[1])
         elif self.n_classes < 1:
             raise ValueError('n_classes must be given where output is "labels"')
+
+    def of(self, rows: NDArray[np.int64]) -> Predictions:
+        """What is predicted of some images alone; `rows` are places in these arrays."""
+        extras = {name: values[rows] for name, values in self.extras.items()}
+        return replace(self, labels=self.labels[rows], values=self.values[rows], index=self.index[rows], extras=extras)
 
     @property
     def outputs(self) -> Outputs:

@@ -12,6 +12,7 @@ from mnistarena.report.sections.cost import Cost
 from mnistarena.report.sections.gallery import LabelErrors, Tile
 from mnistarena.report.sections.learning import Curve, CurvePoint
 from mnistarena.report.sections.ranking import Row
+from mnistarena.report.sections.ratios import RatioTable
 from mnistarena.report.sections.robustness import Robustness
 from mnistarena.report.sections.targets import Reached
 from mnistarena.report.sections.time import TimePoint
@@ -42,6 +43,8 @@ class Comparison:
     curves: dict[Curve, tuple[CurvePoint, ...]]
     times: tuple[TimePoint, ...]
     times_comparable: bool
+    time_ratios: tuple[RatioTable, ...]
+    cost_ratios: tuple[RatioTable, ...]
     matrices: tuple[Matrix, ...]
     tiles: tuple[Tile, ...]
     label_errors: tuple[LabelErrors, ...]

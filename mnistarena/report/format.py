@@ -103,6 +103,11 @@ def decimal(value: float | None) -> str:
     return NONE if value is None or math.isnan(value) else f"{value:.4f}".replace("-", "−")
 
 
+def ratio(value: float | None) -> str:
+    """A ratio with three significant figures, such as 1.04 or 12.3."""
+    return NONE if value is None else f"{value:#.3g}".rstrip(".")
+
+
 def p_value(value: float) -> str:
     """A p value such as "p = 0.031" or "p < 0.001", never broken over two lines."""
     relation = "< 0.001" if value < 0.001 else f"= {value:.3f}" if value < 0.1 else f"= {value:.2f}"

@@ -21,10 +21,10 @@ def headline(
     ranked: Sequence[RecipeEvidence], pairs: Sequence[Pair], figure: Figure, *, margin: float, baseline: str | None
 ) -> str:
     """The verdict over all pairs; `ranked` by their mean, the best first. A failed baseline is called so."""
-    ready = [recipe for recipe in ranked if len(recipe.correct)]
+    ready = [recipe for recipe in ranked if recipe.decided.known]
     together = compared(pairs)
     if not ready:
-        return _nothing(ranked)
+        return _nothing(ranked, figure)
     if together:
         said, told = _compared(ranked, pairs, figure, margin)
     elif len(ready) == 1:
@@ -50,10 +50,12 @@ def _absent(whys: Mapping[str, str]) -> str:
     return f" Not compared: {series(f'{label} ({why})' for label, why in whys.items())}."
 
 
-def _nothing(ranked: Sequence[RecipeEvidence]) -> str:
+def _nothing(ranked: Sequence[RecipeEvidence], figure: Figure) -> str:
     """Nothing has a result: whether it may still come, or everything failed."""
     trials = [trial for recipe in ranked for trial in recipe.trials]
     states = {trial.status for trial in trials}
+    if "done" in states:
+        return f"No finished trial has a {wording.name(figure)}, so there is nothing to compare."
     if states <= {"pending", "interrupted"}:
         return "No trial has finished yet, so there is nothing to compare."
     if states & {"pending", "interrupted"}:
@@ -63,7 +65,7 @@ def _nothing(ranked: Sequence[RecipeEvidence]) -> str:
 
 
 def _alone(only: RecipeEvidence, figure: Figure) -> str:
-    score = wording.value(wording.score(only, figure), figure)
+    score = wording.value(only.decided.mean, figure)
     if figure == ACCURACY:
         return f"{only.label} classifies {score} of the test images correctly; there is nothing to compare it with."
     return f"{only.label} has a mean {wording.name(figure)} of {score}; there is nothing to compare it with."
@@ -71,16 +73,16 @@ def _alone(only: RecipeEvidence, figure: Figure) -> str:
 
 def _shares(ready: Sequence[RecipeEvidence], figure: Figure) -> list[str]:
     """The recipes whose mean is the best one; more than one where it is shared."""
-    best = wording.score(ready[0], figure)
-    return [recipe.label for recipe in ready if abs(wording.score(recipe, figure) - best) < 1e-12]
+    best = ready[0].decided.mean
+    return [recipe.label for recipe in ready if abs(recipe.decided.mean - best) < 1e-12]
 
 
 def _models(ready: Sequence[RecipeEvidence], pairs: Sequence[Pair], figure: Figure) -> tuple[str, set[str]]:
     """Where no two recipes can be compared: trained models of one seed each by McNemar's test, else only why."""
-    first, best = _shares(ready, figure), wording.score(ready[0], figure)
+    first, best = _shares(ready, figure), ready[0].decided.mean
     single = all(len(r.trials) == 1 and not r.deterministic and r.index.size == ready[0].index.size for r in ready)
     tests = [pair.seen_from(first[0]) for pair in pairs if first[0] in (pair.a, pair.b)]
-    if not single or any(pair.mcnemar is None for pair in tests):
+    if not single or (figure == ACCURACY and any(pair.mcnemar is None for pair in tests)):
         verb = "has" if len(first) == 1 else "have"
         return f"No two recipes can be compared. So far {names(first)} {verb} the {wording.leads(best, figure)}.", set()
     told = {recipe.label for recipe in ready}
@@ -118,7 +120,7 @@ def _compared(
     better, undecided, equal = (sorted(kinds[kind], key=place.__getitem__) for kind in ("better", "undecided", "equal"))
     told = {best.label, *better, *undecided, *equal}
     all_others = len(told) == len(ranked)
-    score = wording.score(best, figure)
+    score = best.decided.mean
     among = "" if all_others else f"Of the {len(told)} recipes that could be compared, "
     if not undecided and not equal:
         rest = f"each of the {len(better)} others" if len(better) > 1 else better[0]

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 
-from mnistarena.evidence.figure import ACCURACY, Figure
+from mnistarena.evidence.figure import ACCURACY, Figure, deciding, margin_of
 from mnistarena.evidence.pairs import Pair, compare, places
 from mnistarena.evidence.recipe import RecipeEvidence, gather
-from mnistarena.report import wording
 from mnistarena.report.comparison import Comparison
 from mnistarena.report.headline import headline
 from mnistarena.report.sections import (
@@ -22,10 +21,12 @@ from mnistarena.report.sections import (
     cost,
     failures,
     gallery,
+    groups,
     growth,
     learning,
     pairs,
     ranking,
+    ratios,
     record,
     robustness,
     targets,
@@ -35,7 +36,6 @@ from mnistarena.report.sections import (
 from mnistarena.report.sections.across import Across
 from mnistarena.report.sections.failures import Failure
 from mnistarena.report.sections.growth import Growth
-from mnistarena.stats.verdicts import MARGIN
 from mnistarena.store.findings import missing_figures
 from mnistarena.store.records import DatasetRecord, MetricRecord, PlanRecord
 from mnistarena.store.results import Row, StoredRun
@@ -43,7 +43,9 @@ from mnistarena.store.results import Row, StoredRun
 
 @dataclass(frozen=True)
 class ReportData:
-    """A whole report. `mixed` says which conditions differ between trials; empty where none does.
+    """A whole report. `figure` decides which recipe is better, with its `margin`.
+
+    `mixed` says which conditions differ between trials; empty where none does.
 
     `across` is None with fewer than two datasets; `growths` are the datasets that the plan has in several sizes.
     `table` is a row a trial; `metrics` are those of the plan beside the accuracy.
@@ -52,6 +54,7 @@ class ReportData:
     name: str
     margin: float
     _: KW_ONLY
+    figure: Figure
     plan: PlanRecord
     spec: str
     comparisons: tuple[Comparison, ...]
@@ -100,20 +103,24 @@ def build(run: StoredRun) -> ReportData:
     mixed = record.mixed_conditions(run)
     comparisons: list[Comparison] = []
     contradictions: list[str] = []
+    few: list[str] = []
     for dataset in plan["datasets"]:
         recipes = gather(run, dataset)
         if recipes:
             comparisons.append(_comparison(run, dataset, recipes, metrics, mixed))
             contradictions += [text for recipe in recipes for text in recipe.contradictions]
+            few += filter(None, [groups.caveat(dataset["label"], recipes)])
     return ReportData(
         name=run.name,
         margin=_margin(run),
+        figure=deciding(plan),
         plan=plan,
         spec=run.spec,
         comparisons=tuple(comparisons),
-        across=across.rank_recipes(comparisons, _margin(run)),
-        growths=growth.growths(comparisons, plan["entries"]),
-        caveats=record.caveats(run),
+        across=across.rank_recipes(comparisons, deciding(plan), _margin(run)),
+        # It speaks of accuracy, verdicts included.
+        growths=growth.growths(comparisons, plan["entries"]) if deciding(plan) == ACCURACY else (),
+        caveats=(*record.caveats(run), *few),
         mixed=mixed,
         contradictions=tuple(contradictions),
         failures=tuple(failures.failure(trial) for trial in run.trials if not trial.done),
@@ -129,7 +136,7 @@ def build(run: StoredRun) -> ReportData:
 
 
 def _margin(run: StoredRun) -> float:
-    return float(run.plan.get("margin", MARGIN))
+    return margin_of(run.plan, deciding(run.plan))
 
 
 @dataclass(frozen=True)
@@ -143,9 +150,9 @@ class _Judged:
     family: str
 
 
-def _judge(recipes: list[RecipeEvidence], baseline: str | None, *, figure: Figure, margin: float) -> _Judged:
-    ranked = sorted(recipes, key=lambda recipe: wording.order(recipe, figure))
-    every = compare(recipes, margin, figure)
+def _judge(recipes: list[RecipeEvidence], baseline: str | None, margin: float) -> _Judged:
+    ranked = sorted(recipes, key=lambda recipe: (recipe.decided.loss, -recipe.accuracy if len(recipe.correct) else 1.0))
+    every = compare(recipes, margin)
     return _Judged(ranked, verdict.reference(ranked, every, baseline), pairs=every, family=pairs.family(every))
 
 
@@ -157,8 +164,9 @@ def _comparison(
     mixed: tuple[str, ...],
 ) -> Comparison:
     """All recipes on one dataset; `recipes` are in the order of the plan."""
-    margin, target, baseline, figure = _margin(run), run.plan.get("target"), run.plan.get("baseline"), ACCURACY
-    judged = _judge(recipes, baseline, figure=figure, margin=margin)
+    margin, target, baseline = _margin(run), run.plan.get("target"), run.plan.get("baseline")
+    figure = deciding(run.plan)
+    judged = _judge(recipes, baseline, margin)
     ranked, reference = judged.ranked, judged.reference
     ready = [recipe for recipe in ranked if len(recipe.correct)]
     ranks = places(recipes, judged.pairs)
@@ -175,13 +183,15 @@ def _comparison(
         curves=learning.curves(recipes),
         times=time.times(recipes),
         times_comparable=not mixed,
+        time_ratios=ratios.tables(run, ranked, reference, mixed=mixed, figures=ratios.TIME),
+        cost_ratios=ratios.tables(run, ranked, reference, mixed=mixed, figures=ratios.COST),
         matrices=tuple(confusion.matrix(recipe, dataset["class_names"]) for recipe in ready),
         tiles=gallery.tiles(ready, run.test_split(dataset["label"]), dataset) if ready else (),
         label_errors=gallery.label_errors(ready, dataset),
         reliabilities=calibration.reliabilities(ready),
         costs=tuple(map(cost.cost, ranked)),
         reached=tuple(targets.reached(recipe, target) for recipe in ranked) if target else (),
-        robustness=robustness.over_views(ranked, run.plan.get("views", []), reference, margin),
+        robustness=robustness.over_views(ranked, run.plan.get("views", []), reference, margin_of(run.plan, ACCURACY)),
         answers={},
     )
     return replace(found, answers=_answers(found, judged, recipes, mixed, target))
@@ -197,7 +207,12 @@ def _answers(
     """The sentence that each section of a dataset begins with."""
     ready = [recipe for recipe in judged.ranked if len(recipe.correct)]
     return {
-        "certainty": verdict.certainty(judged.pairs, judged.reference, judged.family),
+        "certainty": " ".join(
+            filter(
+                None,
+                (verdict.certainty(judged.pairs, judged.reference, judged.family), groups.answer(recipes)),
+            )
+        ),
         "ranking": ranking.answer(judged.ranked),
         "pairs": pairs.answer(judged.pairs, judged.family),
         "learning": learning.answer(found.curves),

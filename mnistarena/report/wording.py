@@ -3,20 +3,7 @@
 from __future__ import annotations
 
 from mnistarena.evidence.figure import ACCURACY, Figure
-from mnistarena.evidence.recipe import RecipeEvidence
 from mnistarena.report import format as text
-
-
-def score(recipe: RecipeEvidence, figure: Figure) -> float:
-    """The recipe's mean of the figure over its finished seeds; NaN where none has it."""
-    found = recipe.accuracy if figure == ACCURACY else recipe.metric(figure.label)
-    return float("nan") if found is None else found
-
-
-def order(recipe: RecipeEvidence, figure: Figure) -> float:
-    """A key that sorts the best recipe first, and those without the figure last."""
-    found = score(recipe, figure)
-    return float("inf") if found != found else -found if figure.higher_is_better else found
 
 
 def name(figure: Figure) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from mnistarena.data.splits import SplitRule
 from mnistarena.plugin.training import Length
-from mnistarena.spec.units import amount, duration, percentage, points
+from mnistarena.spec.units import amount, as_margin, duration, percentage
 
 
 class Table(BaseModel):
@@ -45,14 +45,18 @@ class Benchmark(Table):
         ["accuracy", "f1_weighted", "log_loss"], min_length=1, description="figures of the test split"
     )
     baseline: str | None = Field(None, description="label of the model that others are compared with")
-    margin: Annotated[str, AfterValidator(points)] = Field(
-        "0.1 pp", description="accuracies that differ by no more are practically equal"
+    decide: str = Field("accuracy", description="label of the metric that says which model is better")
+    margin: Annotated[str | float | None, BeforeValidator(as_margin)] = Field(
+        None,
+        description='figures that differ by no more are practically equal: "0.1 pp" of a share, which is the default; '
+        "of another figure a number",
     )
     target: Annotated[str, AfterValidator(percentage)] | None = Field(
         None, description='validation accuracy, such as "99 %": how soon does each model reach it?'
     )
     timing: Literal["shared", "exclusive"] = Field(
-        "shared", description="exclusive: nothing of the run goes on beside a trial, so that its times are its own"
+        "shared",
+        description="exclusive: nothing of the run goes on beside a trial, and recipes take turns: times are judged",
     )
     keep_models: bool = Field(True, description="whether trained weights stay in the run folder")
 

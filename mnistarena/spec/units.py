@@ -24,6 +24,15 @@ def points(text: str) -> str:
     return text
 
 
+def as_margin(value: object) -> object:
+    """The value, if it is a margin: percentage points of a share, or a number above 0; raises ValueError."""
+    if isinstance(value, str):
+        return points(value)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0):
+        raise ValueError('must be percentage points with their unit, such as "0.1 pp", or a number above 0')
+    return value
+
+
 def percentage(text: str) -> str:
     """The text, if it is a share in percent; raises ValueError."""
     if not re.fullmatch(r"\d+(\.\d+)?\s*%", text.strip()) or not 0 < float(text.strip()[:-1]) <= 100:

@@ -30,7 +30,8 @@ class Moments:
     """An estimate and its squared standard error, before an interval is made of them.
 
     `centre` is the middle of every interval: the estimate with pseudo-images. `images` counts these too, and
-    `image_variance` I is their part of the squared standard error; `components` are the parts of the seeds.
+    `image_variance` I is their part of the squared standard error; `components` are the parts of the seeds. `groups`
+    is how many groups the images come in, without those that were added; None where each stands for itself.
     """
 
     estimate: float
@@ -39,11 +40,17 @@ class Moments:
     image_variance: float
     images: int
     components: tuple[VarianceComponent, ...]
+    groups: int | None = None
+
+    @property
+    def image_df(self) -> float:
+        """The degrees of freedom of `image_variance`."""
+        return max((self.images if self.groups is None else self.groups) - 1.0, 1.0)
 
 
 @dataclass(frozen=True)
 class Difference(Moments):
-    """Accuracy of recipe A minus recipe B, with what is needed to judge it; `low` to `high` is a 95 % interval.
+    """The figure of recipe A minus that of recipe B, with what is needed to judge it; `low` to `high` holds it at 95 %.
 
     More test images shrink `image_variance`, more seeds `seed_variance` and a little of the first. Interval and p
     values are of these two recipes' own seeds; `shared` is what the other recipes of the run say of these, for tests
@@ -66,7 +73,7 @@ class Difference(Moments):
         return math.sqrt(self.image_variance + self.seed_variance)
 
     def interval(self, confidence: float = 1 - ALPHA) -> Interval:
-        """An interval of any confidence; that of 90 % lies within ± a margin where both tests of equality pass."""
+        """An interval of any confidence."""
         low, high = ends([self], confidence)[0]
         return Interval(self.estimate, low, high=high)
 
@@ -103,7 +110,7 @@ def pivot(moments: Sequence[Moments], shared: Sequence[SharedVariance] | None = 
     seeds, square, interaction, df = np.moveaxis(table, -1, 0)
     return Pivot(
         np.array([one.image_variance for one in moments]),
-        np.array([one.images - 1.0 for one in moments]),
+        np.array([one.image_df for one in moments]),
         square=square,
         interaction=interaction,
         seeds=seeds,

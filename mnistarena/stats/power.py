@@ -13,6 +13,7 @@ import numpy as np
 from scipy import special
 
 from mnistarena.stats.intervals import ALPHA, Difference, pivot
+from mnistarena.stats.variance import NOTHING_SHARED
 from mnistarena.stats.verdicts import MARGIN
 
 POWER = 0.8
@@ -43,12 +44,13 @@ class Need:
 def need(pair: Difference, *, family: int = 1, margin: float = MARGIN, alpha: float = ALPHA) -> Need:
     """How many seeds of each recipe, or test images, would decide a pair with probability `POWER`.
 
-    A difference is tested at α/2 by the pair's own seeds and, with the variances that the family shares, at α/2 over
-    its size, Holm's strictest step; the estimate must be beyond the margin besides. Equality is tested so at α.
+    A difference, or each side of equality, is tested at α/2 by the pair's own seeds and, with the variances that the
+    family shares, at α/2 over its size, Holm's strictest step; for a difference the estimate must be beyond the margin
+    besides.
     """
     apart = abs(pair.estimate) > margin
     goal: Literal["difference", "equality"] = "difference" if apart else "equality"
-    design = _Design(pair, margin, level=alpha / 2 if apart else alpha, family=max(family, 1))
+    design = _Design(pair, margin, level=alpha / 2, family=max(family, 1))
     present = max((part.seeds for part in pair.components if part.df), default=0)
     if not present:
         return Need(goal, None, images=design.images(), seeded=False)
@@ -61,6 +63,14 @@ def need(pair: Difference, *, family: int = 1, margin: float = MARGIN, alpha: fl
         middle = (few + many) // 2
         few, many = (few, middle) if design.power(middle) >= POWER else (middle + 1, many)
     return Need(goal, many)
+
+
+def need_no_worse(pair: Difference, margin: float) -> Need:
+    """What would show, with probability `POWER`, that A is not worse than B by `margin` or more: one test at α.
+
+    For a pair whose estimate is above −margin, taken as the truth: as far as it is above, so far it is to be shown.
+    """
+    return need(replace(pair, estimate=pair.estimate + margin, shared=NOTHING_SHARED), margin=0.0, alpha=2 * ALPHA)
 
 
 @dataclass(frozen=True)
@@ -96,7 +106,8 @@ class _Design:
         own = pivot(moments).quantile(np.full(len(moments), self.level))
         shared = pivot(moments, [self.pair.shared] * len(moments))
         reach = np.maximum(own, shared.quantile(np.full(len(moments), self.level / self.family)))
-        reach *= self.pair.images / (self.pair.images - 2)  # an interval's middle is nearer to 0 than the estimate
+        drawn = self.pair.groups or self.pair.images - 2
+        reach *= (drawn + 2) / drawn  # an interval's middle is nearer to 0 than the estimate
         error = math.sqrt(images + sum(part.between for part in again))
         distance = abs(self.pair.estimate)
         if distance > self.margin:

@@ -133,14 +133,20 @@ def wilcoxon(gaps: Scores) -> float:
     sizes = np.abs(gaps)
     # Twice the ranks, so that the shared ones are whole numbers too.
     doubled = [int((sizes < size).sum() * 2 + (sizes == size).sum() + 1) for size in sizes]
+    return signs_p(np.copysign(doubled, gaps).astype(np.int64))
+
+
+def signs_p(steps: NDArray[np.int64]) -> float:
+    """Exact two-sided p of the sum of `steps` `(n,)`, each of which is as likely to have the other sign."""
+    steps = steps[steps != 0]
     chance = np.ones(1)
-    for step in doubled:
+    for step in np.abs(steps).tolist():
         longer = np.zeros(len(chance) + step)
         longer[: len(chance)] = chance / 2
         longer[step:] += chance / 2
         chance = longer
-    positive = sum(step for step, gap in zip(doubled, gaps, strict=True) if gap > 0)
-    return min(1.0, 2 * float(chance[: min(positive, sum(doubled) - positive) + 1].sum()))
+    positive, total = int(steps[steps > 0].sum()), int(np.abs(steps).sum())
+    return min(1.0, 2 * float(chance[: min(positive, total - positive) + 1].sum()))
 
 
 def smallest_p(datasets: int, pairs: int = 1) -> float:

@@ -18,9 +18,10 @@ MARGIN = 0.001
 
 @dataclass(frozen=True)
 class Judged:
-    """The verdict on a pair of a family; `p` of no difference, two-sided, and `p_equal` that it is not within ±margin.
+    """The verdict on a pair of a family; `p` of no difference, and `p_equal` that it is not within ±margin.
 
-    Both are adjusted for the size of the family; None for a pair that was not compared.
+    Both are twice the one-sided p, at most 1, and adjusted for the size of the family; None for a pair that was not
+    compared.
     """
 
     verdict: Verdict
@@ -38,11 +39,16 @@ def holm(p: Sequence[float] | NDArray[np.float64]) -> list[float]:
     return [float(value) for value in adjusted]
 
 
-def judge(pairs: Sequence[Difference | None], *, margin: float = MARGIN, alpha: float = ALPHA) -> list[Judged]:
+def judge(
+    pairs: Sequence[Difference | None], *, margin: float = MARGIN, alpha: float = ALPHA, higher_is_better: bool = True
+) -> list[Judged]:
     """One verdict a pair; the differences are the Holm family. None, a pair that cannot be compared, is no member.
 
-    better: one-sided p of Δ ≤ 0 below α/2, and Δ̂ > margin. worse: the mirror. equal: both one-sided tests against
-    ±margin below α (Schuirmann 1987). Else undecided. Each p is the larger of two: that of the pair's own seeds, to
+    better: one-sided p of Δ ≤ 0 below α/2, and Δ̂ > margin. worse: the mirror; where a lower figure is better, the two
+    change places. equal: both one-sided tests against
+    ±margin below α/2 (Schuirmann 1987): the interval of a pair by itself then lies within ±margin. At α, recipes as far
+    apart as the margin were called equal in up to 8 % where the seeds of one are skewed (benchmarks/verdicts.py). Else
+    undecided. Each p is the larger of two: that of the pair's own seeds, to
     which its interval belongs, and Holm's of the variances that the family shares, without which few seeds of many
     recipes could show nothing.
     """
@@ -55,15 +61,21 @@ def judge(pairs: Sequence[Difference | None], *, margin: float = MARGIN, alpha: 
         np.maximum(holm(shared.tail(distance)), own.tail(distance))
         for distance in (np.abs(centres), margin - np.abs(centres))
     )
+    sign = 1 if higher_is_better else -1
     found = iter(
-        Judged(_verdict(pair.estimate, float(p), float(q), margin, alpha), min(1.0, 2 * float(p)), float(q))
-        for pair, p, q in zip(family, differ, alike, strict=True)
+        Judged(_verdict(sign * pair.estimate, p, q, margin, alpha), p, q)
+        for pair, p, q in zip(family, _doubled(differ), _doubled(alike), strict=True)
     )
     return [Judged("not compared") if pair is None else next(found) for pair in pairs]
 
 
+def _doubled(p: NDArray[np.float64]) -> list[float]:
+    found: list[float] = np.minimum(1.0, 2 * p).tolist()
+    return found
+
+
 def _verdict(estimate: float, p: float, p_equal: float, margin: float, alpha: float) -> Verdict:
-    if p < alpha / 2 and abs(estimate) > margin:
+    if p < alpha and abs(estimate) > margin:
         return "better" if estimate > 0 else "worse"
     return "equal" if p_equal < alpha else "undecided"
 

@@ -106,6 +106,7 @@ class MetricRecord(TypedDict, total=False):
     name: Label
     summary: Text
     higher_is_better: bool
+    share: bool
     params: dict[str, Any]
     source: Label
 
@@ -126,14 +127,37 @@ class PluginRecord(TypedDict):
     digest: Label
 
 
+class EarlierRecipe(TypedDict):
+    """A recipe that was run before, under the label that it had, by the ids of its trials."""
+
+    label: Label
+    trials: list[Id]
+
+
+class Look(TypedDict):
+    """A run that used the same test images before: the name of its folder, the day of its start, its recipes.
+
+    `images` says which test images, as `mnistarena.store.looks.images_of`.
+    """
+
+    run: Label
+    date: Label
+    images: Label
+    recipes: list[EarlierRecipe]
+
+
 class PlanRecord(TypedDict, total=False):
-    """plan.json: what a run is, as it was last started."""
+    """plan.json: what a run is, as it was last started.
+
+    `looks` are earlier ones at its test images, by recipes that it does not have.
+    """
 
     name: Required[Text]
     spec_file: Label
     engine: Label
     baseline: Label | None
-    margin: Annotated[float, Field(gt=0, le=0.5)]
+    decide: Label
+    margin: Annotated[float, Field(gt=0)]
     target: Annotated[float, Field(gt=0, le=1)] | None
     timing: Label
     metrics: list[MetricRecord]
@@ -142,6 +166,7 @@ class PlanRecord(TypedDict, total=False):
     entries: Required[list[RecipeRecord]]
     trials: Required[Annotated[list[PlannedTrial], Field(max_length=100_000)]]
     plugins: list[PluginRecord]
+    looks: list[Look]
     conditions: Conditions
     spec_folder: Text
     format: int
@@ -150,7 +175,7 @@ class PlanRecord(TypedDict, total=False):
 class TrialRecord(TypedDict, total=False):
     """trial.json: what became of a trial. `stamps` are the size and time of each file in `files`, by name.
 
-    `metric_problems`, `no_values` and `view_problems` say why figures are missing, as in `Result`.
+    `metric_problems`, `no_values`, `interval_problems` and `view_problems` say why figures are missing, as in `Result`.
     """
 
     id: Required[Id]
@@ -166,6 +191,7 @@ class TrialRecord(TypedDict, total=False):
     metrics: dict[Label, Number | None]
     metric_problems: dict[Label, Text]
     no_values: dict[Label, Text]
+    interval_problems: dict[Label, Text]
     view_problems: dict[Text, Text]
     measurements: Measurements
     metric_definitions: dict[Label, MetricDefinition]
@@ -182,6 +208,7 @@ _LOOSE = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
 
 for _kind in (
     *(DatasetRecord, TransformRecord, TrainingRecord, RecipeRecord, MetricRecord, PlannedTrial, PluginRecord),
+    *(EarlierRecipe, Look),
     *(PlanRecord, TrialRecord, Conditions, Identity, ComponentIdentity, MetricDefinition, ViewDefinition),
     *(HistoryRow, Measurements, ErrorDetails, StepsSaved, messages.Latency, messages.SplitIdentity),
 ):

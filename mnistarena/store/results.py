@@ -14,7 +14,7 @@ from mnistarena.plugin.messages import ErrorDetails, HistoryRow, Measurements, V
 from mnistarena.plugin.predictions import Predictions
 from mnistarena.store.records import PlannedTrial, PlanRecord, TrialRecord
 from mnistarena.store.run_folder import RunFolder
-from mnistarena.store.trial_folder import CLASSIFIER, MODEL, TrialFolder
+from mnistarena.store.trial_folder import CLASSIFIER, MODEL, Contribution, TrialFolder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,7 +31,9 @@ class StoredTrial:
     `status` is `done`, `failed`, `timeout`, `interrupted`, or `pending` where it has not run.
     `metrics` are figures of the test split, None where one has no meaning for the model; `measurements` times (s),
     memory (bytes), counts. `views` are the further views of the test images that it predicted. `files` are the
-    digests of its files. `missing` says why figures are missing: the reason by the metric's label or the view's title.
+    digests of its files. `started` is when it began, in ISO 8601. `missing` says why figures are missing: the reason
+    by the metric's label or the view's title. `no_interval` says why it is not known what each image contributes to a
+    metric.
     """
 
     id: str
@@ -48,7 +50,9 @@ class StoredTrial:
     error: ErrorDetails | None = None
     views: tuple[ViewDefinition, ...] = ()
     missing: dict[str, str] = field(default_factory=dict)
+    no_interval: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
+    started: str | None = None
 
     def __repr__(self) -> str:
         accuracy = self.metrics.get("accuracy")
@@ -113,6 +117,10 @@ class StoredTrial:
         if not self.done:
             raise StoreError(f"{self.name} is {self.status}: no predictions")
         return self.folder.predictions(self.files)
+
+    def contributions(self) -> dict[str, Contribution]:
+        """What each test image contributes to each metric, by label; `StoreError` where altered."""
+        return self.folder.contributions(self.files) if self.done else {}
 
     def views_predicted(self) -> NDArray[np.int32]:
         """The predicted class of every test image in each of `views`, `(views, n)`; `StoreError` where altered."""
@@ -250,5 +258,7 @@ def _read_trial(planned: PlannedTrial, folder: RunFolder, known: Mapping[str, Tr
         error=record.get("error"),
         views=views if done else (),
         missing={**record.get("no_values", {}), **record.get("metric_problems", {}), **lost} if done else {},
+        no_interval=record.get("interval_problems", {}),
         files=record.get("files", {}),
+        started=record.get("started"),
     )

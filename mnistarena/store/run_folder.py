@@ -3,9 +3,9 @@
     runs/full/
       spec.toml  plan.json  environment.json  .lock
       plugins/<name>-<digest>.py               plugins that are single files, as they were when a run started
-      datasets/<label>.npz                     test images, labels, index: a report needs no dataset plugin
+      datasets/<label>.npz                     test images, labels, index, groups: a report needs no dataset plugin
       trials/<label>-<dataset>-s<seed>-<id>/   trial.json  history.jsonl  predictions.npz  views.npz
-                                               model.safetensors  model.json  log.txt
+                                               contributions.npz  model.safetensors  model.json  log.txt
                                                checkpoint.json  checkpoint-<step>.npz while unfinished
       damaged/                                 trials that were found altered or truncated, moved aside
       .scratch/                                arrays that workers share, while a run goes on
@@ -144,7 +144,7 @@ class RunFolder:
         return visible(read_bytes(self.path / "spec.toml").decode("utf-8", "replace"))
 
     def write_dataset(self, label: str, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Store a test split: `images` uint8 (n, C, H, W), `labels` (n,), `index` (n,)."""
+        """Store a test split: `images` uint8 (n, C, H, W), `labels` (n,), `index` (n,), `groups` (n,) if it has any."""
         path = self.path / "datasets" / f"{unique_slug(label)}.npz"
         data = pack(arrays)
         with suppress(StoreError):
@@ -153,13 +153,16 @@ class RunFolder:
         write_atomically(path, data)
 
     def dataset(self, label: str) -> dict[str, NDArray[Any]]:
-        """The stored test split: `images`, `labels`, `index`."""
+        """The stored test split: `images`, `labels`, `index`, and `groups` where the dataset has them."""
         path = self.path / "datasets" / f"{unique_slug(label)}.npz"
         arrays = with_advice(unpack, path)
         for name, ndim, kinds in (("images", 4, "u"), ("labels", 1, "iu"), ("index", 1, "iu")):
             array = arrays.get(name)
             if array is None or array.ndim != ndim or array.dtype.kind not in kinds:
                 raise StoreError(f'{path} holds no array "{name}" of {ndim} dimensions{ADVICE}')
+        groups = arrays.get("groups")
+        if groups is not None and (groups.ndim != 1 or groups.dtype.kind not in "iu"):
+            raise StoreError(f'{path} holds no array "groups" of 1 dimension{ADVICE}')
         if len({len(array) for array in arrays.values()}) != 1:
             raise StoreError(f"{path}: images, labels and index differ in length{ADVICE}")
         return arrays

@@ -8,8 +8,9 @@ from __future__ import annotations
 import traceback
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mnistarena.data.arrays import read_array
+from mnistarena.data.arrays import read_array, read_groups
 from mnistarena.engine.chain import build_chain
 from mnistarena.engine.prediction import Predict
 from mnistarena.engine.seeds import derive
@@ -20,7 +21,8 @@ from mnistarena.plugin.executor import Job
 from mnistarena.plugin.messages import REASON_CHARACTERS, MetricRequest, Result, Send, StageBegan, view_title
 from mnistarena.plugin.predictions import Predictions
 from mnistarena.plugin.registry import Component, Registry
-from mnistarena.store.trial_folder import TrialFolder
+from mnistarena.stats import contributions
+from mnistarena.store.trial_folder import Contribution, TrialFolder
 
 CHANGED = "has changed since this run was planned; start the run again, in a new Python process"
 
@@ -32,9 +34,16 @@ class ChangedCodeError(TrialError):
 def score(job: Job, predictions: Predictions, registry: Registry) -> Result:
     """Every metric of the plan, from the stored predictions; why one is missing, where it is.
 
-    Raises `ChangedCodeError`.
+    What each image contributes to them is stored. Raises `ChangedCodeError`.
     """
-    found: Result = {"status": "done", "metrics": {}, "metric_problems": {}, "no_values": {}}
+    found: Result = {
+        "status": "done",
+        "metrics": {},
+        "metric_problems": {},
+        "no_values": {},
+        "interval_problems": {},
+    }
+    contributed: dict[str, Contribution] = {}
     for metric in job.metrics:
         value = None
         try:
@@ -47,7 +56,40 @@ def score(job: Job, predictions: Predictions, registry: Registry) -> Result:
             traceback.print_exc()
             found["metric_problems"][metric.label] = _reason(problem)
         found["metrics"][metric.label] = value
+        if value is None:
+            continue
+        try:
+            contributed[metric.label] = _contribution(
+                metric, value, job=job, predictions=predictions, registry=registry
+            )
+        except Exception as problem:
+            traceback.print_exc()
+            found["interval_problems"][metric.label] = _reason(problem)
+    TrialFolder(job.folder).write_contributions(contributed)
     return found
+
+
+def _contribution(
+    metric: MetricRequest, value: float, *, job: Job, predictions: Predictions, registry: Registry
+) -> Contribution:
+    """What each image contributes to a metric whose value is known; raises what the metric raises."""
+    definition: MetricDef = registry.get("metric", metric.name).definition
+    params = definition.params.model_validate_json(metric.params)
+    if definition.per_image is not None:
+        values = np.asarray(definition.per_image(predictions, params))
+        problem = contributions.problem(values, value, len(predictions.labels))
+        if problem:
+            raise TrialError(f"per_image {problem}")
+        return Contribution(values if values.dtype == np.bool_ else values.astype(np.float64))
+    block = contributions.blocks(len(predictions.labels), read_groups(job.data, "test"))
+
+    def without(rows: NDArray[np.int64]) -> float:
+        found = definition.compute(predictions.of(rows), params)
+        if found is None or not np.isfinite(found):
+            raise TrialError(f"it is {found} of {len(rows)} of the {len(block)} images")
+        return float(found)
+
+    return Contribution(contributions.jackknife(value, without, block), block)
 
 
 def _value(metric: MetricRequest, predictions: Predictions, registry: Registry) -> float | None:

@@ -89,6 +89,7 @@ def test_emnists_classes_are_those_of_each_split_and_count_from_0(tmp_path):
 def test_qmnists_test_is_the_first_10000_the_rest_or_all(tmp_path):
     table = np.zeros((10_003, 8), np.int32)
     table[:, 0], table[:, 1:] = np.arange(10_003) % 10, 70_000
+    table[:, 2] = 3000 + np.arange(10_003) // 2
     write(
         tmp_path / "qmnist",
         {
@@ -99,7 +100,9 @@ def test_qmnists_test_is_the_first_10000_the_rest_or_all(tmp_path):
         },
     )
     assert load("qmnist", tmp_path).test_labels.tolist() == table[:10_000, 0].tolist()
-    assert load("qmnist", tmp_path, test="test50k").test_labels.tolist() == [0, 1, 2]
+    rest = load("qmnist", tmp_path, test="test50k")
+    assert rest.test_labels.tolist() == [0, 1, 2]
+    assert rest.test_groups.tolist() == [8000, 8000, 8001], "their writers"
     assert load("qmnist", tmp_path, test="test").test_images.shape == (10_003, 1, 2, 2)
 
 

@@ -141,13 +141,14 @@ def test_the_seed_variance_is_the_anova_estimate() -> None:
 @pytest.mark.parametrize("spread", [0.0, 0.02])
 def test_many_seeds_and_images_come_to_the_t_interval_of_their_variances(spread: float) -> None:
     rng = np.random.default_rng(4)
-    a, b = (rng.random((150, 3000)) < rng.normal(mean, spread, (150, 1)) for mean in (0.9, 0.89))
+    n = 30_000
+    a, b = (rng.random((150, n)) < rng.normal(mean, spread, (150, 1)) for mean in (0.9, 0.89))
     found = compared(a, b)
     means = a.mean(axis=0) - b.mean(axis=0)
-    variance = means.var(ddof=1) / 3000
+    variance = means.var(ddof=1) / n
     for correct in (a, b):
         rest = correct - correct.mean(1, keepdims=True) - correct.mean(0) + correct.mean()
-        interaction = (rest**2).sum() / (149 * 2999) / 3000
+        interaction = (rest**2).sum() / (149 * (n - 1)) / n
         variance += max(0.0, correct.mean(1).var(ddof=1) - interaction) / 150
     assert found.estimate == pytest.approx(means.mean())
     assert found.standard_error == pytest.approx(math.sqrt(variance), rel=1e-2)

@@ -19,6 +19,8 @@ from mnistarena.text import few
 SPLITS = ("train", "test")
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 
+GROUPS = ("train_groups", "test_groups")
+
 MOST_CLASSES = 10_000
 """The most that a run folder's records hold."""
 
@@ -44,7 +46,8 @@ class NpzParams(Params):
         description=(
             "npz file, from the spec's folder, with the arrays train_images, train_labels, test_images, test_labels: "
             "images uint8 (n, height, width) or with 1 or 3 channels before or after these, labels from 0; "
-            "class_names is optional"
+            "class_names is optional, and so are train_groups and test_groups, whole numbers (n,): images of one writer, "
+            "patient or video have the same"
         )
     )
 
@@ -70,7 +73,7 @@ def load_npz(params: NpzParams, context: DataContext) -> Dataset:
 
 
 def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
-    """The four arrays, and `class_names` where it is there."""
+    """The four arrays, and groups and `class_names` where they are there."""
     if not path.is_file():
         raise DataError(f"npz: there is no file {path}")
     try:
@@ -83,7 +86,7 @@ def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
                 raise DataError(
                     f"npz: {path} has no {', '.join(missing)}; it has {', '.join(archive.files) or 'no array at all'}"
                 )
-            wanted = [name for name in (*ARRAYS, "class_names") if name in archive.files]
+            wanted = [name for name in (*ARRAYS, *GROUPS, "class_names") if name in archive.files]
             return {name: archive[name] for name in wanted}
     except DataError:
         raise
@@ -112,6 +115,7 @@ def _dataset(where: str, arrays: Mapping[str, NDArray[Any]], names: Sequence[str
         if names is None:
             names = [str(label) for label in range(1 + max(int(of.max()) for of in labels.values()))]
         wrong += _class_problems(labels, names)
+    groups = {name: _groups(arrays[name], name, wrong) for name in GROUPS if name in arrays}
     if wrong or names is None:
         raise DataError(f"{where}: {'; '.join(wrong)}")
     return Dataset(
@@ -121,6 +125,7 @@ def _dataset(where: str, arrays: Mapping[str, NDArray[Any]], names: Sequence[str
         test_labels=labels["test"],
         class_names=tuple(names),
         source=source,
+        **groups,
     )
 
 
@@ -194,6 +199,13 @@ def _labels(array: NDArray[Any], name: str, wrong: list[str]) -> NDArray[np.int6
         if not len(broken) and not len(outside):
             return array.astype(np.int64)
     return np.zeros(0, np.int64)
+
+
+def _groups(array: NDArray[Any], name: str, wrong: list[str]) -> NDArray[np.int64]:
+    """The array as int64 `(n,)`; what is wrong with it joins the others."""
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        wrong.append(f"{name} must be whole numbers (n,), not {array.dtype} {array.shape}")
+    return array.astype(np.int64)
 
 
 @hookimpl

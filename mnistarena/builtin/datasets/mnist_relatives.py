@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from mnistarena.data.download import obtain
-from mnistarena.data.idx import read_images, read_labels
+from mnistarena.data.idx import read_idx, read_images, read_labels
 from mnistarena.errors import DataError
 from mnistarena.plugin.components import DataContext, Dataset, DatasetDef, Params
 from mnistarena.plugin.hooks import hookimpl
@@ -148,11 +148,15 @@ def load_qmnist(params: QmnistParams, context: DataContext) -> Dataset:
     paths = obtain("qmnist", QMNIST_FILES, folders=folders, download=download, context=context, home=home)
     train_images, train_labels, test_images, test_labels = _read(paths)
     rows = QMNIST_TESTS[params.test]
+    # Of each image: its class, NIST's partition, its writer, and five numbers more.
+    table = read_idx(paths[3])
+    writers = table[rows, 2].astype(np.int64) if table.ndim == 2 and table.shape[1] > 2 else None
     return Dataset(
         train_images,
         train_labels,
         test_images=test_images[rows],
         test_labels=test_labels[rows],
+        test_groups=writers,
         class_names=DIGITS,
         licence="BSD-3-Clause",
         source=f"QMNIST, {params.test} (Yadav and Bottou 2019)",

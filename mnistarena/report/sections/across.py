@@ -7,9 +7,10 @@ from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
 
-from mnistarena.report import format
+from mnistarena.evidence.figure import Figure
+from mnistarena.report import wording
 from mnistarena.report.format import names, p_value
-from mnistarena.report.sections.ranking import Board
+from mnistarena.report.sections.ranking import Board, Row
 from mnistarena.stats import ranks
 from mnistarena.stats.intervals import ALPHA
 from mnistarena.stats.ranks import Friedman, SignedRanks
@@ -20,7 +21,7 @@ MOST = 20
 
 @dataclass(frozen=True)
 class RankRow:
-    """A recipe's mean accuracy and rank on each counted dataset; no rank where it is not complete on all."""
+    """A recipe's mean figure and rank on each counted dataset; no rank where it is not complete on all."""
 
     label: str
     accuracies: tuple[float | None, ...]
@@ -53,8 +54,8 @@ class Across:
     answer: str
 
 
-def rank_recipes(boards: Sequence[Board], margin: float) -> Across | None:
-    """The ranks over all datasets; None where there are not two datasets, or not two recipes.
+def rank_recipes(boards: Sequence[Board], figure: Figure, margin: float) -> Across | None:
+    """The ranks of a figure over all datasets; None where there are not two datasets, or not two recipes.
 
     Two recipes are told apart where the signed-rank test is passed and the median difference is above the margin.
     """
@@ -63,9 +64,14 @@ def rank_recipes(boards: Sequence[Board], margin: float) -> Across | None:
     if len(used) < 2 or len(labels) < 2:
         return None
     found = [{row.label: row for row in one.rows} for one in used]
-    means = {label: tuple(rows[label].mean if label in rows else None for rows in found) for label in labels}
-    complete = [label for label in labels if all(label in rows and rows[label].complete for rows in found)]
+    means = {label: tuple(_mean(rows.get(label)) for rows in found) for label in labels}
+    complete = [
+        label
+        for label in labels
+        if all(label in rows and rows[label].complete for rows in found) and None not in means[label]
+    ]
     scores = np.array([[means[label][at] for label in complete] for at in range(len(used))], dtype=np.float64)
+    scores *= 1 if figure.higher_is_better else -1
     placed = ranks.rank(scores)
     order = sorted(range(len(complete)), key=lambda column: (placed[:, column].mean(), column))
     scores, placed = scores[:, order], placed[:, order]
@@ -88,8 +94,12 @@ def rank_recipes(boards: Sequence[Board], margin: float) -> Across | None:
         pairs=tuple(pairs),
         groups=tuple(tuple(rows[at].label for at in group) for group in groups),
         headline=_headline(rows, len(used), test, apart),
-        answer=_answer(rows, len(used), test, pairs=pairs, margin=margin),
+        answer=_answer(rows, len(used), test, pairs=pairs, margin=margin, figure=figure),
     )
+
+
+def _mean(row: Row | None) -> float | None:
+    return row.decided.estimate if row is not None and row.decided is not None else None
 
 
 def _counted(boards: Sequence[Board]) -> list[Board]:
@@ -139,7 +149,13 @@ def _headline(
 
 
 def _answer(
-    rows: Sequence[RankRow], datasets: int, test: Friedman | None, *, pairs: Sequence[SignedRanks], margin: float
+    rows: Sequence[RankRow],
+    datasets: int,
+    test: Friedman | None,
+    *,
+    pairs: Sequence[SignedRanks],
+    margin: float,
+    figure: Figure,
 ) -> str:
     """What the ranks show, by which test, and what can be shown with so few datasets."""
     ready = _ranked(rows)
@@ -166,7 +182,7 @@ def _answer(
     else:
         said += f" Wilcoxon's signed-rank test tells {apart or 'none'} of {len(pairs)} pairs apart"
         said += " after Holm's correction"
-    said += f", where the median difference must be above {format.margin(margin)}\u202fpp."
+    said += f", where the median difference must be above {wording.margin(margin, figure)}."
     return said + _power(datasets, len(pairs)) + gone
 
 

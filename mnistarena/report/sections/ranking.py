@@ -18,6 +18,8 @@ from mnistarena.store.records import DatasetRecord, MetricRecord
 class Row:
     """One line of the leaderboard. Times (s) and `metrics` are means over the finished seeds.
 
+    `decided` is the interval of the figure that says which recipe is better, `intervals` are those of `metrics`; None
+    where it is not known what each image contributes.
     `reasons` say why a metric is missing, in the order of `metrics`, empty where it is not or where no reason is known.
     `place` is the best and the worst that the verdicts over all pairs leave; None where it cannot be compared.
     `interval_of`: "seeds" and "images" describe the recipe, "one trained model" that model only.
@@ -32,7 +34,9 @@ class Row:
     accuracy: Interval | None
     interval_of: IntervalOf
     seed_accuracies: tuple[float, ...]
+    decided: Interval | None
     metrics: tuple[float | None, ...]
+    intervals: tuple[Interval | None, ...]
     reasons: tuple[str, ...]
     train_seconds: float | None
     wall_seconds: float | None
@@ -89,7 +93,9 @@ def row(
         accuracy=recipe.interval,
         interval_of=recipe.interval_of,
         seed_accuracies=tuple(float(value) for value in recipe.correct.mean(axis=1)) if recipe.correct.size else (),
+        decided=recipe.decided.interval,
         metrics=tuple(recipe.metric(metric["label"]) for metric in metrics),
+        intervals=tuple(recipe.figures[metric["label"]].interval for metric in metrics),
         reasons=tuple(recipe.reason(metric["label"]) for metric in metrics),
         train_seconds=recipe.mean("train_seconds"),
         wall_seconds=recipe.mean("wall_seconds"),
@@ -102,7 +108,7 @@ def row(
 
 def answer(ranked: Sequence[RecipeEvidence]) -> str:
     """The highest and the lowest mean accuracy."""
-    ready = [recipe for recipe in ranked if recipe.interval]
+    ready = sorted((recipe for recipe in ranked if recipe.interval), key=lambda recipe: -recipe.accuracy)
     if not ready:
         return "No trial has finished."
     best, last = ready[0], ready[-1]

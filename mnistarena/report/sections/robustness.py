@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, replace
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mnistarena.evidence.figure import ACCURACY, Scored, scored
 from mnistarena.evidence.pairs import VERBS, Pair, compare
 from mnistarena.evidence.recipe import RecipeEvidence
 from mnistarena.plugin.messages import ViewDefinition, view_title
 from mnistarena.report.format import names, percent, plain
-from mnistarena.stats.crossed import Correct, seed_mean
-from mnistarena.stats.intervals import Interval, wilson
+from mnistarena.stats.intervals import Interval
 from mnistarena.text import plural
 
 
@@ -93,9 +92,9 @@ def over_views(
         if len(seen) == len(views)
     }
     able = [
-        replace(recipe, correct=cast(Correct, shares[recipe.label]))
+        replace(recipe, decided=Scored(ACCURACY, shares[recipe.label], groups=recipe.groups))
         for recipe in ready
-        if recipe.comparable and recipe.label in shares
+        if recipe.seeded and recipe.label in shares
     ]
     reference = against if against in [recipe.label for recipe in able] else None
     pairs = compare(able, margin)
@@ -107,7 +106,7 @@ def over_views(
         found_recipes.append(
             Robust(
                 recipe.label,
-                _interval(recipe.correct, deterministic=recipe.deterministic),
+                _interval(recipe, recipe.correct),
                 mean=mean,
                 kept=None if mean is None else mean / recipe.accuracy if recipe.accuracy else 0.0,
                 by=tuple(_over(right[recipe.label], places) for places in rows.values()),
@@ -135,7 +134,7 @@ def _corruption(
         ViewPoint(
             recipe.label,
             severity,
-            accuracy=_interval(right[recipe.label][at], deterministic=recipe.deterministic),
+            accuracy=_interval(recipe, right[recipe.label][at]),
         )
         for recipe in recipes
         for at, severity in severities
@@ -163,9 +162,10 @@ def _right(recipe: RecipeEvidence, views: Sequence[ViewDefinition]) -> Right | N
     return {at: np.array([one[titles[at]] for one in seen]) for at in every} or None
 
 
-def _interval(correct: NDArray[np.bool_], *, deterministic: bool) -> Interval:
-    found = seed_mean(correct, deterministic=deterministic) if len(correct) > 1 else None
-    return found or wilson(int(correct[0].sum()), correct.shape[1])
+def _interval(recipe: RecipeEvidence, correct: NDArray[np.bool_]) -> Interval:
+    found = scored(ACCURACY, correct, recipe.groups, deterministic=recipe.deterministic).interval
+    assert found is not None  # views are looked at where at least one seed predicted them
+    return found
 
 
 def _answer(found: Sequence[Robust], corruptions: Sequence[Corruption], pairs: Sequence[Pair]) -> str:

@@ -98,15 +98,12 @@ def _judged(pair: Pair, context: _Context) -> str:
     found, figure = pair.difference, context.figure
     assert found is not None
     start = f"{pair.a} is {VERBS[pair.verdict]} {pair.b}: {wording.difference(found.estimate, figure)}"
-    if pair.verdict == "equal" and pair.within is not None and pair.p_equal is not None:
-        low, high = (wording.difference(end, figure) for end in pair.within)
-        limit = wording.margin(context.margin, figure)
-        return (
-            f"{start}, with a 90 % interval of {low} to {high}, which lies within ±{limit} (two one-sided tests, "
-            f"{p_value(pair.p_equal)}{context.corrected})."
-        )
     low, high = (wording.difference(end, figure) for end in (found.low, found.high))
     p = f", {p_value(pair.p_adjusted)}{context.corrected}" if pair.p_adjusted is not None else ""
+    if pair.verdict == "equal" and pair.p_equal is not None:
+        # The verdict on equality has a p of its own, of two one-sided tests.
+        limit = wording.margin(context.margin, figure)
+        p = f", which lies within ±{limit}; two one-sided tests, {p_value(pair.p_equal)}{context.corrected}"
     said = f"{start} (95 % interval {low} to {high}{p})."
     few = min((part.seeds for part in found.components if part.df), default=0)
     if figure.share and found.low <= -1 and found.high >= 1:

@@ -1,0 +1,150 @@
+"""How often the test images of a run were used before, by recipes that are not in it.
+
+A run looks at its own folder's earlier plans and at the run folders beside it when it starts, and keeps what it finds
+in its plan, so that its report stays the same whatever happens beside it later.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from datetime import datetime, timezone
+from itertools import islice
+from pathlib import Path
+
+from mnistarena.errors import ArenaError
+from mnistarena.store.records import DatasetRecord, EarlierRecipe, Look, PlanRecord
+from mnistarena.store.results import StoredRun
+from mnistarena.store.run_folder import RunFolder
+from mnistarena.store.trial_folder import PREDICTIONS
+from mnistarena.text import plural, series, visible
+
+MOST_FOLDERS, MOST_RUNS, MOST_RECIPES = 5000, 200, 1000
+"""Bounds on what a run reads of its neighbours: folders that are listed, plans that are read, recipes that are kept."""
+
+
+def earlier_looks(folder: RunFolder, plan: PlanRecord, before: PlanRecord | None) -> list[Look]:
+    """The looks that runs here have had at the test images of a plan that is about to start.
+
+    `before` is what was planned in this folder until now. The folders beside it are read only where the plan has a
+    trial that was not in it: a run that is continued keeps what it found. Nothing is raised.
+    """
+    found: list[Look] = []
+    if before is not None:
+        found += [*before.get("looks", ()), *looks_of(folder, before)]
+    if before is None or not _trials(plan) <= _trials(before):
+        for beside in _beside(folder):
+            with suppress(ArenaError, OSError):
+                theirs = beside.plan()
+                found += [*theirs.get("looks", ()), *looks_of(beside, theirs)]
+    return _others(plan, found)
+
+
+def looks_of(folder: RunFolder, plan: PlanRecord) -> Iterator[Look]:
+    """What a run folder has looked at: each dataset's recipes that have predicted its test images."""
+    for dataset in plan["datasets"]:
+        recipes: dict[str, list[str]] = {}
+        seen = set()
+        for trial in plan["trials"]:
+            label, seed = trial["label"], trial["seed"]
+            if trial["dataset"] == dataset["label"]:
+                recipes.setdefault(label, []).append(trial["id"])
+                stored = folder.trial(label, dataset["label"], seed=seed, identity=trial["id"]).path / PREDICTIONS
+                seen |= {label} if stored.is_file() else set()
+        yield {
+            "run": visible(folder.path.resolve().name)[:200],
+            "date": _date(folder.path / "plan.json"),
+            "images": images_of(dataset),
+            "recipes": [{"label": label, "trials": ids} for label, ids in recipes.items() if label in seen],
+        }
+
+
+def images_of(dataset: DatasetRecord) -> str:
+    """What the datasets of two plans share if their test images are the same; empty where that is not known."""
+    drawn = f" {dataset['test_limit']} {dataset.get('split_seed')}" if dataset.get("test_limit") else ""
+    return dataset["fingerprint"] + drawn if "fingerprint" in dataset else ""
+
+
+def sentences(plan: PlanRecord, looks: Iterable[Look] | None = None, *, kind: str = "earlier") -> list[str]:
+    """A sentence for each dataset whose test images were used by other recipes; none at the first look.
+
+    `looks` are those that the plan holds unless told otherwise; `kind` is what these runs are called.
+    """
+    looks = list(plan.get("looks", ()) if looks is None else looks)
+    return [
+        sentence
+        for images, dataset in _datasets(plan).items()
+        if (sentence := _sentence(plan, dataset, [look for look in looks if look["images"] == images], kind))
+    ]
+
+
+def between(before: StoredRun, after: StoredRun) -> list[str]:
+    """The sentences of two runs that are compared, for what the second of them shows."""
+    mine = looks_of(RunFolder(before.path), before.plan)
+    known = [*before.plan.get("looks", ()), *after.plan.get("looks", ()), *mine]
+    return sentences(after.plan, _others(after.plan, known), kind="other")
+
+
+def _sentence(plan: PlanRecord, dataset: str, looks: list[Look], kind: str) -> str:
+    recipes = [recipe for look in looks for recipe in look["recipes"]]
+    if not recipes:
+        return ""
+    here = {entry["label"] for entry in plan["entries"] if entry["dataset"] == dataset}
+    changed = [recipe["label"] for recipe in recipes if recipe["label"] in here]
+    forms = ""
+    if changed:
+        some = "" if len(changed) == len(recipes) else f"{len(changed)} of them "
+        what = "another form" if len(changed) == 1 else "other forms"
+        forms = f", {some}{what} of {series(dict.fromkeys(changed))}"
+    runs = series((f"{look['run']} of {look['date']}" for look in looks), 5)
+    return (
+        f"{dataset}: these test images were used by {plural(len(looks), f'{kind} run')} here ({runs}), with "
+        f"{plural(len(recipes), 'other recipe')}{forms}. The more recipes are chosen by the same images, the more the "
+        "best of them owes to luck; only images that no choice was made by would show how much."
+    )
+
+
+def _others(plan: PlanRecord, looks: Iterable[Look]) -> list[Look]:
+    """Of these looks, the recipes that are not in a plan, on its test images, each once."""
+    datasets = _datasets(plan)
+    known = set(_trials(plan))
+    found: list[Look] = []
+    left = MOST_RECIPES
+    for look in looks:
+        recipes: list[EarlierRecipe] = []
+        for recipe in look["recipes"] if look["images"] in datasets else ():
+            # Two recipes with a trial in common are one, with other seeds.
+            if left and known.isdisjoint(recipe["trials"]):
+                recipes.append(recipe)
+                left -= 1
+            known.update(recipe["trials"])
+        if recipes:
+            found.append({**look, "recipes": recipes})
+    return found
+
+
+def _datasets(plan: PlanRecord) -> dict[str, str]:
+    """The labels of a plan's datasets by their test images."""
+    return {images: data["label"] for data in reversed(plan["datasets"]) if (images := images_of(data))}
+
+
+def _trials(plan: PlanRecord) -> set[str]:
+    return {trial["id"] for trial in plan["trials"]}
+
+
+def _beside(folder: RunFolder) -> list[RunFolder]:
+    """The run folders beside one, those that were started last; the oldest first."""
+    own = folder.path.resolve()
+    found: list[tuple[float, str]] = []
+    with suppress(OSError), os.scandir(own.parent) as entries:
+        for entry in islice(entries, MOST_FOLDERS):
+            with suppress(OSError):
+                if entry.name != own.name and entry.is_dir(follow_symlinks=False):
+                    found.append((os.stat(Path(entry.path) / "plan.json").st_mtime, entry.path))
+    return [RunFolder(Path(path)) for _, path in sorted(found)[-MOST_RUNS:]]
+
+
+def _date(path: Path) -> str:
+    """When a file was last written: a day, in UTC."""
+    return datetime.fromtimestamp(path.stat().st_mtime, timezone.utc).date().isoformat()
