@@ -53,6 +53,11 @@ def plural(number: int, noun: str, many: str = "") -> str:
     return f"{number:,} {noun if number == 1 else many or noun + 's'}"
 
 
+def drawn(seed: int, split: int | None) -> str:
+    """What tells a trial from the others of its recipe: "seed 0", or "seed 0, split 2"."""
+    return f"seed {seed}" if split is None else f"seed {seed}, split {split}"
+
+
 def few(items: Sequence[Any], most: int = 3) -> str:
     """The first few of many, and how many more there are."""
     more = len(items) - most

@@ -16,6 +16,7 @@ import numpy as np
 
 from mnistarena import environment
 from mnistarena.data.arrays import write_arrays
+from mnistarena.data.draws import Draw
 from mnistarena.errors import ArenaError, StoreError
 from mnistarena.execution.supervisor import run_here
 from mnistarena.execution.workers import Workers
@@ -26,7 +27,6 @@ from mnistarena.inference.provenance import (
     registry_for_run,
 )
 from mnistarena.plan.identity import ENGINE, identify
-from mnistarena.plan.recipe import LoadedDataset
 from mnistarena.plugin.components import Task
 from mnistarena.plugin.executor import Job, Mode, Submission
 from mnistarena.plugin.messages import MetricRequest, Result, SplitIdentity, error_message, without_clock
@@ -48,7 +48,7 @@ class Finding:
 
     @property
     def name(self) -> str:
-        """The trial's name to show: label, dataset, seed."""
+        """The trial's name to show."""
         return self.trial.name
 
 
@@ -90,7 +90,7 @@ def verify(
 class _Verifier:
     def __init__(self, run: StoredRun, registry: Registry, workers: Workers, folder: Path, jobs: int) -> None:
         self.run, self.registry, self.workers, self.folder, self.jobs = run, registry, workers, folder, jobs
-        self.loaded: dict[str, LoadedDataset] = {}
+        self.loaded: dict[Path, Draw] = {}
 
     # ---- What is stored
 
@@ -187,7 +187,7 @@ class _Verifier:
         data = self.dataset(trial.dataset, identity["dataset"])
         folder = TrialFolder(self.folder / "again" / trial.id)
         folder.reset()
-        arrays = self.arrays_folder(trial.dataset)
+        arrays = self.arrays_folder(trial.dataset, identity["dataset"])
         job = self.job(trial, folder, mode="train", data=arrays, task=data.task)
         return Submission(trial.id, job, name=trial.name)
 
@@ -213,15 +213,16 @@ class _Verifier:
             plugins=self.registry.files,
         )
 
-    def arrays_folder(self, label: str) -> Path:
-        return self.folder / "data" / unique_slug(label)
+    def arrays_folder(self, label: str, split: SplitIdentity) -> Path:
+        return self.folder / "data" / unique_slug(f"{label} {json.dumps(split, sort_keys=True)}")
 
-    def dataset(self, label: str, split: SplitIdentity) -> LoadedDataset:
-        if label not in self.loaded:
+    def dataset(self, label: str, split: SplitIdentity) -> Draw:
+        folder = self.arrays_folder(label, split)
+        if folder not in self.loaded:
             data = load_dataset(self.run, label, split=split, registry=self.registry)
-            write_arrays(data.dataset, data.split, self.arrays_folder(label))
-            self.loaded[label] = data
-        return self.loaded[label]
+            write_arrays(data.dataset, data.split, folder)
+            self.loaded[folder] = data
+        return self.loaded[folder]
 
     def compare(self, trial: StoredTrial, folder: TrialFolder, result: Result) -> Finding:
         if result["status"] != "done":

@@ -36,7 +36,7 @@ def print_summary(console: Console, run: StoredRun, selected: set[str]) -> None:
         console.print()
         for trial in failed:
             cause = (trial.error or {}).get("message", "").partition("\n")[0]
-            line = Text.assemble((trial.status, "red"), f"  {trial.label} on {trial.dataset}, seed {trial.seed}")
+            line = Text.assemble((trial.status, "red"), f"  {trial.name}")
             console.print(line + Text(f": {cause}" if cause else ""))
             if cause:
                 console.print(Text(f"        log: {trial.folder.log.path}", style="dim"))

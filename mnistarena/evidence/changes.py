@@ -11,6 +11,7 @@ import numpy as np
 from mnistarena.evidence import timing
 from mnistarena.evidence.figure import ACCURACY, margin_of
 from mnistarena.evidence.recipe import RecipeEvidence, gather
+from mnistarena.stats import splits
 from mnistarena.stats.crossed import Crossed, McNemar
 from mnistarena.stats.intervals import ALPHA, Difference
 from mnistarena.stats.power import Need, need_no_worse
@@ -171,7 +172,11 @@ def _change(key: tuple[str, str], old: RecipeEvidence | None, new: RecipeEvidenc
             label, dataset, kind="unpaired", before=means[0], after=means[1], note="the runs have other test images"
         )
     crossed = Crossed([new.correct, old.correct], [new.deterministic, old.deterministic], groups=new.groups)
-    difference = crossed.difference(0, 1) if old.seeded and new.seeded else None
+    difference = None
+    if old.seeded and new.seeded and new.layout is not None:
+        (difference,) = splits.differences([(new.correct, old.correct)], new.layout)
+    elif old.seeded and new.seeded:
+        difference = crossed.difference(0, 1)
     if difference is not None:
         return Change(
             label,
@@ -182,6 +187,10 @@ def _change(key: tuple[str, str], old: RecipeEvidence | None, new: RecipeEvidenc
             difference=difference,
             time=time,
             note=note,
+        )
+    if new.layout is not None:
+        return Change(
+            label, dataset, kind="not compared", before=means[0], after=means[1], time=time, note="trials are missing"
         )
     one = "one seed: these two trained models, not the recipes"
     note = note or (one if old.complete and new.complete else "seeds are missing")

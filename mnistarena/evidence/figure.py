@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mnistarena.stats import splits
 from mnistarena.stats.crossed import Contributions, Crossed
 from mnistarena.stats.intervals import Interval, wilson
+from mnistarena.stats.splits import Layout
 from mnistarena.stats.verdicts import MARGIN
 from mnistarena.store.records import MetricRecord, PlanRecord
 from mnistarena.store.results import StoredTrial
 from mnistarena.store.trial_folder import Contribution
+from mnistarena.text import drawn
 
 
 @dataclass(frozen=True)
@@ -65,14 +68,15 @@ class Scored:
 
     `contributions` `(k, n)` are of the seeds that predicted the same test images: bool for accuracy, else float64; the
     row means are the seeds' figures. None where they are not known of each of these, for a `reason`. `groups` `(n,)`
-    says which images count together; None: each image counts by itself. `interval` is the mean's, of the recipe or of
-    its one trained model.
+    says which images count together; None: each image counts by itself. With several splits, `layout` says which column
+    is of which split, and has the groups, too. `interval` is the mean's, of the recipe or of its one trained model.
     """
 
     figure: Figure
     contributions: Contributions | None
     _: KW_ONLY
     groups: NDArray[np.integer[Any]] | None = None
+    layout: Layout | None = None
     interval: Interval | None = None
     reason: str = ""
 
@@ -104,48 +108,68 @@ def scored(
     contributions: Contributions | None,
     groups: NDArray[np.integer[Any]] | None,
     *,
+    layout: Layout | None = None,
     deterministic: bool,
     reason: str = "",
 ) -> Scored:
-    """A figure with its interval: Wilson's of one accuracy over images, else that of seeds and images."""
+    """A figure with its interval: Wilson's of one accuracy over images, else that of seeds, images and splits."""
     interval = None
     if contributions is not None and len(contributions):
         one = len(contributions) == 1
-        if one and groups is None and contributions.dtype == np.bool_:
+        if layout is not None:
+            interval = splits.mean(contributions, layout, share=figure.share)
+        elif one and groups is None and contributions.dtype == np.bool_:
             interval = wilson(int(contributions.sum()), contributions.size)
         else:
             crossed = Crossed([contributions], [deterministic or one], groups=groups, share=figure.share)
             interval = crossed.mean(0)
-    return Scored(figure, contributions, groups=groups, interval=interval, reason=reason)
+    return Scored(figure, contributions, groups=groups, layout=layout, interval=interval, reason=reason)
+
+
+Stored = Sequence[tuple[StoredTrial, Mapping[str, Contribution]]]
+"""The trials of one seed, one a split, with what each stored of its images."""
 
 
 def scored_metric(
     metric: MetricRecord,
-    counted: Sequence[tuple[StoredTrial, Mapping[str, Contribution]]],
+    counted: Sequence[Stored],
     groups: NDArray[np.integer[Any]] | None,
     *,
+    layout: Layout | None,
     deterministic: bool,
 ) -> tuple[Scored, list[str]]:
-    """A metric of some finished trials from what they stored of each image, and what contradicts that."""
-    figure, rows = figure_of(metric), []
-    wrong: list[str] = []
-    blocks = groups
-    for trial, stored in counted:
-        label, value = figure.label, trial.metrics.get(figure.label)
-        found = stored.get(label)
-        if value is None or found is None:
-            reasons = (trial.missing.get(label), trial.no_interval.get(label))
+    """A metric of some finished seeds from what they stored of each image, and what contradicts that."""
+    figure = figure_of(metric)
+    every = [one for seed in counted for one in seed]
+    for trial, stored in every:
+        if trial.metrics.get(figure.label) is None or figure.label not in stored:
+            reasons = (trial.missing.get(figure.label), trial.no_interval.get(figure.label))
             reason = next(filter(None, reasons), "what each image contributes to it is not stored; run it again")
-            return Scored(figure, None, reason=reason), wrong
-        if abs(float(found.values.mean()) - value) > 1e-6 * max(1.0, abs(value)):
-            wrong.append(
-                f"{trial.label}, seed {trial.seed}: {label} is stored as {value:.6f}, "
-                f"but its images' contributions give {float(found.values.mean()):.6f}"
-            )
-        if found.blocks is not None:
-            blocks = found.blocks
-        rows.append(found.values)
-    if not rows or len({len(row) for row in rows}) > 1:
+            return Scored(figure, None, reason=reason), []
+    wrong = [text for trial, stored in every if (text := _contradiction(trial, figure.label, stored[figure.label]))]
+    rows = [[stored[figure.label] for _, stored in seed] for seed in counted]
+    joined = [np.concatenate([part.values for part in row]) for row in rows]
+    if not rows or len({len(row) for row in joined}) > 1:
         return Scored(figure, None), wrong
-    whole = np.array(rows)
-    return scored(figure, whole, blocks, deterministic=deterministic), wrong
+    blocks = [part.blocks for part in rows[-1]]
+    if any(part is not None for part in blocks):
+        groups = _apart([part for part in blocks if part is not None])
+        layout = layout and replace(layout, groups=groups)
+    return scored(figure, np.array(joined), groups, layout=layout, deterministic=deterministic), wrong
+
+
+def _contradiction(trial: StoredTrial, label: str, stored: Contribution) -> str:
+    """What the images of a trial contribute, where that is not its figure; else empty."""
+    value, mean = trial.metrics[label], float(stored.values.mean())
+    if value is None or abs(mean - value) <= 1e-6 * max(1.0, abs(value)):
+        return ""
+    return (
+        f"{trial.label}, {drawn(trial.seed, trial.split)}: {label} is stored as {value:.6f}, "
+        f"but its images' contributions give {mean:.6f}"
+    )
+
+
+def _apart(blocks: Sequence[NDArray[np.integer[Any]]]) -> NDArray[np.integer[Any]]:
+    """The blocks of several splits, one after the other, none of them in two splits."""
+    starts = np.cumsum([0, *(int(part.max()) + 1 for part in blocks)])
+    return np.concatenate([part + start for part, start in zip(blocks, starts, strict=False)])

@@ -10,6 +10,7 @@ import numpy as np
 
 from mnistarena.evidence.figure import Figure
 from mnistarena.evidence.recipe import RecipeEvidence
+from mnistarena.stats import splits
 from mnistarena.stats.crossed import Crossed, McNemar, differences, mcnemar
 from mnistarena.stats.intervals import Difference
 from mnistarena.stats.verdicts import Verdict, holm, judge, possible_places
@@ -125,10 +126,12 @@ def _within(group: Sequence[RecipeEvidence]) -> list[Pair]:
     """Every pair of recipes on the same test images."""
     able = [recipe for recipe in group if recipe.comparable]
     at = {recipe.label: number for number, recipe in enumerate(able)}
-    crossed = crossed_of(able)
+    several = group[0].layout is not None
+    crossed = None if several else crossed_of(able)
     every = list(combinations(group, 2))
     asked = [(at[a.label], at[b.label]) for a, b in every if a.comparable and b.comparable]
-    found = dict(zip(asked, differences((crossed, i, j) for i, j in asked if crossed), strict=True))
+    known = _over_splits(able, asked) if crossed is None else differences((crossed, i, j) for i, j in asked)
+    found = dict(zip(asked, known, strict=True))
     pairs = []
     for a, b in every:
         i, j = at.get(a.label, -1), at.get(b.label, -1)
@@ -137,6 +140,8 @@ def _within(group: Sequence[RecipeEvidence]) -> list[Pair]:
             # How often a seed of a is better than one of b.
             first, second = (i, j) if a.decided.figure.higher_is_better else (j, i)
             pairs.append(Pair(a.label, b.label, difference=difference, superiority=crossed.superiority(first, second)))
+        elif difference is not None:
+            pairs.append(Pair(a.label, b.label, difference=difference))
         elif _single(a) and _single(b):
             test = mcnemar(a.correct[0], b.correct[0], a.groups)
             pairs.append(Pair(a.label, b.label, mcnemar=test, reason=_reason(a, b)))
@@ -146,8 +151,23 @@ def _within(group: Sequence[RecipeEvidence]) -> list[Pair]:
 
 
 def _single(recipe: RecipeEvidence) -> bool:
-    """Whether a recipe is one model, compared by its accuracy; the first of several seeds would stand for nothing."""
-    return len(recipe.trials) == 1 and recipe.decided.known and recipe.decided.contributions is recipe.correct
+    """Whether a recipe is one model, compared by its accuracy; the first of several seeds would stand for nothing.
+
+    Over several splits an image may be there more than once, which tests of single models do not know.
+    """
+    one = len(recipe.trials) == 1 and recipe.layout is None
+    return one and recipe.decided.known and recipe.decided.contributions is recipe.correct
+
+
+def _over_splits(able: Sequence[RecipeEvidence], asked: Sequence[tuple[int, int]]) -> list[Difference | None]:
+    """The differences of some pairs of recipes that were trained and tested on several splits."""
+    if not asked:
+        return []
+    known = [recipe.decided for recipe in able]
+    layout = known[0].layout
+    assert layout is not None
+    matrices = [one.contributions for one in known if one.contributions is not None]
+    return list(splits.differences([(matrices[i], matrices[j]) for i, j in asked], layout))
 
 
 def crossed_of(recipes: Sequence[RecipeEvidence]) -> Crossed | None:
@@ -182,7 +202,7 @@ def not_comparable(recipe: RecipeEvidence, name: str = "") -> str:
     if recipe.comparable:
         return ""
     missing, unlike = len(recipe.trials) - len(recipe.done), len(recipe.done) - len(recipe.counted)
-    of = f"of {len(recipe.trials)} seeds" + (f" of {name}" if name else "")
+    of = f"of {len(recipe.trials)} {'seeds' if recipe.layout is None else 'trials'}" + (f" of {name}" if name else "")
     if not recipe.done:
         return f"{name} has no result" if name else "no result"
     if not recipe.decided.known:

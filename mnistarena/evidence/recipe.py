@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
-from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistarena.errors import StoreError
+from mnistarena.evidence.answers import Answered, Groups, counted_of, joined, layout_of, repeated_of
 from mnistarena.evidence.figure import ACCURACY, Scored, deciding, figure_of, is_accuracy, scored, scored_metric
 from mnistarena.plugin.predictions import Predictions
 from mnistarena.stats import calibration
-from mnistarena.stats.consistency import confusion, weighted_f1_gap
+from mnistarena.stats.consistency import confusion
 from mnistarena.stats.crossed import Correct
 from mnistarena.stats.intervals import Interval
-from mnistarena.store.findings import repeated_seeds
+from mnistarena.stats.splits import Layout
 from mnistarena.store.records import DatasetRecord, RecipeRecord
 from mnistarena.store.results import StoredRun, StoredTrial
 
-IntervalOf = Literal["seeds", "one trained model", "images", "nothing"]
-"""What an interval speaks of: the recipe over seeds and images, one trained model, a deterministic recipe."""
+IntervalOf = Literal["seeds", "one trained model", "images", "data", "nothing"]
+"""What an interval speaks of: the recipe over seeds and images, one trained model, a deterministic recipe over images,
+or, with several splits, the recipe over training samples, seeds and images."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,12 @@ class RecipeEvidence:
 
     `trials` are those of the plan without `repeated`: seeds whose training gave the bits of an earlier seed count as
     that one, unless the recipe is deterministic.
-    `counted` are the finished trials that predicted the same test images. `correct` is bool `(k, n)` over these k
-    trials, as are `predicted` (class) and `confidence` (its probability; None of a model without); `boxes` are those
-    of a detector's first finished seed: left, top, right, bottom in shares of the image's sides, `(n, 4)`; `labels`
+    `counted` are the finished trials that predicted the same test images, seed by seed. `correct` is bool `(k, n)` over
+    these k seeds, as are `predicted` (class) and `confidence` (its probability; None of a model without); `boxes` are
+    those of a detector's first finished seed: left, top, right, bottom in shares of the sides, `(n, 4)`; `labels`
     and `index` are `(n,)`; `confusion` `(classes, classes)` is summed over the seeds.
+    With several splits, a seed counts where it finished in all of them, and the n columns are the test images of one
+    split after the other, so that `index` may have a row more than once; `layout` says which column is whose.
     `interval` is the mean accuracy's, of one trained model's for `interval_of` "one trained model"; None: nothing
     finished. `decided` is the figure that says which recipe is better, `figures` are the plan's metrics by label.
     `groups` `(n,)` says which test images belong together; None: each stands for itself.
@@ -72,6 +74,7 @@ class RecipeEvidence:
     decided: Scored
     figures: Mapping[str, Scored] = field(default_factory=dict)
     groups: NDArray[np.integer[Any]] | None = None
+    layout: Layout | None = None
 
     @property
     def done(self) -> tuple[StoredTrial, ...]:
@@ -82,6 +85,16 @@ class RecipeEvidence:
     def complete(self) -> bool:
         """Whether every planned seed finished."""
         return len(self.done) == len(self.trials)
+
+    @property
+    def seeds(self) -> int:
+        """How many seeds were planned, without those that repeat others."""
+        return len({trial.seed for trial in self.trials})
+
+    @property
+    def finished(self) -> int:
+        """How many of these finished, in every split."""
+        return self.seeds - len({trial.seed for trial in self.trials if not trial.done})
 
     @property
     def deterministic(self) -> bool:
@@ -97,6 +110,8 @@ class RecipeEvidence:
     def seeded(self) -> bool:
         """Whether its finished trials say something of the recipe, not only of one trained model."""
         whole = self.complete and len(self.counted) == len(self.done)
+        if self.layout is not None:
+            return whole and len(self.correct) > 0
         return whole and (len(self.correct) > 1 or (self.deterministic and len(self.correct) == 1))
 
     @property
@@ -129,59 +144,29 @@ def gather(run: StoredRun, dataset: DatasetRecord) -> list[RecipeEvidence]:
     """The recipes of one dataset, in the order of the plan."""
     names = {metric["label"]: metric.get("name", metric["label"]) for metric in run.plan.get("metrics", ())}
     entries = [entry for entry in run.plan["entries"] if entry["dataset"] == dataset["label"]]
-    groups = _Groups(run, dataset["label"])
-    return [_evidence(run, entry, len(dataset["class_names"]), names, groups) for entry in entries]
-
-
-@dataclass(frozen=True)
-class _Groups:
-    """The groups of a dataset's test images, read where the first recipe needs them."""
-
-    run: StoredRun
-    dataset: str
-
-    @cached_property
-    def _stored(self) -> dict[int, int]:
-        split = self.run.test_split(self.dataset)
-        return dict(zip(split["index"].tolist(), split["groups"].tolist(), strict=True)) if "groups" in split else {}
-
-    def of(self, index: NDArray[np.int64]) -> NDArray[np.int64] | None:
-        """The groups of some test images; None where the dataset has none."""
-        if not index.size or not self._stored:
-            return None
-        if missing := set(index.tolist()) - self._stored.keys():
-            raise StoreError(f"{self.dataset}: the test image {min(missing)} is of no stored group")
-        return np.array([self._stored[row] for row in index.tolist()], np.int64)
+    groups = Groups(run, dataset["label"])
+    return [_evidence(run, entry, dataset, names=names, groups=groups) for entry in entries]
 
 
 def _evidence(
-    run: StoredRun, entry: RecipeRecord, n_classes: int, names: dict[str, str], groups: _Groups
+    run: StoredRun, entry: RecipeRecord, dataset: DatasetRecord, *, names: dict[str, str], groups: Groups
 ) -> RecipeEvidence:
-    planned = sorted(run.of(entry["label"], entry["dataset"]), key=lambda trial: trial.seed)
-    repeated = () if entry.get("deterministic") else repeated_seeds(planned)
+    planned = sorted(run.of(entry["label"], entry["dataset"]), key=lambda trial: (trial.seed, trial.split or 0))
+    repeated = () if entry.get("deterministic") else repeated_of(planned)
     trials = tuple(trial for trial in planned if trial not in repeated)
-    counted: list[tuple[StoredTrial, Predictions]] = []
-    contradictions: list[str] = []
-    total = np.zeros((n_classes, n_classes), np.int64)
-    for trial in trials:
-        if not trial.done:
-            continue
-        found = trial.predictions()
-        if found.n_classes != n_classes:
-            raise StoreError(f"{trial.label}, seed {trial.seed}: its predictions are not on {n_classes} classes")
-        if counted and not np.array_equal(counted[0][1].index, found.index):
-            contradictions.append(f"{trial.label}, seed {trial.seed}, predicted other test images; left out")
-            continue
-        matrix = confusion(found.labels, found.predicted, n_classes)
-        contradictions += _contradictions(trial, names, matrix)
-        counted.append((trial, found))
-        total += matrix
-    predictions = [found for _, found in counted]
+    n_classes = len(dataset["class_names"])
+    counted, contradictions = counted_of(trials, n_classes, names)
+    predictions = [joined([found for _, found in one]) for one in counted]
+    total = sum(
+        (confusion(found.labels, found.predicted, n_classes) for found in predictions),
+        np.zeros((n_classes, n_classes), np.int64),
+    )
     correct = _stacked([found.labels == found.predicted for found in predictions], np.bool_)
     none = np.zeros(0, np.int64)
     index = predictions[-1].index if predictions else none
-    together = groups.of(index)
-    figures, wrong = _figures(run, [trial for trial, _ in counted], correct, together, entry)
+    together, layout = groups.of(index), layout_of(dataset, counted[0], groups) if counted else None
+    deterministic = bool(entry.get("deterministic"))
+    figures, wrong = _figures(run, counted, correct, groups=together, layout=layout, deterministic=deterministic)
     accuracy, decided = figures.pop(""), deciding(run.plan)
     sure = all(found.output == "probabilities" for found in predictions)
     return RecipeEvidence(
@@ -189,7 +174,7 @@ def _evidence(
         entry,
         trials=trials,
         repeated=repeated,
-        counted=tuple(trial for trial, _ in counted),
+        counted=tuple(trial for one in counted for trial, _ in one),
         correct=correct,
         predicted=_stacked([found.predicted for found in predictions], np.int32),
         confidence=_stacked([found.probabilities.max(axis=1) for found in predictions], np.float32) if sure else None,
@@ -199,30 +184,35 @@ def _evidence(
         scores=tuple(map(_scores, predictions)) if sure else (),
         confusion=total,
         interval=accuracy.interval,
-        interval_of=_interval_of(correct, deterministic=bool(entry.get("deterministic"))),
+        interval_of=_interval_of(correct, layout, deterministic=deterministic),
         contradictions=(*contradictions, *wrong),
         decided=figures.get(decided.label, accuracy),
         figures=figures,
         groups=together,
+        layout=layout,
     )
 
 
 def _figures(
     run: StoredRun,
-    counted: list[StoredTrial],
+    counted: Sequence[Answered],
     correct: Correct,
+    *,
     groups: NDArray[np.int64] | None,
-    entry: RecipeRecord,
+    layout: Layout | None,
+    deterministic: bool,
 ) -> tuple[dict[str, Scored], list[str]]:
     """Every metric of the plan by its label, the accuracy as "", and what contradicts the stored contributions."""
-    deterministic = bool(entry.get("deterministic"))
-    stored = [(trial, trial.contributions()) for trial in counted]
-    found, wrong = {"": scored(ACCURACY, correct, groups, deterministic=deterministic)}, []
+    stored = [[(trial, trial.contributions()) for trial, _ in one] for one in counted]
+    found = {"": scored(ACCURACY, correct, groups, layout=layout, deterministic=deterministic)}
+    wrong = []
     for metric in run.plan.get("metrics", ()):
         if is_accuracy(metric):
             found[metric["label"]] = replace(found[""], figure=figure_of(metric))
         else:
-            found[metric["label"]], more = scored_metric(metric, stored, groups, deterministic=deterministic)
+            found[metric["label"]], more = scored_metric(
+                metric, stored, groups, layout=layout, deterministic=deterministic
+            )
             wrong += more
     return found, wrong
 
@@ -232,11 +222,13 @@ def _stacked(rows: list[NDArray[Any]], dtype: type) -> NDArray[Any]:
     return np.array([row.astype(dtype) for row in rows]) if rows else np.zeros((0, 0), dtype)
 
 
-def _interval_of(correct: Correct, *, deterministic: bool) -> IntervalOf:
+def _interval_of(correct: Correct, layout: Layout | None, *, deterministic: bool) -> IntervalOf:
     """What the intervals of a recipe's figures speak of."""
-    if len(correct) > 1:
-        return "seeds"
-    return ("images" if deterministic else "one trained model") if len(correct) else "nothing"
+    if not len(correct):
+        return "nothing"
+    if layout is not None:
+        return "data"
+    return "seeds" if len(correct) > 1 else "images" if deterministic else "one trained model"
 
 
 def _boxes(predictions: Predictions) -> NDArray[np.float64] | None:
@@ -257,15 +249,3 @@ def _scores(found: Predictions) -> ProbabilityScores:
         confidence=float(confidence.mean()),
         accuracy=float(right.mean()),
     )
-
-
-def _contradictions(trial: StoredTrial, names: dict[str, str], matrix: NDArray[np.int64]) -> list[str]:
-    """Stored figures that the stored predictions do not give."""
-    accuracy = float(np.diag(matrix).sum() / matrix.sum())
-    expected = {"accuracy": accuracy, "f1_weighted": accuracy + weighted_f1_gap(matrix)}
-    return [
-        f"{trial.label}, seed {trial.seed}: {label} is stored as {value:.6f}, "
-        f"but its predictions give {expected[names[label]]:.6f}"
-        for label, value in trial.metrics.items()
-        if names.get(label) in expected and value is not None and abs(value - expected[names[label]]) > 1e-6
-    ]

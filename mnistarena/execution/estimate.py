@@ -95,7 +95,7 @@ def estimate_plan(
     cores = Cores()
     with tempfile.TemporaryDirectory(prefix="arena-plan-") as name:
         made = Submissions(plan, Path(name), conditions=conditions, plugins=plan.registry.files)
-        made.write_datasets()
+        made.write_datasets(trials[0] for trials in by_recipe.values())
         alike: dict[str, list[Trial]] = {}  # two labels may stand for one identity
         for trials in by_recipe.values():
             alike.setdefault(trials[0].id, []).extend(trials)

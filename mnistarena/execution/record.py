@@ -38,6 +38,8 @@ def trained_record(
         "started": began,
         "finished": now(),
     }
+    if trial.split is not None:
+        record["split"] = trial.split
     record = cast(TrialRecord, {**record, **_answer(result)})
     record["notes"] = _merged(trial.recipe.notes, result.get("notes", ()))
     if measured is not None:

@@ -90,7 +90,8 @@ class Resume:
 
     def trial_folder(self, trial: Trial) -> TrialFolder:
         """The trial's folder."""
-        return self.folder.trial(trial.recipe.label, trial.recipe.data.label, seed=trial.seed, identity=trial.id)
+        label, dataset = trial.recipe.label, trial.recipe.data.label
+        return self.folder.trial(label, dataset, seed=trial.seed, split=trial.split, identity=trial.id)
 
     def waiting(self, trials: Iterable[Trial]) -> list[Trial]:
         """The trials that must run, each identity once."""
@@ -165,6 +166,11 @@ def _with_left_out(described: PlanRecord, before: PlanRecord | None, labels: tup
     def place(entry: RecipeRecord | PlannedTrial) -> int:
         return labels.index(entry["label"])
 
+    for entry in described["datasets"]:
+        if entry["label"] in same_data and "draws" in entry:
+            known = [(one.get("seed"), one.get("split")) for one in entry["draws"]]
+            earlier = next(one for one in before["datasets"] if one["label"] == entry["label"]).get("draws", [])
+            entry["draws"] += [one for one in earlier if (one.get("seed"), one.get("split")) not in known]
     return {
         **described,
         "entries": sorted([*described["entries"], *filter(kept, before["entries"])], key=place),

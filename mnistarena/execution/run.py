@@ -22,7 +22,7 @@ from mnistarena.execution.resume import Resume, ScoringRequest, carry_over
 from mnistarena.execution.submissions import Submissions
 from mnistarena.plan.contents import Plan
 from mnistarena.plan.lookup import registry_for
-from mnistarena.plan.recipe import Trial
+from mnistarena.plan.recipe import Trial, test_rows
 from mnistarena.plan.resolve import resolve
 from mnistarena.plugin.executor import (
     Executor,
@@ -139,7 +139,7 @@ class _Execution:
                     plugins=self.plugins,
                     checkpoint_every=self.options.checkpoint_every,
                 )
-                submissions.write_datasets()
+                submissions.write_datasets(waiting)
                 with self.interrupts:
                     self.run_trials(waiting, submissions)
 
@@ -183,7 +183,7 @@ class _Execution:
         self.folder.write_start(source.recorded(), plan, environment.environment(self.plan.distributions()))
         self.plugins = tuple(map(self.folder.keep_plugin, self.plan.registry.files))
         for data in self.plan.datasets:
-            dataset, rows = data.dataset, data.split.test
+            dataset, rows = data.whole, test_rows(self.plan.draws(data) or [data.first])
             arrays: dict[str, NDArray[Any]] = {
                 "images": dataset.test_images[rows],
                 "labels": dataset.test_labels[rows],

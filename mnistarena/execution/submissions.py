@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
 from mnistarena.data.arrays import write_arrays
 from mnistarena.environment import Conditions
 from mnistarena.plan.contents import Plan
-from mnistarena.plan.recipe import LoadedDataset, Trial
+from mnistarena.plan.recipe import Trial
 from mnistarena.plugin.executor import Job, Mode, PluginFile, Submission
 from mnistarena.plugin.messages import ViewDefinition
 from mnistarena.text import unique_slug
@@ -29,13 +29,17 @@ class Submissions:
     plugins: tuple[PluginFile, ...]
     checkpoint_every: float = 30.0
 
-    def write_datasets(self) -> None:
-        """Write the arrays that workers read."""
-        for data in self.plan.datasets:
-            write_arrays(data.dataset, data.split, self._arrays(data))
+    def write_datasets(self, trials: Iterable[Trial]) -> None:
+        """Write the arrays that the workers of these trials read."""
+        for trial in trials:
+            if not (folder := self._arrays(trial)).exists():
+                write_arrays(trial.draw.dataset, trial.draw.split, folder)
 
-    def _arrays(self, data: LoadedDataset) -> Path:
-        return self.scratch / "data" / unique_slug(data.label)
+    def _arrays(self, trial: Trial) -> Path:
+        folder = self.scratch / "data" / unique_slug(trial.recipe.data.label)
+        if not trial.recipe.data.table.several:
+            return folder
+        return folder / str(trial.seed if trial.split is None else trial.split)
 
     def of(self, trial: Trial, folder: Path, mode: Mode = "train", views: Sequence[ViewDefinition] = ()) -> Submission:
         """A trial's submission; `folder` is the trial's, and `views` are those that it predicts."""
@@ -44,11 +48,11 @@ class Submissions:
             folder,
             trial.identity,
             conditions=self.conditions,
-            data=self._arrays(recipe.data),
+            data=self._arrays(trial),
             temporary=self.scratch / "tmp" / trial.id,
             mode=mode,
             params=recipe.params.model_dump_json(),
-            task=recipe.data.task,
+            task=trial.draw.task,
             metrics=tuple(metric.request() for metric in self.plan.metrics),
             views=tuple(views),
             keep_model=self.plan.benchmark.keep_models,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from mnistarena.errors import ArenaError
 from mnistarena.store.results import StoredRun, StoredTrial
-from mnistarena.text import did_you_mean
+from mnistarena.text import did_you_mean, drawn
 
 
 def find_trial(run: StoredRun, label: str, *, dataset: str | None = None, seed: int | None = None) -> StoredTrial:
-    """The finished trial of a recipe; without a seed its first one that is done.
+    """The finished trial of a recipe; without a seed its first one that is done. Of several splits it is the first.
 
     Raises `ArenaError` where the run has no such label, dataset or seed, where several datasets
     leave a choice, and where the trial is not done.
@@ -27,10 +27,11 @@ def find_trial(run: StoredRun, label: str, *, dataset: str | None = None, seed: 
     if seed is not None:
         chosen = [trial for trial in trials if trial.seed == seed]
         if not chosen:
-            raise ArenaError(f'"{label}" has no seed {seed}; it has {", ".join(str(t.seed) for t in trials)}')
+            known = ", ".join(dict.fromkeys(str(trial.seed) for trial in trials))
+            raise ArenaError(f'"{label}" has no seed {seed}; it has {known}')
         trials = chosen
     done = [trial for trial in trials if trial.done]
     if not done:
-        states = ", ".join(f"seed {trial.seed} is {trial.status}" for trial in trials)
+        states = ", ".join(f"{drawn(trial.seed, trial.split)} is {trial.status}" for trial in trials)
         raise ArenaError(f'"{label}" on {trials[0].dataset} is not trained: {states}; finish it with: arena run SPEC')
     return done[0]

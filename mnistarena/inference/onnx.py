@@ -77,6 +77,7 @@ def export(restored: Restored) -> bytes:
         "label": trial.label,
         "dataset": trial.dataset,
         "seed": str(trial.seed),
+        **({} if trial.split is None else {"split": str(trial.split)}),
         "trial": trial.id,
     }
     try:

@@ -8,16 +8,14 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from mnistarena.data.dataset import check_dataset, fingerprint, task_of
-from mnistarena.data.splits import split_dataset
+from mnistarena.data.dataset import check_dataset, fingerprint
+from mnistarena.data.draws import Draw, draw, pooled, rule_of
 from mnistarena.errors import ArenaError
 from mnistarena.paths import data_dir
-from mnistarena.plan.recipe import LoadedDataset
 from mnistarena.plugin.components import DataContext
 from mnistarena.plugin.messages import Identity, SplitIdentity
 from mnistarena.plugin.registry import Registry, installed
 from mnistarena.plugin.single_file import plugin_file
-from mnistarena.spec.schema import DatasetTable
 from mnistarena.store.records import DatasetRecord, RecipeRecord
 from mnistarena.store.results import StoredRun, StoredTrial
 
@@ -59,7 +57,7 @@ def identity_of(trial: StoredTrial) -> Identity:
     return record.get("identity", Identity()) if record else Identity()
 
 
-def load_dataset(run: StoredRun, label: str, *, split: SplitIdentity, registry: Registry) -> LoadedDataset:
+def load_dataset(run: StoredRun, label: str, *, split: SplitIdentity, registry: Registry) -> Draw:
     """The dataset of a run, loaded and split as an identity's `dataset` says.
 
     Raises `ArenaError` where it cannot be had or is not what it was.
@@ -75,21 +73,5 @@ def load_dataset(run: StoredRun, label: str, *, split: SplitIdentity, registry: 
     found = fingerprint(dataset)
     if found != split["fingerprint"]:
         raise ArenaError(f'the dataset "{label}" is not what it was: another fingerprint')
-    table = DatasetTable(
-        name=entry["name"],
-        validation=split["validation"],
-        split_seed=split["split_seed"],
-        train_limit=split["train_limit"],
-        test_limit=split["test_limit"],
-    )
-    parts = split_dataset(dataset, table.rule)
-    return LoadedDataset(
-        label,
-        component,
-        params=params,
-        table=table,
-        dataset=dataset,
-        split=parts,
-        fingerprint=found,
-        task=task_of(dataset, parts),
-    )
+    rule = rule_of(split)
+    return draw(dataset if rule.split is None else pooled(dataset), rule, found)

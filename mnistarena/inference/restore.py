@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -22,6 +23,7 @@ from mnistarena.inference.provenance import (
 from mnistarena.plugin.components import Task
 from mnistarena.plugin.messages import Identity
 from mnistarena.plugin.registry import Registry
+from mnistarena.store.records import DrawRecord
 from mnistarena.store.results import StoredRun, StoredTrial
 from mnistarena.trial.trained import Trained, fit_arrays, load_weights, stored_classifier, untrained
 
@@ -94,15 +96,19 @@ def _task(run: StoredRun, trial: StoredTrial, identity: Identity) -> Task:
     """The task before any transform, from the plan alone: the dataset need not be on this machine."""
     entry = planned_dataset(run, trial.dataset)
     again = f"run the spec again with --out {run.path}: finished trials are kept, the plan is written anew"
-    shape, mean, std = entry.get("image_shape"), entry.get("mean"), entry.get("std")
+    draws = entry.get("draws")
+    used: Mapping[str, Any] = entry if draws is None else _draw_of(trial, draws)
+    shape, mean, std = entry.get("image_shape"), used.get("mean"), used.get("std")
     if shape is None or mean is None or std is None:
         raise StoreError(f"the plan of {run.path} does not say the mean and std of its training images; {again}")
     planned = {
         "fingerprint": entry["fingerprint"],
-        "validation": entry["n_validation"],
-        "split_seed": entry.get("split_seed"),
+        "validation": used.get("n_validation"),
+        "split_seed": trial.seed if entry.get("split_seed") == "seed" else entry.get("split_seed"),
         "train_limit": entry.get("train_limit"),
         "test_limit": entry.get("test_limit"),
+        "split": trial.split,
+        "folds": entry.get("folds"),
     }
     if planned != {key: identity["dataset"].get(key) for key in planned}:
         raise StoreError(f"{trial.name} ran on another split than the plan of {run.path} describes; {again}")
@@ -112,8 +118,14 @@ def _task(run: StoredRun, trial: StoredTrial, identity: Identity) -> Task:
         (channels, height, width),
         len(names),
         class_names=names,
-        n_train=entry["n_train"],
+        n_train=used["n_train"],
         mean=tuple(mean),
         std=tuple(std),
-        class_counts=tuple(entry.get("class_counts", ())),
+        class_counts=tuple(used.get("class_counts", ())),
     )
+
+
+def _draw_of(trial: StoredTrial, draws: Sequence[DrawRecord]) -> Mapping[str, Any]:
+    """What the plan says of a trial's split; nothing where it is not there."""
+    found = [one for one in draws if one.get("split") == trial.split and one.get("seed") in (None, trial.seed)]
+    return found[0] if found else {}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mnistarena.plan.identity import ENGINE, identify
+from mnistarena.data.draws import Draw
+from mnistarena.plan.identity import ENGINE
 from mnistarena.plan.recipe import LoadedDataset, PlannedDataset, Recipe, Transforms, Trial, transform_identities
 from mnistarena.plugin.components import Params
 from mnistarena.plugin.discovery import CORE, core_digest
@@ -15,7 +17,7 @@ from mnistarena.plugin.messages import MetricDefinition, MetricRequest, ViewDefi
 from mnistarena.plugin.registry import Component, Registry
 from mnistarena.spec import schema, units
 from mnistarena.spec.load import Spec
-from mnistarena.store.records import MetricRecord, PlanRecord
+from mnistarena.store.records import MetricRecord, PlannedTrial, PlanRecord
 from mnistarena.version import __version__
 
 
@@ -126,12 +128,12 @@ class Plan:
 
     @cached_property
     def _trials(self) -> list[Trial]:
-        found = []
-        for recipe in self.recipes:
-            for seed in recipe.seeds:
-                identity = recipe.identity(seed)
-                found.append(Trial(recipe, seed, id=identify(identity), identity=identity))
-        return found
+        return [trial for recipe in self.recipes for trial in recipe.trials()]
+
+    def draws(self, data: LoadedDataset, trials: Iterable[Trial] | None = None) -> list[Draw]:
+        """The ways in which these trials split a dataset, each once: by default all trials of the plan."""
+        used = [t.draw for t in (self._trials if trials is None else trials) if t.recipe.data is data]
+        return list({id(one): one for one in used}.values())
 
     def describe(self) -> PlanRecord:
         """plan.json, without the conditions."""
@@ -146,12 +148,9 @@ class Plan:
             "timing": self.benchmark.timing,
             "metrics": [metric.describe() for metric in self.metrics],
             "views": [view.definition() for view in self.views],
-            "datasets": [dataset.describe() for dataset in self.datasets],
+            "datasets": [d.describe([t for t in self._trials if t.recipe.data is d]) for d in self.datasets],
             "entries": [recipe.describe() for recipe in self.recipes],
-            "trials": [
-                {"id": t.id, "label": t.recipe.label, "dataset": t.recipe.data.label, "seed": t.seed}
-                for t in self.trials()
-            ],
+            "trials": [_planned(trial) for trial in self._trials],
             "plugins": [{"name": file.name, "digest": file.digest} for file in self.registry.files],
         }
 
@@ -170,3 +169,16 @@ class Plan:
     def distributions(self) -> dict[str, str]:
         """Name → version of every distribution in use."""
         return {c.plugin.distribution: c.plugin.version for c in self.components()} | {CORE: __version__}
+
+
+def _planned(trial: Trial) -> PlannedTrial:
+    """A trial in plan.json."""
+    found: PlannedTrial = {
+        "id": trial.id,
+        "label": trial.recipe.label,
+        "dataset": trial.recipe.data.label,
+        "seed": trial.seed,
+    }
+    if trial.split is not None:
+        found["split"] = trial.split
+    return found

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
-from mnistarena.data.splits import Split
-from mnistarena.plan.identity import ENGINE
+import numpy as np
+
+from mnistarena.data.draws import Draw, draw, own_share, pooled
+from mnistarena.data.splits import Indices, SplitRule
+from mnistarena.engine.seeds import derive
+from mnistarena.plan.identity import ENGINE, identify
 from mnistarena.plugin.components import Dataset, Params, Task
 from mnistarena.plugin.executor import Resources
-from mnistarena.plugin.messages import ComponentIdentity, Identity, SplitIdentity
+from mnistarena.plugin.messages import ComponentIdentity, Identity
 from mnistarena.plugin.registry import Component, named_in
 from mnistarena.spec import schema, units
 from mnistarena.spec.lines import Path as KeyPath
 from mnistarena.store.records import DatasetRecord, RecipeRecord, TrainingRecord, TransformRecord
+from mnistarena.text import drawn
 
 Transforms = tuple[tuple[Component, Params], ...]
 """A chain of transforms, each with its parameters."""
@@ -40,46 +45,79 @@ class PlannedDataset:
 
 @dataclass(frozen=True)
 class LoadedDataset(PlannedDataset):
-    """A dataset that was loaded, fingerprinted and split; `task` is what a model faces before any transform."""
+    """A dataset that was loaded and fingerprinted. Each trial uses one way of splitting it, a `Draw`."""
 
     dataset: Dataset
-    split: Split
     fingerprint: str
-    task: Task
+    _draws: dict[SplitRule, Draw] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def whole(self) -> Dataset:
+        """What is split: the dataset, or all of its images together."""
+        return pooled(self.dataset) if self.table.pooled else self.dataset
+
+    def draw(self, seed: int, split: int | None) -> Draw:
+        """The split that a trial uses. Raises `DataError` where there are too few images for it."""
+        rule = self.table.rule(seed, split)
+        if self.table.splits is not None and rule.test_share is None:
+            rule = replace(rule, test_share=own_share(self.dataset))
+        if rule not in self._draws:
+            self._draws[rule] = draw(self.whole, rule, self.fingerprint)
+        return self._draws[rule]
 
     @property
-    def identity(self) -> SplitIdentity:
-        """The arrays and their split, in the identity of each trial."""
-        return {
-            "fingerprint": self.fingerprint,
-            "validation": len(self.split.validation),
-            "split_seed": self.table.split_seed,
-            "train_limit": self.table.train_limit,
-            "test_limit": self.table.test_limit,
-        }
+    def first(self) -> Draw:
+        """The split that stands for all of them where models are checked: the only one, or that of seed or split 0."""
+        return self.draw(0, self.table.numbers[0])
 
-    def describe(self) -> DatasetRecord:
-        """The dataset in plan.json."""
-        return {
+    @property
+    def task(self) -> Task:
+        """What a model faces before any transform."""
+        return self.first.task
+
+    def describe(self, trials: Sequence[Trial]) -> DatasetRecord:
+        """The dataset in plan.json; `trials` are all that use it."""
+        draws = {(t.drawn_by, t.split): t.draw for t in trials} if self.table.several else {}
+        first = next(iter(draws.values()), self.first)
+        described = {
             "label": self.label,
             "name": self.component.name,
             "params": self.params.model_dump(mode="json"),
             "fingerprint": self.fingerprint,
-            "n_train": len(self.split.train),
-            "n_validation": len(self.split.validation),
-            "n_test": len(self.split.test),
+            **_sizes(first),
             "split_seed": self.table.split_seed,
             "train_limit": self.table.train_limit,
             "test_limit": self.table.test_limit,
             "class_names": list(self.dataset.class_names),
-            "class_counts": list(self.task.class_counts),
             "image_shape": list(self.dataset.image_shape),
-            "mean": list(self.task.mean),
-            "std": list(self.task.std),
-            "known_label_errors": list(self.dataset.known_label_errors),
+            "known_label_errors": list(self.whole.known_label_errors),
             "licence": self.dataset.licence,
             "source": self.dataset.source,
         }
+        if self.table.pooled:
+            described["n_images"] = len(self.whole.train_labels)
+        if draws:
+            described["n_test"] = len(test_rows(draws.values()))
+            described |= {"folds": self.table.folds, "splits": self.table.splits}
+            described["draws"] = [{"seed": seed, "split": split, **_sizes(d)} for (seed, split), d in draws.items()]
+        return cast(DatasetRecord, described)
+
+
+def test_rows(draws: Iterable[Draw]) -> Indices:
+    """The rows of all images that are tested in any of these splits of one dataset."""
+    found: Indices = np.unique(np.concatenate([one.split.test for one in draws]))
+    return found
+
+
+def _sizes(found: Draw) -> dict[str, Any]:
+    return {
+        "n_train": len(found.split.train),
+        "n_validation": len(found.split.validation),
+        "n_test": len(found.split.test),
+        "class_counts": list(found.task.class_counts),
+        "mean": list(found.task.mean),
+        "std": list(found.task.std),
+    }
 
 
 @dataclass(frozen=True)
@@ -111,9 +149,20 @@ class Recipe:
         model = "" if self.label.partition("[")[0] == self.model.name else f" (model {self.model.name})"
         return f"{self.label}{model} on {self.data.label}"
 
-    def identity(self, seed: int) -> Identity:
-        """What was asked for, fully resolved: equal identities under equal conditions give equal bits."""
-        return {**self._identity, "seed": seed}
+    def trials(self) -> Iterator[Trial]:
+        """One a seed, or one a seed and split."""
+        for seed in self.seeds:
+            for split in self.data.table.numbers:
+                yield Trial(self, seed, split=split)
+
+    def identity(self, seed: int, split: int | None) -> Identity:
+        """What was asked for, fully resolved: equal identities under equal conditions give equal bits.
+
+        In each split of several a seed gives other random numbers, so that the luck of seeds in one says nothing of
+        that in another.
+        """
+        own = seed if split is None else derive(seed, "split", split) % 2**31
+        return {**self._identity, "dataset": self.data.draw(seed, split).identity, "seed": own}
 
     @cached_property
     def _identity(self) -> Identity:
@@ -124,7 +173,6 @@ class Recipe:
         return {
             "engine": ENGINE,
             "model": {"name": self.model.name, "params": self.params.identity()},
-            "dataset": self.data.identity,
             "transforms": transform_identities(self.transforms),
             "training": {key: value for key, value in self._used().items() if key != "time_limit"},
             "sources": {plugin.key: plugin.digest for plugin in used},
@@ -153,7 +201,7 @@ class Recipe:
             "training": cast(TrainingRecord, self._used()),
             "notes": list(self.notes),
             "distribution": self.model.origin,
-            "deterministic": self.model.definition.deterministic,
+            "deterministic": self.model.definition.deterministic and self.data.table.split_seed != "seed",
             "output": self.model.definition.output,
             "seeds": list(self.seeds),
         }
@@ -161,15 +209,34 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Trial:
-    """One recipe with one seed. `id` is the short name of its identity."""
+    """One recipe with one seed, on one of the splits where its dataset has several numbers of them."""
 
     recipe: Recipe
     seed: int
     _: KW_ONLY
-    id: str
-    identity: Identity = field(repr=False)
+    split: int | None = None
+
+    @cached_property
+    def identity(self) -> Identity:
+        """What was asked for, fully resolved."""
+        return self.recipe.identity(self.seed, self.split)
+
+    @cached_property
+    def id(self) -> str:
+        """The short name of its identity."""
+        return identify(self.identity)
+
+    @property
+    def draw(self) -> Draw:
+        """The split of its dataset."""
+        return self.recipe.data.draw(self.seed, self.split)
+
+    @property
+    def drawn_by(self) -> int | None:
+        """The seed that draws its training images; None where they do not depend on it."""
+        return self.seed if self.recipe.data.table.split_seed == "seed" else None
 
     @property
     def name(self) -> str:
-        """The trial's name to show: label, dataset, seed."""
-        return f"{self.recipe.label} on {self.recipe.data.label}, seed {self.seed}"
+        """The trial's name to show: label, dataset, seed, split."""
+        return f"{self.recipe.label} on {self.recipe.data.label}, {drawn(self.seed, self.split)}"

@@ -6,8 +6,7 @@ import fnmatch
 from collections.abc import Sequence
 from typing import cast
 
-from mnistarena.data.dataset import check_dataset, fingerprint, task_of
-from mnistarena.data.splits import Split, split_dataset
+from mnistarena.data.dataset import check_dataset, fingerprint
 from mnistarena.errors import MissingDataError
 from mnistarena.paths import data_dir
 from mnistarena.plan.contents import Metric, Outline, Plan
@@ -147,29 +146,26 @@ class _Resolver:
     def load(self, planned: PlannedDataset, path: KeyPath) -> PlannedDataset:
         """The dataset with its data; as it was where that cannot be had, with the problem recorded."""
 
-        def load() -> tuple[Dataset, str, Split] | None:
+        def load() -> LoadedDataset | None:
             try:
                 dataset, found = self.load_once(planned)
             except MissingDataError:
                 if self.fetch:
                     raise
                 return None
-            return dataset, found, split_dataset(dataset, planned.table.rule)
+            loaded = LoadedDataset(
+                planned.label,
+                planned.component,
+                params=planned.params,
+                table=planned.table,
+                dataset=dataset,
+                fingerprint=found,
+            )
+            for number in planned.table.numbers:
+                loaded.draw(0, number)
+            return loaded
 
-        loaded = self.lookup.call(planned.component, "load", load, path)
-        if loaded is None:
-            return planned
-        dataset, found, parts = loaded
-        return LoadedDataset(
-            planned.label,
-            planned.component,
-            params=planned.params,
-            table=planned.table,
-            dataset=dataset,
-            split=parts,
-            fingerprint=found,
-            task=task_of(dataset, parts),
-        )
+        return self.lookup.call(planned.component, "load", load, path) or planned
 
     def load_once(self, planned: PlannedDataset) -> tuple[Dataset, str]:
         """A dataset's arrays and their fingerprint, the same for all tables that name it with the same parameters."""
@@ -236,14 +232,14 @@ class _Resolver:
             return None
         context = PrepareContext(self.spec.source.base_dir, download=self.fetch, registry=self.registry)
         if isinstance(data, LoadedDataset):
-            context.dataset, context.task = data.identity, data.task
+            context.dataset, context.task = data.first.identity, data.task
             context.transforms = transform_identities(transforms)
         if self.fetch and chosen and not self.problems.found:
             params = self.prepared(model, params, context, path)
             if params is None:
                 return None
-        seeds = self.seeds(model, transforms, table, path)
-        self.trials += len(seeds) if chosen else 0
+        seeds = self.seeds(model, transforms, variant, data)
+        self.trials += len(seeds) * len(data.table.numbers) if chosen else 0
         if not isinstance(data, LoadedDataset):
             return None
         return Recipe(
@@ -281,14 +277,16 @@ class _Resolver:
         return self.lookup.call(model, "prepare", lambda: cast(Params, prepare(params, context)), path, table="params")
 
     def seeds(
-        self, model: Component, transforms: Transforms, table: schema.ModelTable, path: KeyPath
+        self, model: Component, transforms: Transforms, variant: Variant, data: PlannedDataset
     ) -> tuple[int, ...]:
         """The recipe's seeds; one is enough where nothing depends on it."""
+        table, path = variant.table, variant.path
         seeds = tuple(table.seeds or (self.spec.benchmark.seeds if self.spec.benchmark else (0,)))
         if len(set(seeds)) != len(seeds):
             where: KeyPath = (*path, "seeds") if table.seeds else ("benchmark", "seeds")
             self.problems.add(where, f"a seed is given twice: {list(seeds)}")
         random = any(component.definition.random for component, _ in transforms)
+        random |= data.table.split_seed == "seed"
         return seeds[:1] if model.definition.deterministic and not random else seeds
 
     def transforms(self, variant: Variant, data: PlannedDataset) -> tuple[Transforms | None, Task | None]:

@@ -33,14 +33,21 @@ class ComponentIdentity(TypedDict):
     params: dict[str, Any]
 
 
-class SplitIdentity(TypedDict):
-    """A dataset's arrays, by fingerprint, and how they were split."""
+class SplitIdentity(TypedDict, total=False):
+    """A dataset's arrays, by fingerprint, and how they were split; `mnistarena.data.splits.SplitRule` has the keys.
 
-    fingerprint: str
-    validation: int
-    split_seed: int
-    train_limit: int | None
-    test_limit: int | None
+    The last four are there only where they say something.
+    """
+
+    fingerprint: Required[str]
+    validation: Required[int]
+    split_seed: Required[int]
+    train_limit: Required[int | None]
+    test_limit: Required[int | None]
+    test_seed: int
+    split: int
+    folds: int
+    test_share: float
 
 
 class Identity(TypedDict, total=False):

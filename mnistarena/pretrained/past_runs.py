@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from mnistarena.errors import ArenaError
+from mnistarena.plugin.messages import SplitIdentity
 from mnistarena.store.results import StoredTrial, read_run
 from mnistarena.store.run_folder import RunFolder
 from mnistarena.store.trial_folder import MODEL
@@ -16,20 +17,21 @@ class Untrained(Exception):
     """Weights that do not exist (yet); the message says what would make them."""
 
 
-def trained_model(name: str) -> Path:
+def trained_model(name: str, dataset: SplitIdentity | None = None) -> Path:
     """The file of the weights that `RUN/LABEL` names, or `RUN/LABEL/sN` for seed N: of the first seed that finished.
 
     Raises as `trained_trials` does, and `StoreError` where the file was altered.
     """
-    found = trained_trials(name)[0]
+    found = trained_trials(name, dataset)[0]
     return found.folder.model_file(found.files).resolve()
 
 
-def trained_trials(name: str) -> list[StoredTrial]:
+def trained_trials(name: str, dataset: SplitIdentity | None = None) -> list[StoredTrial]:
     """The finished trials that `RUN/LABEL` names, or `RUN/LABEL/sN` for seed N, whose weights are stored.
 
     RUN is a run folder, from where the command is started. Raises `Untrained` where the run, or its trained
-    model, is not there, and `ArenaError` where the label is none of its models.
+    model, is not there, and `ArenaError` where the label is none of its models, or where it was trained on images
+    that are tested on in a split of `dataset`.
     """
     path = Path(name)
     folder = next((parent for parent in path.parents if RunFolder(parent).exists()), None)
@@ -50,7 +52,19 @@ def trained_trials(name: str) -> list[StoredTrial]:
     found = [trial for trial in done if MODEL in trial.files and trial.folder.has_model()]
     if not found:
         raise Untrained(f"{label} of {folder}: {_why_not(done)}")
+    if dataset is not None and any(_saw(trial, dataset) for trial in found):
+        raise ArenaError(
+            f"{name} was trained on images that some split tests on: both have the same images, and with "
+            '"folds" or "splits" any of them may be tested; take weights that were trained on other images'
+        )
     return found
+
+
+def _saw(trial: StoredTrial, dataset: SplitIdentity) -> bool:
+    """Whether a trial was trained on the images of a dataset of which each may be a test image."""
+    record = trial.record()
+    theirs = record["identity"]["dataset"] if record else dataset
+    return theirs["fingerprint"] == dataset["fingerprint"] and ("split" in dataset or "split" in theirs)
 
 
 def _why_not(done: list[StoredTrial]) -> str:

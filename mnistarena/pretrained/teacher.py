@@ -79,7 +79,7 @@ def prepare_teacher(params: AnyTeacher, context: PrepareContext) -> AnyTeacher:
 
 def _chosen(name: str, context: PrepareContext) -> StoredTrial:
     """The first trial of that name; of a run on several datasets, the first on this model's dataset and split."""
-    trials = trained_trials(name)
+    trials = trained_trials(name, context.dataset)
     datasets = list(dict.fromkeys(trial.dataset for trial in trials))
     if len(datasets) > 1 and context.dataset is not None:
         trials = [trial for trial in trials if _dataset(trial) == context.dataset]

@@ -67,7 +67,7 @@ def resolve(
             if preference in (IMAGENET, *published):
                 name, file = preference, published.get(preference, _not_published)(context.download)
             elif preference.startswith(RUN):
-                file = trained_model(preference.removeprefix(RUN))
+                file = trained_model(preference.removeprefix(RUN), context.dataset)
                 name = f"{RUN}{file}"
             else:
                 file = _local(context.base_dir / preference)

@@ -22,6 +22,7 @@ from mnistarena.report import format as text, wording
 from mnistarena.report.charts.figure import Figure
 from mnistarena.report.charts.style import DARK, Style, styles
 from mnistarena.report.downloads import downloads
+from mnistarena.report.sections.claim import split_of
 from mnistarena.report.sections.gallery import MARKDOWN_TILES, picture
 from mnistarena.report.sections.ranking import Row
 from mnistarena.report.view import ReportData
@@ -45,6 +46,7 @@ _FILTERS = (
     text.series,
     plural,
     text.plain,
+    split_of,
 )
 _SHAPES = {
     "circle": "M1 6a5 5 0 1 0 10 0a5 5 0 1 0-10 0Z",

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 
+import numpy as np
+
 from mnistarena.evidence.figure import ACCURACY, Figure, deciding, margin_of
 from mnistarena.evidence.pairs import Pair, compare, places
 from mnistarena.evidence.recipe import RecipeEvidence, gather
@@ -17,6 +19,7 @@ from mnistarena.report.headline import headline
 from mnistarena.report.sections import (
     across,
     calibration,
+    claim,
     confusion,
     cost,
     failures,
@@ -172,7 +175,7 @@ def _comparison(
     ranks = places(recipes, judged.pairs)
     found = Comparison(
         dataset,
-        max((recipe.index.size for recipe in recipes), default=0) or dataset["n_test"],
+        max((np.unique(recipe.index).size for recipe in recipes), default=0) or dataset["n_test"],
         headline=headline(ranked, judged.pairs, figure, margin=margin, baseline=baseline),
         findings=verdict.findings(ranked, judged.pairs, reference, figure=figure, margin=margin),
         rows=tuple(ranking.row(recipe, judged.pairs, reference, metrics, ranks) for recipe in ranked),
@@ -208,10 +211,11 @@ def _answers(
     ready = [recipe for recipe in judged.ranked if len(recipe.correct)]
     return {
         "certainty": " ".join(
-            filter(
-                None,
-                (verdict.certainty(judged.pairs, judged.reference, judged.family), groups.answer(recipes)),
-            )
+            [
+                verdict.certainty(judged.pairs, judged.reference, judged.family),
+                *([claim.claim(found.dataset)] if any(pair.difference for pair in judged.pairs) else []),
+                *filter(None, [groups.answer(recipes)]),
+            ]
         ),
         "ranking": ranking.answer(judged.ranked),
         "pairs": pairs.answer(judged.pairs, judged.family),

@@ -68,15 +68,70 @@ class DatasetTable(Table):
     label: str | None = Field(None, min_length=1, max_length=80, description="unique; defaults to the name")
     params: TomlTable = Field({}, description="the dataset's own parameters")
     validation: int = Field(0, ge=0, description="images set aside from the training split, stratified")
-    split_seed: int = Field(0, ge=0, lt=2**31, description="which images those are; shared by all models")
+    split_seed: Seed | Literal["seed"] = Field(
+        0,
+        description='draws all of this, the same for all models; "seed": training images anew with each trial\'s seed',
+    )
     train_limit: int | None = Field(None, ge=1, description="train on that many images, stratified")
     test_limit: int | None = Field(None, ge=1, description="test on that many images, stratified")
+    folds: int | None = Field(
+        None, ge=2, le=100, description="cross-validation: all images in so many parts, a trial tests on each"
+    )
+    splits: int | None = Field(
+        None, ge=2, le=100, description="so many times, test images are drawn anew from all images, a trial each"
+    )
+    test_share: float | None = Field(
+        None, gt=0, lt=1, description='with "splits": share of test images; by default the dataset\'s own'
+    )
     transforms: list[str | ComponentEntry] = Field([], description="default chain for this dataset's images")
 
+    @model_validator(mode="after")
+    def _fits_together(self) -> DatasetTable:
+        if self.folds is not None and self.splits is not None:
+            raise ValueError('give "folds" or "splits", not both')
+        if self.test_share is not None and self.splits is None:
+            raise ValueError('"test_share" is for "splits"; give "splits", or leave "test_share" out')
+        scheme = "folds" if self.folds is not None else "splits"
+        if self.pooled and self.test_limit is not None:
+            other = 'give "test_share"' if self.splits else f'leave "{scheme}" out'
+            raise ValueError(f'"{scheme}" draws the test images from all images, so "test_limit" says nothing; {other}')
+        if self.pooled and self.split_seed == "seed":
+            raise ValueError(f'"{scheme}" draws training images anew already; give "split_seed" as a number')
+        if self.split_seed == "seed" and not self.validation and self.train_limit is None:
+            raise ValueError(
+                'split_seed = "seed" has nothing to draw: all training images are trained on; give "train_limit", or '
+                'draw test images, too, with "folds" or "splits"'
+            )
+        return self
+
     @property
-    def rule(self) -> SplitRule:
-        """How the images are split."""
-        return SplitRule(self.validation, self.split_seed, train_limit=self.train_limit, test_limit=self.test_limit)
+    def pooled(self) -> bool:
+        """Whether training and test images are put together, and split several times."""
+        return self.folds is not None or self.splits is not None
+
+    @property
+    def several(self) -> bool:
+        """Whether trials of one recipe use different splits."""
+        return self.pooled or self.split_seed == "seed"
+
+    @property
+    def numbers(self) -> tuple[int | None, ...]:
+        """The numbers of its splits; None alone where there is one."""
+        return tuple(range(self.folds or self.splits or 0)) or (None,)
+
+    def rule(self, seed: int, split: int | None = None) -> SplitRule:
+        """How the images are split for a trial."""
+        drawn = self.split_seed == "seed"
+        return SplitRule(
+            self.validation,
+            seed if self.split_seed == "seed" else self.split_seed,
+            train_limit=self.train_limit,
+            test_limit=self.test_limit,
+            test_seed=0 if drawn and self.test_limit is not None else None,
+            split=split,
+            folds=self.folds,
+            test_share=self.test_share,
+        )
 
 
 class EvaluationTable(Table):

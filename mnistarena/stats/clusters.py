@@ -70,7 +70,7 @@ class Clusters:
         θ ± δ, δ the size of deviations from θ. Each stands for as many images of a group as are one independent one.
         """
         theta = float(given.mean(axis=1).mean())
-        low, high = _pseudo(given, theta, share=share)
+        low, high = pseudo_values(given, theta, share=share)
         deviations = given.mean(axis=0) - theta
         residuals = self.sums(deviations)
         weight = self._images_in_one(residuals, deviations, high - low)
@@ -114,7 +114,8 @@ class Clusters:
         return count / max(count - 1, 1)
 
 
-def _pseudo(given: NDArray[Any], theta: float, *, share: bool) -> tuple[float, float]:
+def pseudo_values(given: NDArray[Any], theta: float, *, share: bool) -> tuple[float, float]:
+    """What the images contribute that are added to contributions `(k, n)` of mean θ: a low value and a high one."""
     # Of the second power, since rare large contributions make a mean skewed.
     if share and theta > 0.5:
         return 1 - (typical_size(1 - given, 1.0, 2) or 1.0), 1.0

@@ -54,13 +54,15 @@ class Difference(Moments):
 
     More test images shrink `image_variance`, more seeds `seed_variance` and a little of the first. Interval and p
     values are of these two recipes' own seeds; `shared` is what the other recipes of the run say of these, for tests
-    of a family (`mnistarena.stats.verdicts`).
+    of a family (`mnistarena.stats.verdicts`). With several `splits` of the same images, what the components count is
+    the luck of these (`mnistarena.stats.splits`), and more images shrink all parts.
     """
 
     _: KW_ONLY
     low: float
     high: float
     shared: SharedVariance = NOTHING_SHARED
+    splits: int = 1
 
     @property
     def seed_variance(self) -> float:

@@ -32,6 +32,7 @@ class Need:
     `goal`: to show a difference, or practical equality. `seeds` of each recipe that has seeds, on these test images;
     None where no number is enough, or where neither recipe depends on its seed (`seeded` is False). Then `images` is
     about how many test images would be, with as many seeds as one likes; None where the estimate lies on the margin.
+    Of a pair on several splits (`pooled`) it is about how many images in all, for training and testing.
     """
 
     goal: Literal["difference", "equality"]
@@ -39,6 +40,7 @@ class Need:
     _: KW_ONLY
     images: int | None = None
     seeded: bool = True
+    pooled: bool = False
 
 
 def need(pair: Difference, *, family: int = 1, margin: float = MARGIN, alpha: float = ALPHA) -> Need:
@@ -51,7 +53,9 @@ def need(pair: Difference, *, family: int = 1, margin: float = MARGIN, alpha: fl
     apart = abs(pair.estimate) > margin
     goal: Literal["difference", "equality"] = "difference" if apart else "equality"
     design = _Design(pair, margin, level=alpha / 2, family=max(family, 1))
-    present = max((part.seeds for part in pair.components if part.df), default=0)
+    if pair.splits > 1:
+        return Need(goal, None, images=design.images(), seeded=False, pooled=True)
+    present = max((int(part.seeds) for part in pair.components if part.df), default=0)
     if not present:
         return Need(goal, None, images=design.images(), seeded=False)
     few = many = present + 1
@@ -85,7 +89,9 @@ class _Design:
 
     @property
     def lasting(self) -> float:
-        """What of the images' part no number of seeds takes away."""
+        """What of the images' part no number of seeds takes away; with several splits more images shrink all of it."""
+        if self.pair.splits > 1:
+            return self.pair.standard_error**2
         seeds = sum(part.interaction / part.seeds for part in self.pair.components)
         return max(0.0, self.pair.image_variance - seeds)
 

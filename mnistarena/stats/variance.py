@@ -26,7 +26,7 @@ class VarianceComponent:
     recipe contributes nothing.
     """
 
-    seeds: int
+    seeds: float
     square: float = 0.0
     _: KW_ONLY
     interaction: float = 0.0

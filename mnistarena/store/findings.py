@@ -11,24 +11,26 @@ from mnistarena.text import plural, series
 
 def missing_figures(trials: Iterable[StoredTrial]) -> list[str]:
     """A sentence for each recipe and reason: which metrics and views are missing, in which seeds, and why."""
-    groups: dict[tuple[str, str, str, tuple[int, ...]], list[str]] = {}
+    groups: dict[tuple[str, str, str, tuple[str, ...]], list[str]] = {}
     for seeds, trial, what, reason in _missing(trials):
         groups.setdefault((trial.label, trial.dataset, reason, seeds), []).append(what)
     return [
         f"{series(what)} {'is' if len(what) == 1 else 'are'} missing for {label} on {dataset}, "
-        f"{'seed' if len(seeds) == 1 else 'seeds'} {series(map(str, seeds))}: {reason}"
+        f"{'seed' if len(seeds) == 1 else 'seeds'} {series(seeds)}: {reason}"
         for (label, dataset, reason, seeds), what in groups.items()
     ]
 
 
-def _missing(trials: Iterable[StoredTrial]) -> Iterator[tuple[tuple[int, ...], StoredTrial, str, str]]:
+def _missing(trials: Iterable[StoredTrial]) -> Iterator[tuple[tuple[str, ...], StoredTrial, str, str]]:
     """Every figure of a recipe that is missing for one reason, with the seeds."""
     found: dict[tuple[str, str, str, str], list[StoredTrial]] = {}
     for trial in trials:
         for what, reason in trial.missing.items():
             found.setdefault((trial.label, trial.dataset, what, reason), []).append(trial)
     for (_, _, what, reason), those in found.items():
-        yield tuple(sorted(trial.seed for trial in those)), those[0], what, reason
+        those.sort(key=lambda trial: (trial.seed, trial.split or 0))
+        numbers = (str(t.seed) if t.split is None else f"{t.seed} (split {t.split})" for t in those)
+        yield tuple(numbers), those[0], what, reason
 
 
 def repeated_seeds(trials: Sequence[StoredTrial]) -> tuple[StoredTrial, ...]:
@@ -61,9 +63,11 @@ def idle_seeds(run: StoredRun) -> list[str]:
         repeated = () if entry.get("deterministic") else repeated_seeds(trials)
         if repeated:
             done = sum(trial.done for trial in trials)
+            noun = "seed" if trials[0].split is None else "trial"
             said.append(
-                f"{entry['label']} on {entry['dataset']}: {plural(len(repeated), 'seed')} of {done} changed nothing: "
-                f"the predictions are bit-identical to another seed's, so {done} count as {done - len(repeated)}; does "
-                "it take its random numbers from the seed? If it needs none, its plugin should say deterministic=True"
+                f"{entry['label']} on {entry['dataset']}: {plural(len(repeated), noun)} of {done} changed nothing: "
+                f"the predictions are bit-identical to another {noun}'s, so {done} count as {done - len(repeated)}; "
+                "does it take its random numbers from the seed? If it needs none, its plugin should say "
+                "deterministic=True"
             )
     return said

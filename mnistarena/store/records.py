@@ -6,7 +6,7 @@ must have the type that is written here. Each type is a TypedDict, so the file's
 
 from __future__ import annotations
 
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import Required, TypedDict
@@ -35,10 +35,28 @@ Id = Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
 """Hex digits, since it is part of a folder's name."""
 
 
+class DrawRecord(TypedDict, total=False):
+    """One of several ways in which trials split a dataset: that of trials of `seed`, or of the number `split`.
+
+    `mean` and `std` are those of its training images, a value a channel; `class_counts` are its images of each class.
+    """
+
+    seed: Count | None
+    split: Count | None
+    n_train: Required[Count]
+    n_validation: Required[Count]
+    n_test: Required[Count]
+    class_counts: Required[list[Count]]
+    mean: Required[list[Number]]
+    std: Required[list[Number]]
+
+
 class DatasetRecord(TypedDict, total=False):
     """A dataset of the plan.
 
     `mean` and `std` are those of the training split, a value a channel; `class_counts` are its images of each class.
+    Where trials split it differently, these are those of the first of `draws`, and `n_test` is the number of images
+    that any of them tests on. `n_images` is that of all images where training and test images are put together.
     """
 
     label: Required[Label]
@@ -53,7 +71,11 @@ class DatasetRecord(TypedDict, total=False):
     n_train: Count
     n_validation: Count
     n_test: Required[Count]
-    split_seed: Count
+    split_seed: Count | Literal["seed"]
+    n_images: Count
+    folds: Count | None
+    splits: Count | None
+    draws: list[DrawRecord]
     train_limit: Count | None
     test_limit: Count | None
     image_shape: Annotated[list[Count], Field(min_length=3, max_length=3)] | None
@@ -111,13 +133,14 @@ class MetricRecord(TypedDict, total=False):
     source: Label
 
 
-class PlannedTrial(TypedDict):
-    """A trial of the plan."""
+class PlannedTrial(TypedDict, total=False):
+    """A trial of the plan; `split` is there where its dataset has several numbers of them."""
 
-    id: Id
-    label: Label
-    dataset: Label
-    seed: Count
+    id: Required[Id]
+    label: Required[Label]
+    dataset: Required[Label]
+    seed: Required[Count]
+    split: Count
 
 
 class PluginRecord(TypedDict):
@@ -182,6 +205,7 @@ class TrialRecord(TypedDict, total=False):
     label: Required[Label]
     dataset: Required[Label]
     seed: Required[Count]
+    split: Count
     status: Required[Status]
     identity: Identity
     conditions: Conditions
@@ -207,7 +231,16 @@ class TrialRecord(TypedDict, total=False):
 _LOOSE = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
 
 for _kind in (
-    *(DatasetRecord, TransformRecord, TrainingRecord, RecipeRecord, MetricRecord, PlannedTrial, PluginRecord),
+    *(
+        DatasetRecord,
+        DrawRecord,
+        TransformRecord,
+        TrainingRecord,
+        RecipeRecord,
+        MetricRecord,
+        PlannedTrial,
+        PluginRecord,
+    ),
     *(EarlierRecipe, Look),
     *(PlanRecord, TrialRecord, Conditions, Identity, ComponentIdentity, MetricDefinition, ViewDefinition),
     *(HistoryRow, Measurements, ErrorDetails, StepsSaved, messages.Latency, messages.SplitIdentity),

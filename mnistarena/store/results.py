@@ -15,6 +15,7 @@ from mnistarena.plugin.predictions import Predictions
 from mnistarena.store.records import PlannedTrial, PlanRecord, TrialRecord
 from mnistarena.store.run_folder import RunFolder
 from mnistarena.store.trial_folder import CLASSIFIER, MODEL, Contribution, TrialFolder
+from mnistarena.text import drawn
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +29,7 @@ Row = Mapping[str, Any]
 class StoredTrial:
     """One trial of the plan: a recipe (`label`) on a dataset with a seed, and what became of it.
 
+    `split` is the number of its split where the dataset has several of them.
     `status` is `done`, `failed`, `timeout`, `interrupted`, or `pending` where it has not run.
     `metrics` are figures of the test split, None where one has no meaning for the model; `measurements` times (s),
     memory (bytes), counts. `views` are the further views of the test images that it predicted. `files` are the
@@ -41,6 +43,7 @@ class StoredTrial:
     _: KW_ONLY
     dataset: str
     seed: int
+    split: int | None = None
     status: Literal["done", "failed", "timeout", "interrupted", "pending"]
     folder: TrialFolder
     metrics: dict[str, float | None] = field(default_factory=dict)
@@ -61,8 +64,8 @@ class StoredTrial:
 
     @property
     def name(self) -> str:
-        """The trial's name to show: label, dataset, seed."""
-        return f"{self.label} on {self.dataset}, seed {self.seed}"
+        """The trial's name to show: label, dataset, seed, split."""
+        return f"{self.label} on {self.dataset}, {drawn(self.seed, self.split)}"
 
     @property
     def done(self) -> bool:
@@ -79,7 +82,7 @@ class StoredTrial:
         return self.folder.read()
 
     def row(self) -> Row:
-        """The trial as one flat row: id, label, dataset, seed, status, then metrics and scalar measurements.
+        """The trial as one flat row: id, label, dataset, seed, split if any, status, metrics, scalar measurements.
 
         `missing` says which figures are missing and why, where any is; `flops_uncounted` is there where
         `flops_per_image` is a lower bound: what was not counted.
@@ -90,6 +93,7 @@ class StoredTrial:
             "label": self.label,
             "dataset": self.dataset,
             "seed": self.seed,
+            **({} if self.split is None else {"split": self.split}),
             "status": self.status,
             **self.metrics,
             **{k: v for k, v in self.measurements.items() if isinstance(v, (int, float))},
@@ -158,7 +162,7 @@ class StoredRun:
         return all(trial.done for trial in self.trials)
 
     def of(self, label: str, dataset: str) -> list[StoredTrial]:
-        """The trials of one recipe on one dataset, by seed."""
+        """The trials of one recipe on one dataset, by seed and split."""
         return [trial for trial in self.trials if trial.label == label and trial.dataset == dataset]
 
     def test_split(self, dataset: str) -> dict[str, NDArray[Any]]:
@@ -168,7 +172,8 @@ class StoredRun:
     def rows(self, what: str = "trials") -> Iterator[Row]:
         """Flat rows of a tidy table: `trials`, `history`, `predictions` or `views`.
 
-        trials: a row a trial: id, label, dataset, seed, status, then every metric and scalar measurement;
+        trials: a row a trial: id, label, dataset, seed, split if any, status, then every metric and scalar
+        measurement;
         `time_to_target` (s) where the spec has a target and the training reached it.
         history: a row a trial and epoch. predictions: a row a trial and test image: index into the test split,
         true class, predicted class, its probability (None where the model gives none), and whether it is right.
@@ -178,6 +183,7 @@ class StoredRun:
         target = self.plan.get("target")
         for trial in self.trials:
             key = {"label": trial.label, "dataset": trial.dataset, "seed": trial.seed}
+            key |= {} if trial.split is None else {"split": trial.split}
             if what == "trials":
                 reached = {"time_to_target": trial.time_to(target) if trial.done else None} if target else {}
                 yield {**trial.row(), **reached}
@@ -230,14 +236,16 @@ def read_run(path: str | os.PathLike[str], known: Mapping[str, TrialRecord] | No
 
 
 def _read_trial(planned: PlannedTrial, folder: RunFolder, known: Mapping[str, TrialRecord]) -> StoredTrial:
-    files = folder.trial(planned["label"], planned["dataset"], seed=planned["seed"], identity=planned["id"])
+    seed, split = planned["seed"], planned.get("split")
+    files = folder.trial(planned["label"], planned["dataset"], seed=seed, split=split, identity=planned["id"])
     record = known.get(planned["id"]) or files.read()
     if record is None:
         return StoredTrial(
             planned["id"],
             planned["label"],
             dataset=planned["dataset"],
-            seed=planned["seed"],
+            seed=seed,
+            split=split,
             status="pending",
             folder=files,
         )
@@ -248,7 +256,8 @@ def _read_trial(planned: PlannedTrial, folder: RunFolder, known: Mapping[str, Tr
         planned["id"],
         planned["label"],
         dataset=planned["dataset"],
-        seed=planned["seed"],
+        seed=seed,
+        split=split,
         status=record["status"],
         folder=files,
         metrics=record.get("metrics", {}),

@@ -167,9 +167,10 @@ class RunFolder:
             raise StoreError(f"{path}: images, labels and index differ in length{ADVICE}")
         return arrays
 
-    def trial(self, label: str, dataset: str, *, seed: int, identity: str) -> TrialFolder:
+    def trial(self, label: str, dataset: str, *, seed: int, identity: str, split: int | None = None) -> TrialFolder:
         """A trial's folder: the one that holds this identity under whatever label, else a new name."""
-        name = f"{slug(label)}-{slug(dataset)}-s{seed}-{identity}"
+        number = "" if split is None else f"-split{split}"
+        name = f"{slug(label)}-{slug(dataset)}-s{seed}{number}-{identity}"
         if self._folders is None:
             self._folders = {}
             with suppress(OSError), os.scandir(self.path / "trials") as entries:

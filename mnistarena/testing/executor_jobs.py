@@ -85,7 +85,7 @@ class Jobs:
         trial.reset(keep_checkpoint=True)
         made = Submissions(self.plan, self.folder, conditions=conditions, plugins=self.plan.registry.files)
         if not (self.folder / "data").exists():
-            made.write_datasets()
+            made.write_datasets([self.planned])
         submission = made.of(self.planned, trial.path)
         temporary = self.folder / "tmp" / key  # two of the same trial may run side by side
         job = replace(submission.job, params=json.dumps({"nap": nap}), temporary=temporary)

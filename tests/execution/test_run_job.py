@@ -42,7 +42,7 @@ def plan(tmp_path_factory):
     (folder / "raises.py").write_text(RAISES)
     file = plugin_file(folder / "raises.py")
     plan = resolve(load_spec(SPEC, plugins=[file.path]), executors.installed([file]))
-    write_arrays(plan.datasets[0].dataset, plan.datasets[0].split, folder / "data")
+    write_arrays(plan.datasets[0].dataset, plan.datasets[0].first.split, folder / "data")
     return plan, folder / "data"
 
 

@@ -150,8 +150,8 @@ def findings(c: Comparison, view: ReportData) -> Iterator[str]:
                 yield f"not its p: {finding.text}"
             if compared > 1 and f"Holm's correction over {compared:,} pairs" not in finding.text:
                 yield f"not its correction: {finding.text}"
-            ends = re.search(r"(9[05]) % interval (?:of )?([+−±]\S+?)\u202fpp to ([+−±]\S+?)\u202fpp", finding.text)
-            if ends is None or (ends[1] == "90") != (pair.verdict == "equal"):
+            ends = f"95 % interval {points(pair.difference.low)} to {points(pair.difference.high)}"
+            if ends not in finding.text or ("lies within ±" in finding.text) != (pair.verdict == "equal"):
                 yield f"not its interval: {finding.text}"
             if ("would take" in finding.text or "too small" in finding.text) != (pair.verdict == "undecided"):
                 yield f"what would decide: {finding.text}"

@@ -84,12 +84,15 @@ def _show(plan: Plan, estimate: PlanEstimate | None, spec: str) -> None:
     from rich.text import Text
 
     from mnistarena.execution.estimate import advice
+    from mnistarena.plan.sizes import small_tests
     from mnistarena.text import visible
 
     console = Console(highlight=False)
     console.print(_table(plan, estimate))
     for note in dict.fromkeys(note for recipe in plan.recipes for note in recipe.notes):
         console.print(Text(f"note: {note}", style="yellow"))
+    for sentence in small_tests(plan.datasets):
+        console.print(Text(f"note: {sentence}", style="yellow"))
     known = {trial.recipe.name: estimate.trials[trial.id] for trial in plan.trials()} if estimate else {}
     for name, one in known.items():
         for note in one.notes:
@@ -114,7 +117,9 @@ def _table(plan: Plan, estimate: PlanEstimate | None) -> Table:
     from mnistarena.text import byte_size
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for name, justify in (("id", "left"), ("model", "left"), ("dataset", "left"), ("seed", "right")):
+    columns = [("id", "left"), ("model", "left"), ("dataset", "left"), ("seed", "right")]
+    several = any(trial.split is not None for trial in plan.trials())
+    for name, justify in columns + [("split", "right")] * several:
         table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
     if estimate is not None:
         table.add_column("time", justify="right", no_wrap=True)
@@ -122,6 +127,7 @@ def _table(plan: Plan, estimate: PlanEstimate | None) -> Table:
     table.add_column("recipe", no_wrap=True, overflow="ellipsis", ratio=1)
     for trial in plan.trials():
         cells: list[Text | str] = [trial.id, Text(trial.recipe.label), Text(trial.recipe.data.label), str(trial.seed)]
+        cells += ["" if trial.split is None else str(trial.split)] * several
         if estimate is not None:
             one = estimate.trials.get(trial.id, Estimate())
             cells.append("?" if one.seconds is None else duration(one.seconds))

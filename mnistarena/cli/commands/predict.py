@@ -75,6 +75,7 @@ def command(
             "label": trial.label,
             "dataset": trial.dataset,
             "seed": trial.seed,
+            **({} if trial.split is None else {"split": trial.split}),
             "trial": trial.id,
             "images": [{**answer, "light_border": answer["file"] in lighter} for answer in answers],
             "unreadable": [{"file": str(path), "error": cause} for path, cause in unread.items()],

@@ -43,9 +43,7 @@ def command(run: Path, sample: str, seed: int | None, jobs: int, plugins: tuple[
             chance=random.Random(seed),
             jobs=jobs,
             plugins=plugins,
-            started=lambda trial: console.print(
-                Text(f"running {trial.label} on {trial.dataset}, seed {trial.seed} again …", "dim")
-            ),
+            started=lambda trial: console.print(Text(f"running {trial.name} again …", "dim")),
         ):
             found.append(finding)
             mark = ("identical", "green") if finding.ok else ("DIFFERENT", "bold red")

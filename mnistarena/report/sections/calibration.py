@@ -54,12 +54,21 @@ class Reliability:
 def reliabilities(recipes: Sequence[RecipeEvidence]) -> tuple[Reliability, ...]:
     """Scores of the probabilities, and the reliability curve over all finished seeds, of the models that give any."""
     able = [(recipe, recipe.confidence) for recipe in recipes if recipe.confidence is not None]
-    found = gaps([(confidence, recipe.correct) for recipe, confidence in able])
-    return tuple(_reliability(recipe, confidence, gap) for (recipe, confidence), gap in zip(able, found, strict=True))
+    # Over several splits an image may be there more than once, which the test does not know.
+    tested = iter(gaps([(confidence, recipe.correct) for recipe, confidence in able if recipe.layout is None]))
+    return tuple(
+        _reliability(recipe, confidence, next(tested) if recipe.layout is None else _untested(recipe, confidence))
+        for recipe, confidence in able
+    )
+
+
+def _untested(recipe: RecipeEvidence, confidence: NDArray[np.float32]) -> Gap:
+    gap = float(confidence.mean() - recipe.correct.mean())
+    return Gap(gap, float("nan"), high=float("nan"), p=1.0)
 
 
 def _reliability(recipe: RecipeEvidence, confidence: NDArray[np.float32], gap: Gap) -> Reliability:
-    seeds = len(recipe.correct)
+    seeds = recipe.correct.size / np.unique(recipe.index).size  # answers to an image, which several splits may test
     points = []
     for found in calibration.reliability(confidence.ravel(), recipe.correct.ravel()):
         images = round(found.images / seeds)
@@ -97,7 +106,7 @@ def answer(found: Sequence[Reliability], recipes: Sequence[RecipeEvidence]) -> s
     ):
         if those:
             parts.append(f"{what}: {names(f'{one.label} ({points(one.gap.estimate)})' for one in those)}.")
-    if not shown:
+    if not shown and all(recipe.layout is None for recipe in recipes):
         parts.append("No model's confidence is shown to differ from its accuracy.")
     if shown and len(found) > 1:
         parts.append(f"Tested with Holm's correction over {plural(len(found), 'model')}.")

@@ -27,6 +27,7 @@ class Failure:
     dataset: str
     _: KW_ONLY
     seed: int
+    split: int | None
     status: str
     type: str
     message: str
@@ -40,6 +41,7 @@ def failure(trial: StoredTrial) -> Failure:
         trial.label,
         trial.dataset,
         seed=trial.seed,
+        split=trial.split,
         status=trial.status,
         type=error.get("type", ""),
         message=error.get("message", ""),

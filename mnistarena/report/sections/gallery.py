@@ -108,8 +108,10 @@ def tiles(
     place = {int(where): at for at, where in enumerate(split["index"])}
     known = set(dataset.get("known_label_errors", ()))
     found = []
+    chosen: dict[int, int] = {}
     for at in _chosen(ready, wrong, missed):
-        image = int(index[at])
+        chosen.setdefault(int(index[at]), at)  # several splits may test an image, which is shown once
+    for image, at in chosen.items():
         if image not in place:
             raise StoreError(f"{dataset['label']}: the stored test split lacks image {image}, which was predicted")
         misses = tuple(_miss(recipe, at, names) for number, recipe in enumerate(ready) if missed[number, at])
@@ -182,9 +184,9 @@ def label_errors(recipes: Sequence[RecipeEvidence], dataset: DatasetRecord) -> t
     found = []
     for recipe in recipes:
         doubtful = np.isin(recipe.index, known)
-        errors = int(doubtful.sum())
-        if errors and errors < recipe.index.size:
-            agreed = float(recipe.correct[:, doubtful].sum(axis=1).mean())
+        errors = np.unique(recipe.index[doubtful]).size
+        if errors and not doubtful.all():
+            agreed = float(recipe.correct[:, doubtful].mean()) * errors
             without = float(recipe.correct[:, ~doubtful].mean())
             found.append(LabelErrors(recipe.label, recipe.accuracy, without=without, agreed=agreed, errors=errors))
     return tuple(found)

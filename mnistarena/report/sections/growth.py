@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from itertools import groupby
+from typing import Any
 
 from mnistarena.evidence.pairs import VERBS
 from mnistarena.report.format import names, points, series
@@ -76,7 +77,9 @@ def growths(boards: Sequence[Board], entries: Sequence[RecipeRecord]) -> tuple[G
 def _images(dataset: DatasetRecord) -> str:
     """What two entries share that differ in their training images alone: the arrays, and the images they test on."""
     # A limit draws test images by the split's seed; without one they are all taken.
-    drawn = dataset.get("split_seed") if dataset.get("test_limit") else None
+    drawn: Any = dataset.get("split_seed") if dataset.get("test_limit") else None
+    if dataset.get("folds") or dataset.get("splits"):
+        drawn = [dataset.get("folds"), dataset.get("splits"), dataset.get("split_seed")]
     named = [dataset.get("name"), dataset.get("params"), dataset.get("fingerprint"), dataset["n_test"]]
     return json.dumps([*named, drawn], sort_keys=True)
 

@@ -22,7 +22,7 @@ class Row:
     where it is not known what each image contributes.
     `reasons` say why a metric is missing, in the order of `metrics`, empty where it is not or where no reason is known.
     `place` is the best and the worst that the verdicts over all pairs leave; None where it cannot be compared.
-    `interval_of`: "seeds" and "images" describe the recipe, "one trained model" that model only.
+    `interval_of`: "seeds", "images" and "data" describe the recipe, "one trained model" that model only.
     `verdict` is on this recipe against the reference; None where nothing is known.
     """
 
@@ -88,8 +88,8 @@ def row(
     return Row(
         recipe.label,
         recipe.entry.get("model", recipe.label),
-        seeds=len(recipe.trials),
-        finished=len(recipe.done),
+        seeds=recipe.seeds,
+        finished=recipe.finished,
         accuracy=recipe.interval,
         interval_of=recipe.interval_of,
         seed_accuracies=tuple(float(value) for value in recipe.correct.mean(axis=1)) if recipe.correct.size else (),
@@ -121,7 +121,8 @@ def answer(ranked: Sequence[RecipeEvidence]) -> str:
     elif len(ready) == 1:
         text = f"{best.label} has a mean accuracy of {percent(best.accuracy)}"
     if best.interval and len(first) == 1:
-        what = {"seeds": "seeds and images", "images": "images"}.get(best.interval_of, "images, for this one model")
+        over = {"seeds": "seeds and images", "images": "images", "data": "training samples, seeds and images"}
+        what = over.get(best.interval_of, "images, for this one model")
         text += f" (95 % interval {percent(best.interval.low)} to {percent(best.interval.high)}, over {what})"
     if len(first) == len(ready):
         return f"{text}."

@@ -76,7 +76,9 @@ def _few_seeds(run: StoredRun) -> Iterator[str]:
     for entry in run.plan["entries"]:
         trials = run.of(entry["label"], entry["dataset"])
         repeated = () if entry.get("deterministic") else repeated_seeds(trials)
-        entries.append((entry, len(trials) - len(repeated)))
+        # With several splits a single seed shows how much its luck matters: it is another in each.
+        if not any(trial.split is not None for trial in trials):
+            entries.append((entry, len(trials) - len(repeated)))
     one = [entry["label"] for entry, seeds in entries if seeds == 1 and not entry.get("deterministic")]
     few = {entry["label"]: seeds for entry, seeds in entries if seeds in (2, 3) and not entry.get("deterministic")}
     if one:

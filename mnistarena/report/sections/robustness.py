@@ -14,6 +14,7 @@ from mnistarena.evidence.recipe import RecipeEvidence
 from mnistarena.plugin.messages import ViewDefinition, view_title
 from mnistarena.report.format import names, percent, plain
 from mnistarena.stats.intervals import Interval
+from mnistarena.store.results import StoredTrial
 from mnistarena.text import plural
 
 
@@ -92,7 +93,7 @@ def over_views(
         if len(seen) == len(views)
     }
     able = [
-        replace(recipe, decided=Scored(ACCURACY, shares[recipe.label], groups=recipe.groups))
+        replace(recipe, decided=Scored(ACCURACY, shares[recipe.label], groups=recipe.groups, layout=recipe.layout))
         for recipe in ready
         if recipe.seeded and recipe.label in shares
     ]
@@ -149,21 +150,35 @@ def _right(recipe: RecipeEvidence, views: Sequence[ViewDefinition]) -> Right | N
     if not views or not len(recipe.correct):
         return None
     seen: list[dict[str, NDArray[np.bool_]]] = []
-    for trial in recipe.counted:
-        if not trial.views:
+    each = len(recipe.counted) // len(recipe.correct)
+    for start in range(0, len(recipe.counted), each):
+        one = _seen(recipe.counted[start : start + each], recipe.labels)
+        if one is None:
             return None
-        predicted = trial.views_predicted()
-        if predicted.shape[1] != len(recipe.labels):
-            return None
-        right = predicted == recipe.labels
-        seen.append({view_title(view): row for view, row in zip(trial.views, right, strict=True)})
+        seen.append(one)
     titles = [view_title(view) for view in views]
     every = [at for at, title in enumerate(titles) if all(title in one for one in seen)]
     return {at: np.array([one[titles[at]] for one in seen]) for at in every} or None
 
 
+def _seen(trials: Sequence[StoredTrial], labels: NDArray[np.int64]) -> dict[str, NDArray[np.bool_]] | None:
+    """Where one seed is right on each view that it predicted in all splits, one split after the other."""
+    if not all(trial.views for trial in trials):
+        return None
+    predicted = [
+        {view_title(view): row for view, row in zip(trial.views, trial.views_predicted(), strict=True)}
+        for trial in trials
+    ]
+    shared = [title for title in predicted[0] if all(title in one for one in predicted)]
+    joined = {title: np.concatenate([one[title] for one in predicted]) for title in shared}
+    if any(len(row) != len(labels) for row in joined.values()):
+        return None
+    return {title: row == labels for title, row in joined.items()}
+
+
 def _interval(recipe: RecipeEvidence, correct: NDArray[np.bool_]) -> Interval:
-    found = scored(ACCURACY, correct, recipe.groups, deterministic=recipe.deterministic).interval
+    """The interval of a recipe's accuracy where it is right as `correct` says."""
+    found = scored(ACCURACY, correct, recipe.groups, layout=recipe.layout, deterministic=recipe.deterministic).interval
     assert found is not None  # views are looked at where at least one seed predicted them
     return found
 

@@ -122,6 +122,9 @@ def needed(pair: Pair, context: _Context) -> str:
         what, small = f"To show that they are within {limit} of each other", f"to show ±{limit}"
     else:
         what, small = "To show a difference of this size", "for a difference of this size"
+    if need.pooled:
+        images = "" if need.images is None else f" would take about {_rounded(need.images)} images in all"
+        return f"{what}{images or ', no number of images is enough'}."
     if need.seeds is not None:
         return f"{what} would take about {need.seeds:,} seeds of {_each(pair, need, context)}."
     if need.seeded:
@@ -130,8 +133,13 @@ def needed(pair: Pair, context: _Context) -> str:
         said = f"Neither depends on its seed, and the test set is too small {small}"
     if need.images is None:
         return f"{said}."
-    digits = 10 ** max(len(str(need.images)) - 2, 0)
-    return f"{said}; about {-(-need.images // digits) * digits:,} test images would be needed."
+    return f"{said}; about {_rounded(need.images)} test images would be needed."
+
+
+def _rounded(count: int) -> str:
+    """Two digits, rounded up."""
+    digits = 10 ** max(len(str(count)) - 2, 0)
+    return f"{-(-count // digits) * digits:,}"
 
 
 def _each(pair: Pair, need: Need, context: _Context) -> str:
