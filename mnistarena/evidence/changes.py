@@ -10,6 +10,7 @@ import numpy as np
 
 from mnistarena.evidence import timing
 from mnistarena.evidence.figure import ACCURACY, margin_of
+from mnistarena.evidence.pairs import bounded
 from mnistarena.evidence.recipe import RecipeEvidence, gather
 from mnistarena.stats import splits
 from mnistarena.stats.crossed import Crossed, McNemar
@@ -171,6 +172,7 @@ def _change(key: tuple[str, str], old: RecipeEvidence | None, new: RecipeEvidenc
     elif old.seeded and new.seeded:
         difference = crossed.difference(0, 1)
     if difference is not None:
+        difference = bounded(difference, ACCURACY)
         return Change(
             label,
             dataset,

@@ -1,4 +1,4 @@
-"""Every pair of recipes with its verdict, in its Holm family, and the places that follow."""
+"""Every pair of recipes with its verdict, all in one Holm family, and the places that follow."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from itertools import combinations
 
 import numpy as np
 
+from mnistarena.evidence.figure import Figure
 from mnistarena.evidence.recipe import RecipeEvidence
 from mnistarena.stats import splits
 from mnistarena.stats.crossed import Crossed, McNemar, differences, mcnemar
@@ -29,7 +30,7 @@ VERBS: dict[str, str] = {
 class Pair:
     """Recipe `a` against recipe `b`, with the verdict on `a` and why it is not more.
 
-    `difference` speaks of the recipes, `mcnemar` of their first trained models where recipes cannot be compared.
+    `difference` speaks of the recipes, `mcnemar` of their trained models where each has one seed.
     `superiority` is P(a > b) over seeds, a better figure being more.
     `p_adjusted` is two-sided; `p_equal` that of practical equality.
     """
@@ -63,22 +64,40 @@ class Pair:
         )
 
 
-def compare(recipes: Sequence[RecipeEvidence], baseline: str | None, margin: float) -> list[Pair]:
-    """Every pair of a Holm family with its verdict: the pairs with the baseline, or all pairs where it is None."""
+def compare(recipes: Sequence[RecipeEvidence], margin: float) -> list[Pair]:
+    """Every pair with its verdict; all that can be compared are the one Holm family that every sentence speaks from."""
     ready = [recipe for recipe in recipes if len(recipe.correct)]
-    pairs = [pair for group in _pairwise(ready) for pair in group if baseline is None or baseline in (pair.a, pair.b)]
+    pairs = [pair for group in _pairwise(ready) for pair in group]
     order = {recipe.label: at for at, recipe in enumerate(ready)}
     pairs.sort(key=lambda pair: (order[pair.a], order[pair.b]))
     higher = all(recipe.decided.figure.higher_is_better for recipe in recipes)
     judged = judge([pair.difference for pair in pairs], margin=margin, higher_is_better=higher)
     pairs = [
-        replace(pair, verdict=one.verdict, p_adjusted=one.p, p_equal=one.p_equal)
+        replace(
+            pair,
+            difference=pair.difference and bounded(pair.difference, recipes[0].decided.figure),
+            verdict=one.verdict,
+            p_adjusted=one.p,
+            p_equal=one.p_equal,
+        )
         for pair, one in zip(pairs, judged, strict=True)
     ]
     tested = [(at, pair.mcnemar) for at, pair in enumerate(pairs) if pair.mcnemar is not None]
     for (at, _), p in zip(tested, holm([test.p for _, test in tested]), strict=True):
         pairs[at] = replace(pairs[at], p_adjusted=p)
     return pairs
+
+
+def bounded(difference: Difference, figure: Figure) -> Difference:
+    """The same with its interval cut where no difference can be: of shares at ±1."""
+    if not figure.share:
+        return difference
+    return replace(difference, low=max(-1.0, difference.low), high=min(1.0, difference.high))
+
+
+def compared(pairs: Sequence[Pair]) -> set[str]:
+    """The recipes that were compared with any other."""
+    return {label for pair in pairs if pair.difference is not None for label in (pair.a, pair.b)}
 
 
 def _pairwise(ready: Sequence[RecipeEvidence]) -> list[list[Pair]]:
@@ -123,13 +142,21 @@ def _within(group: Sequence[RecipeEvidence]) -> list[Pair]:
             pairs.append(Pair(a.label, b.label, difference=difference, superiority=crossed.superiority(first, second)))
         elif difference is not None:
             pairs.append(Pair(a.label, b.label, difference=difference))
-        elif not several and a.decided.contributions is a.correct and b.decided.contributions is b.correct:
-            # Over several splits an image may be there more than once, which tests of single models do not know.
+        elif _single(a) and _single(b):
             test = mcnemar(a.correct[0], b.correct[0], a.groups)
             pairs.append(Pair(a.label, b.label, mcnemar=test, reason=_reason(a, b)))
         else:
             pairs.append(Pair(a.label, b.label, reason=_reason(a, b)))
     return pairs
+
+
+def _single(recipe: RecipeEvidence) -> bool:
+    """Whether a recipe is one model, compared by its accuracy; the first of several seeds would stand for nothing.
+
+    Over several splits an image may be there more than once, which tests of single models do not know.
+    """
+    one = len(recipe.trials) == 1 and recipe.layout is None
+    return one and recipe.decided.known and recipe.decided.contributions is recipe.correct
 
 
 def _over_splits(able: Sequence[RecipeEvidence], asked: Sequence[tuple[int, int]]) -> list[Difference | None]:
@@ -164,20 +191,27 @@ def places(recipes: Sequence[RecipeEvidence], pairs: Sequence[Pair]) -> dict[str
 
 
 def _reason(a: RecipeEvidence, b: RecipeEvidence) -> str:
-    unknown = [recipe for recipe in (a, b) if not recipe.decided.known]
-    if unknown:
-        figure = a.decided.figure.label
-        return "; ".join(f"{recipe.label} has no {figure}: {recipe.decided.reason}" for recipe in unknown)
-    unfinished = [recipe for recipe in (a, b) if not recipe.complete]
-    if unfinished:
-        return " and ".join(
-            f"{len(recipe.trials) - len(recipe.done)} of {len(recipe.trials)} {_trials(recipe)} of {recipe.label} did "
-            "not finish"
-            for recipe in unfinished
-        )
-    return f"{' and '.join(r.label for r in (a, b) if not r.comparable)} has one seed only"
+    """Why two recipes on the same test images are not compared."""
+    if all(recipe.complete and len(recipe.trials) == 1 and not recipe.comparable for recipe in (a, b)):
+        return f"{a.label} and {b.label} have one seed only"
+    return "; ".join(why for recipe in (a, b) if (why := not_comparable(recipe, recipe.label)))
 
 
-def _trials(recipe: RecipeEvidence) -> str:
-    """What the trials of a recipe are called."""
-    return "seeds" if recipe.layout is None else "trials"
+def not_comparable(recipe: RecipeEvidence, name: str = "") -> str:
+    """Why a recipe is compared with no other, with its `name` or without; empty where it can be compared."""
+    if recipe.comparable:
+        return ""
+    missing, unlike = len(recipe.trials) - len(recipe.done), len(recipe.done) - len(recipe.counted)
+    of = f"of {len(recipe.trials)} {'seeds' if recipe.layout is None else 'trials'}" + (f" of {name}" if name else "")
+    if not recipe.done:
+        return f"{name} has no result" if name else "no result"
+    if not recipe.decided.known:
+        lacks = f"no {recipe.decided.figure.label.replace('_', ' ')}: {recipe.decided.reason}"
+        return f"{name} has {lacks}" if name else lacks
+    if missing:
+        late = {trial.status for trial in recipe.trials if not trial.done} <= {"pending", "interrupted"}
+        return f"{missing} {of} {'not finished yet' if late else 'did not finish'}"
+    if unlike:
+        return f"{unlike} {of} predicted other test images"
+    what = "one seed only" + (", since the others changed nothing" if recipe.repeated else "")
+    return f"{name} has {what}" if name else what

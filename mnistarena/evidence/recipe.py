@@ -109,9 +109,10 @@ class RecipeEvidence:
     @property
     def seeded(self) -> bool:
         """Whether its finished trials say something of the recipe, not only of one trained model."""
+        whole = self.complete and len(self.counted) == len(self.done)
         if self.layout is not None:
-            return self.complete and len(self.correct) > 0
-        return self.complete and (len(self.correct) > 1 or (self.deterministic and len(self.correct) == 1))
+            return whole and len(self.correct) > 0
+        return whole and (len(self.correct) > 1 or (self.deterministic and len(self.correct) == 1))
 
     @property
     def accuracy(self) -> float:

@@ -26,7 +26,8 @@ class Comparison:
 
     `reached` is in the order of the rows; empty where the spec has no target. `robustness` is empty without views.
     `missing` says which metrics and views are missing, and why.
-    `rows` are judged against the reference within `family`; `pairs` are all pairs, a Holm family of their own.
+    `pairs` are all pairs, those that could be compared one Holm family, which `family` names; `rows` show those with
+    the `reference`.
     """
 
     dataset: DatasetRecord
@@ -39,7 +40,6 @@ class Comparison:
     reference: str | None
     family: str
     pairs: tuple[Pair, ...]
-    pairs_family: str
     curves: dict[Curve, tuple[CurvePoint, ...]]
     times: tuple[TimePoint, ...]
     times_comparable: bool

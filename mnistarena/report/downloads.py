@@ -85,7 +85,7 @@ def _comparison(comparison: Comparison) -> Mapping[str, object]:
             }
             for row in comparison.rows
         ],
-        "family": comparison.pairs_family,
+        "family": comparison.family,
         "pairs_shown": "all" if len(pairs) == len(comparison.pairs) else f"with {comparison.reference}",
         "pairs": [pair_row(pair) for pair in pairs],
     }
@@ -109,6 +109,7 @@ def pair_row(pair: Pair) -> Row:
         "low": judged and judged.low,
         "high": judged and judged.high,
         "p_adjusted": pair.p_adjusted,
+        "p_equal": pair.p_equal,
         "superiority": pair.superiority,
         "of": "recipes" if judged else "trained models",
         "reason": pair.reason,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from mnistarena.text import byte_size, series as series
+from mnistarena.text import byte_size, plural, series as series
 
 NONE = "–"
 _THIN = "\u202f"  # narrow no-break space: between a figure and its unit
@@ -29,8 +29,23 @@ def points(value: float, digits: int = 2) -> str:
 
 def bare_points(value: float, digits: int = 2) -> str:
     """A difference in percentage points without its unit, signed with a true minus."""
+    if not math.isfinite(value):
+        return NONE
     text = f"{100 * value:+.{digits}f}"
     return "±" + text[1:] if float(text) == 0 else text.replace("-", "−")
+
+
+def names(labels: Iterable[str], most: int = 6, room: int = 90) -> str:
+    """A list of labels, as many as fit into `room` characters but one at least; the others are counted."""
+    labels = list(labels)
+    shown, used = 0, 0
+    for label in labels[:most]:
+        used += len(label) + 2
+        if shown and used > room:
+            break
+        shown += 1
+    others = len(labels) - shown
+    return series([*labels[:shown], *([plural(others, "other")] if others else [])], limit=shown + 1)
 
 
 def margin(value: float) -> str:

@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from mnistarena.errors import StoreError
 from mnistarena.paths import resource
-from mnistarena.report import format as text
+from mnistarena.report import format as text, wording
 from mnistarena.report.charts.figure import Figure
 from mnistarena.report.charts.style import DARK, Style, styles
 from mnistarena.report.downloads import downloads
@@ -107,7 +107,15 @@ def _environment(template: Path | None, *, autoescape: bool) -> jinja2.Environme
         lstrip_blocks=True,
     )
     environment.filters.update({function.__name__: function for function in _FILTERS})
-    environment.filters.update(json=embed_json, inline_svg=inline_svg, fence=fence, swatch=swatch, picture=picture)
+    environment.filters.update(
+        delta=wording.difference,
+        limit=wording.margin,
+        json=embed_json,
+        inline_svg=inline_svg,
+        fence=fence,
+        swatch=swatch,
+        picture=picture,
+    )
     environment.globals.update(whisker=whisker)
     return environment
 

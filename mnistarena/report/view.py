@@ -15,6 +15,7 @@ from mnistarena.evidence.figure import ACCURACY, Figure, deciding, margin_of
 from mnistarena.evidence.pairs import Pair, compare, places
 from mnistarena.evidence.recipe import RecipeEvidence, gather
 from mnistarena.report.comparison import Comparison
+from mnistarena.report.headline import headline
 from mnistarena.report.sections import (
     across,
     calibration,
@@ -119,7 +120,7 @@ def build(run: StoredRun) -> ReportData:
         plan=plan,
         spec=run.spec,
         comparisons=tuple(comparisons),
-        across=across.rank_recipes(comparisons, deciding(plan)),
+        across=across.rank_recipes(comparisons, deciding(plan), _margin(run)),
         # It speaks of accuracy, verdicts included.
         growths=growth.growths(comparisons, plan["entries"]) if deciding(plan) == ACCURACY else (),
         caveats=(*record.caveats(run), *few),
@@ -143,34 +144,19 @@ def _margin(run: StoredRun) -> float:
 
 @dataclass(frozen=True)
 class _Judged:
-    """The recipes of a dataset, highest mean first, and the verdicts on them.
-
-    `against` are the pairs whose verdicts the leaderboard shows, the Holm family `family`; `every` are all pairs.
-    """
+    """The recipes of a dataset, the best mean first, and every pair with its verdict: one Holm family, `family`."""
 
     ranked: list[RecipeEvidence]
     reference: str | None
     _: KW_ONLY
-    against: list[Pair]
+    pairs: list[Pair]
     family: str
-    every: list[Pair]
-    every_family: str
 
 
 def _judge(recipes: list[RecipeEvidence], baseline: str | None, margin: float) -> _Judged:
     ranked = sorted(recipes, key=lambda recipe: (recipe.decided.loss, -recipe.accuracy if len(recipe.correct) else 1.0))
-    reference = verdict.reference(ranked, baseline)
-    every = compare(recipes, None, margin)
-    # With a baseline the family is its pairs; all pairs are a larger family, judged more strictly.
-    against = compare(recipes, baseline, margin) if baseline == reference and baseline else every
-    return _Judged(
-        ranked,
-        reference,
-        against=against,
-        family=pairs.family(against, reference, baseline),
-        every=every,
-        every_family=pairs.family(every, None, None),
-    )
+    every = compare(recipes, margin)
+    return _Judged(ranked, verdict.reference(ranked, every, baseline), pairs=every, family=pairs.family(every))
 
 
 def _comparison(
@@ -181,23 +167,22 @@ def _comparison(
     mixed: tuple[str, ...],
 ) -> Comparison:
     """All recipes on one dataset; `recipes` are in the order of the plan."""
-    margin, target = _margin(run), run.plan.get("target")
-    judged = _judge(recipes, run.plan.get("baseline"), margin)
+    margin, target, baseline = _margin(run), run.plan.get("target"), run.plan.get("baseline")
+    figure = deciding(run.plan)
+    judged = _judge(recipes, baseline, margin)
     ranked, reference = judged.ranked, judged.reference
     ready = [recipe for recipe in ranked if len(recipe.correct)]
-    ranks = places(recipes, judged.every)
+    ranks = places(recipes, judged.pairs)
     found = Comparison(
         dataset,
         max((np.unique(recipe.index).size for recipe in recipes), default=0) or dataset["n_test"],
-        # The leader against the baseline's family where it is the baseline, else against all.
-        headline=verdict.headline(ranked, judged.against if ranked[0].label == reference else judged.every),
-        findings=verdict.findings(ranked, judged.against, reference, margin),
-        rows=tuple(ranking.row(recipe, judged.against, reference, metrics, ranks) for recipe in ranked),
+        headline=headline(ranked, judged.pairs, figure, margin=margin, baseline=baseline),
+        findings=verdict.findings(ranked, judged.pairs, reference, figure=figure, margin=margin),
+        rows=tuple(ranking.row(recipe, judged.pairs, reference, metrics, ranks) for recipe in ranked),
         missing=tuple(missing_figures(trial for recipe in ranked for trial in recipe.done)),
         reference=reference,
         family=judged.family,
-        pairs=tuple(judged.every),
-        pairs_family=judged.every_family,
+        pairs=tuple(judged.pairs),
         curves=learning.curves(recipes),
         times=time.times(recipes),
         times_comparable=not mixed,
@@ -206,7 +191,7 @@ def _comparison(
         matrices=tuple(confusion.matrix(recipe, dataset["class_names"]) for recipe in ready),
         tiles=gallery.tiles(ready, run.test_split(dataset["label"]), dataset) if ready else (),
         label_errors=gallery.label_errors(ready, dataset),
-        reliabilities=tuple(found for recipe in ready if (found := calibration.reliability(recipe)) is not None),
+        reliabilities=calibration.reliabilities(ready),
         costs=tuple(map(cost.cost, ranked)),
         reached=tuple(targets.reached(recipe, target) for recipe in ranked) if target else (),
         robustness=robustness.over_views(ranked, run.plan.get("views", []), reference, margin_of(run.plan, ACCURACY)),
@@ -227,18 +212,18 @@ def _answers(
     return {
         "certainty": " ".join(
             [
-                verdict.certainty(judged.ranked, judged.against, judged.reference, judged.family),
-                *([claim.claim(found.dataset)] if any(pair.difference for pair in judged.every) else []),
+                verdict.certainty(judged.pairs, judged.reference, judged.family),
+                *([claim.claim(found.dataset)] if any(pair.difference for pair in judged.pairs) else []),
                 *filter(None, [groups.answer(recipes)]),
             ]
         ),
         "ranking": ranking.answer(judged.ranked),
-        "pairs": pairs.answer(judged.every, judged.every_family),
+        "pairs": pairs.answer(judged.pairs, judged.family),
         "learning": learning.answer(found.curves),
         "time": time.answer(found.times, mixed),
         "target": targets.answer(found.reached, target, mixed) if target else "",
         "confusion": confusion.answer(recipes, found.dataset["class_names"]),
-        "gallery": gallery.answer(found.tiles, len(found.matrices)),
+        "gallery": gallery.answer(found.tiles),
         "label_errors": gallery.label_error_answer(found.label_errors),
         "calibration": calibration.answer(found.reliabilities, ready),
         "cost": cost.answer(found.costs, mixed),

@@ -53,6 +53,23 @@ def expected_calibration_error(confidence: Floats, correct: NDArray[np.bool_], b
     return total / len(order)
 
 
+def chance_error(confidence: Floats, bins: int = BINS) -> float:
+    """About the calibration error that these confidences would show on so many images if they were exactly true.
+
+    In a bin the errors of a true model have the mean λ = Σ(1 − confidence) and the variance v = Σ confidence ·
+    (1 − confidence): E|errors − λ| is 2λ times the chance of none where λ < 1, and else about √(2v/π).
+    """
+    order = np.sort(confidence.astype(np.float64))
+    total = 0.0
+    for rows in np.array_split(order, min(bins, len(order))):
+        errors = float((1 - rows).sum())
+        if errors < 1:
+            total += 2 * errors * float(np.prod(rows))
+        else:
+            total += float(np.sqrt(2 / np.pi * (rows * (1 - rows)).sum()))
+    return total / len(order)
+
+
 def reliability(confidence: Floats, correct: NDArray[np.bool_]) -> list[Bin]:
     """The reliability curve on the scale of errors, over `EDGES`, from the least confident bin to the surest."""
     stated = np.clip(1 - confidence, 0.0, 1.0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +46,10 @@ class Friedman:
 
 @dataclass(frozen=True)
 class SignedRanks:
-    """Recipe `a` against recipe `b` (columns of the scores): datasets won, lost and tied; exact two-sided p."""
+    """Recipe `a` against recipe `b` (columns of the scores): datasets won, lost and tied; exact two-sided p.
+
+    `median` is that of the differences a minus b over the datasets.
+    """
 
     a: int
     b: int
@@ -55,7 +58,17 @@ class SignedRanks:
     losses: int
     ties: int
     p: float
+    median: float = 0.0
     p_adjusted: float = 1.0
+
+    def apart(self, margin: float = 0.0) -> int:
+        """1 where a is better on these datasets, −1 where b is, 0 where it is not told: as the verdicts on a pair.
+
+        The test must be passed and the median difference be more than the margin.
+        """
+        if self.p_adjusted >= ALPHA or abs(self.median) <= margin:
+            return 0
+        return 1 if self.median > 0 else -1
 
 
 def rank(scores: Scores) -> Scores:
@@ -96,12 +109,19 @@ def signed_ranks(scores: Scores) -> list[SignedRanks]:
         for b in range(a + 1, scores.shape[1]):
             gaps = np.round(scores[:, a] - scores[:, b], _DIGITS)
             wins, losses = int((gaps > 0).sum()), int((gaps < 0).sum())
-            found.append(SignedRanks(a, b, wins=wins, losses=losses, ties=len(gaps) - wins - losses, p=wilcoxon(gaps)))
+            found.append(
+                SignedRanks(
+                    a,
+                    b,
+                    wins=wins,
+                    losses=losses,
+                    ties=len(gaps) - wins - losses,
+                    p=wilcoxon(gaps),
+                    median=float(np.median(gaps)),
+                )
+            )
     adjusted = holm([pair.p for pair in found])
-    return [
-        SignedRanks(pair.a, pair.b, wins=pair.wins, losses=pair.losses, ties=pair.ties, p=pair.p, p_adjusted=p)
-        for pair, p in zip(found, adjusted, strict=True)
-    ]
+    return [replace(pair, p_adjusted=p) for pair, p in zip(found, adjusted, strict=True)]
 
 
 def wilcoxon(gaps: Scores) -> float:

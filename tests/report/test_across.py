@@ -99,10 +99,10 @@ def test_sizes_of_one_dataset_are_a_curve_and_count_once(tmp_path: Path) -> None
     (found,) = view.growths
     assert (found.label, found.sizes, found.datasets) == ("l", (100, 1000, 4000), ("s", "m", "l"))
     assert [one.label for one in found.recipes] == ["top", "mid", "low"]
-    assert "mid leads at 100, better than low; top leads at 1,000 and 4,000, better than low" in found.answer
-    assert "From 100 to 4,000 images top gains most, +39.90" in found.answer
+    assert "mid at 100, better than each other; top at 1,000 and 4,000, better than each other" in found.answer
+    assert "From 100 to 4,000 images the largest change of a mean was that of top, +39.90" in found.answer
     # At 100 images top is below what low reaches with all of them, at 1,000 it is not.
-    assert "On average, top is at least as accurate with 1,000 images as low with 4,000." in found.answer
+    assert "In this run the mean of top with 1,000 images is at least that of low with 4,000." in found.answer
     assert view.across is not None
     assert (view.across.datasets, view.across.left_out) == (("l", "other"), ("s", "m"))
 

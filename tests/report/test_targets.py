@@ -71,7 +71,7 @@ def test_a_seed_that_misses_counts_as_later_than_any(seconds, median, text):
 def test_the_answer_names_the_first_the_next_and_those_that_never_do():
     found = [reached(recipe("a", 5.0, 6.0), 0.99), reached(recipe("b", 2.0, 3.0), 0.99), reached(recipe("c", None), 1)]
     said = answer(found, 0.99, ())
-    assert said.startswith("b reaches 99")
+    assert said.startswith("In this run b reaches 99")
     assert "next is a" in said
     assert said.endswith("Never: c.")
     assert "not ranked" in answer(found, 0.99, ("threads: 1; 2",)), "times of unlike conditions"

@@ -74,3 +74,12 @@ def test_groups_are_all_that_is_not_told_apart_and_nothing_else() -> None:
     assert ranks.groups(3, {(0, 1)}) == [(0, 2), (1, 2)]  # not neighbours in rank, yet not told apart
     assert ranks.groups(3, set()) == [(0, 1, 2)]
     assert ranks.groups(2, {(0, 1)}) == []
+
+
+def test_a_median_difference_within_the_margin_tells_nobody_apart() -> None:
+    one_image = np.array([[0.9 + 1 / 2000, 0.9]] * 7)
+    (pair,) = ranks.signed_ranks(one_image)
+    assert pair.p_adjusted < 0.05
+    assert (pair.apart(0.001), pair.apart(0.0001)) == (0, 1)
+    (turned,) = ranks.signed_ranks(one_image[:, ::-1])
+    assert turned.apart(0.0001) == -1

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
 
 from mnistarena.evidence.figure import Figure
-from mnistarena.report.format import p_value, series
+from mnistarena.report import wording
+from mnistarena.report.format import names, p_value
 from mnistarena.report.sections.ranking import Board, Row
 from mnistarena.stats import ranks
 from mnistarena.stats.intervals import ALPHA
 from mnistarena.stats.ranks import Friedman, SignedRanks
-from mnistarena.text import plural
 
 MOST = 20
 """How many recipes are drawn and grouped, those of the best mean ranks; the table has all."""
@@ -54,8 +54,11 @@ class Across:
     answer: str
 
 
-def rank_recipes(boards: Sequence[Board], figure: Figure) -> Across | None:
-    """The ranks of a figure over all datasets; None where there are not two datasets, or not two recipes."""
+def rank_recipes(boards: Sequence[Board], figure: Figure, margin: float) -> Across | None:
+    """The ranks of a figure over all datasets; None where there are not two datasets, or not two recipes.
+
+    Two recipes are told apart where the signed-rank test is passed and the median difference is above the margin.
+    """
     used = _counted(boards)
     labels = list(dict.fromkeys(row.label for one in used for row in one.rows))
     if len(used) < 2 or len(labels) < 2:
@@ -80,8 +83,8 @@ def rank_recipes(boards: Sequence[Board], figure: Figure) -> Across | None:
     enough = len(used) >= ranks.LEAST_DATASETS
     test = ranks.friedman(scores) if enough and len(order) >= ranks.LEAST_RECIPES else None
     pairs = ranks.signed_ranks(scores) if enough else []
-    apart = {(pair.a, pair.b) for pair in pairs if pair.p_adjusted < ALPHA}
-    groups = ranks.groups(min(len(order), MOST), apart) if pairs else []
+    apart = {(pair.a, pair.b): side for pair in pairs if (side := pair.apart(margin))}
+    groups = ranks.groups(min(len(order), MOST), set(apart)) if pairs else []
     datasets = tuple(one.label for one in used)
     return Across(
         datasets,
@@ -91,7 +94,7 @@ def rank_recipes(boards: Sequence[Board], figure: Figure) -> Across | None:
         pairs=tuple(pairs),
         groups=tuple(tuple(rows[at].label for at in group) for group in groups),
         headline=_headline(rows, len(used), test, apart),
-        answer=_answer(rows, len(used), test, pairs),
+        answer=_answer(rows, len(used), test, pairs=pairs, margin=margin, figure=figure),
     )
 
 
@@ -119,35 +122,45 @@ def _leader(rows: Sequence[RankRow], datasets: int) -> str:
     best = rows[0].mean_rank
     first = [row.label for row in rows if row.mean_rank == best]
     has = "has the best mean rank" if len(first) == 1 else "share the best mean rank"
-    return f"{series(first)} {has}, {best:.2f} over {datasets} datasets"
+    return f"{names(first)} {has}, {best:.2f} over {datasets} datasets"
 
 
-def _headline(rows: Sequence[RankRow], datasets: int, test: Friedman | None, apart: set[tuple[int, int]]) -> str:
+def _headline(
+    rows: Sequence[RankRow], datasets: int, test: Friedman | None, apart: Mapping[tuple[int, int], int]
+) -> str:
     """The verdict across datasets, for the top of the page."""
     ready = _ranked(rows)
     if len(ready) < 2:
         return f"No two recipes finished on all {datasets} datasets, so none are compared across them."
     said = _leader(ready, datasets)
-    near = [row.label for at, row in enumerate(ready) if at and (0, at) not in apart]
+    near = [row.label for at, row in enumerate(ready) if at and apart.get((0, at)) != 1]
     if datasets < ranks.LEAST_DATASETS:
         return f"{said}: too few for a test."
+    if ready[0].mean_rank == ready[1].mean_rank:
+        return f"{said}: no single winner."
     if not near:
-        return f"{said}, and is told apart from {'every other recipe' if len(ready) > 2 else ready[1].label}."
+        return f"{said}, and is better than {'every other ranked recipe' if len(ready) > 2 else ready[1].label}."
     if test is not None and test.p >= ALPHA:
-        return f"{said}, but the recipes' ranks differ by no more than chance."
+        return f"{said}, but the recipes' ranks are not shown to differ by more than chance."
     if ranks.smallest_p(datasets, len(ready) * (len(ready) - 1) // 2) >= ALPHA:
         why = "the ranks differ by more than chance, but " if test else ""
         return f"{said}; {why}so few datasets cannot tell it from any other."
-    if ready[0].mean_rank == ready[1].mean_rank:
-        return f"{said}: no single winner."
-    return f"{said}, but is not told apart from {series(near)}."
+    return f"{said}, but is not told apart from {names(near)}."
 
 
-def _answer(rows: Sequence[RankRow], datasets: int, test: Friedman | None, pairs: Sequence[SignedRanks]) -> str:
+def _answer(
+    rows: Sequence[RankRow],
+    datasets: int,
+    test: Friedman | None,
+    *,
+    pairs: Sequence[SignedRanks],
+    margin: float,
+    figure: Figure,
+) -> str:
     """What the ranks show, by which test, and what can be shown with so few datasets."""
     ready = _ranked(rows)
     left = [row.label for row in rows if not row.ranks]
-    gone = f" Not ranked, because a result is missing on some dataset: {series(left)}." if left else ""
+    gone = f" Not ranked, because a result is missing on some dataset: {names(left)}." if left else ""
     if len(ready) < 2:
         return f"No two recipes finished on all {datasets} datasets.{gone}"
     said = _leader(ready, datasets)
@@ -160,12 +173,16 @@ def _answer(rows: Sequence[RankRow], datasets: int, test: Friedman | None, pairs
         )
     said += "."
     if test is not None:
-        differ = "differ by more than chance" if test.p < ALPHA else "do not differ by more than chance"
+        differ = "differ by more than chance" if test.p < ALPHA else "are not shown to differ by more than chance"
         spelt = "without bound" if np.isinf(test.f) else f"{test.f:.2f}"
         said += f" The recipes' ranks {differ} (Friedman's test, Iman and Davenport's F {spelt}, {p_value(test.p)})."
-    apart = sum(pair.p_adjusted < ALPHA for pair in pairs)
-    said += f" Wilcoxon's signed-rank test tells {apart or 'none'} of {plural(len(pairs), 'pair')} apart"
-    said += " after Holm's correction." if len(pairs) > 1 else "."
+    apart = sum(pair.apart(margin) != 0 for pair in pairs)
+    if len(pairs) == 1:
+        said += f" Wilcoxon's signed-rank test {'tells' if apart else 'does not tell'} the two apart"
+    else:
+        said += f" Wilcoxon's signed-rank test tells {apart or 'none'} of {len(pairs)} pairs apart"
+        said += " after Holm's correction"
+    said += f", where the median difference must be above {wording.margin(margin, figure)}."
     return said + _power(datasets, len(pairs)) + gone
 
 

@@ -8,6 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 import numpy as np
 
 from mnistarena.evidence.recipe import RecipeEvidence
+from mnistarena.text import plural
 
 
 @dataclass(frozen=True)
@@ -40,17 +41,22 @@ def matrix(recipe: RecipeEvidence, class_names: Sequence[str]) -> Matrix:
 
 
 def answer(recipes: Sequence[RecipeEvidence], class_names: Sequence[str]) -> str:
-    """The most frequent confusion over all models."""
+    """The most frequent confusion, counted over all trained models."""
     ready = [recipe for recipe in recipes if len(recipe.correct)]
     if not ready:
         return "No trial has finished."
-    total = np.mean([recipe.confusion / len(recipe.correct) for recipe in ready], axis=0)
-    wrong = [(float(total[t, p]), t, p) for t in range(len(total)) for p in range(len(total)) if t != p]
-    most, true, predicted = max(wrong, default=(0.0, 0, 0))
+    total = np.sum([recipe.confusion for recipe in ready], axis=0)
+    wrong = total - np.diag(np.diag(total))
+    most = int(wrong.max())
     if not most:
         return "No test image was taken for another class."
-    of = int(ready[0].confusion[true].sum() / len(ready[0].correct))
-    return (
-        f"Most often, {class_names[true]} is taken for {class_names[predicted]}: "
-        f"{most:.1f} of {of:,} times, on average over models."
-    )
+    cells = np.argwhere(wrong == most)
+    true, predicted = map(int, cells[0])
+    models = sum(len(recipe.correct) for recipe in ready)
+    of = int(total[true].sum())
+    where = f"over all {models} trained models" if models > 1 else "by the one trained model"
+    said = f"Most often, {class_names[true]} is taken for {class_names[predicted]}: {most:,} of {of:,} times, {where}"
+    others = len(cells) - 1
+    if others:
+        said += f"; {plural(others, 'other confusion')} {'is' if others == 1 else 'are'} as frequent"
+    return f"{said}."

@@ -8,7 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 
 from mnistarena.evidence.recipe import RecipeEvidence
 from mnistarena.plugin.messages import Latency
-from mnistarena.report.format import scaled, seconds
+from mnistarena.report.format import count, names, scaled, seconds
 
 
 @dataclass(frozen=True)
@@ -64,16 +64,22 @@ def _mean(figures: Sequence[float | None]) -> float | None:
 
 
 def answer(costs: Sequence[Cost], mixed: Sequence[str]) -> str:
-    """The smallest and the largest model, and the one with the shortest latency."""
+    """The smallest and the largest model, and the one with the shortest latency in this run."""
     sizes = [(cost.parameters, cost.label) for cost in costs if cost.parameters]
     quick = [(ms, cost.label) for cost in costs if (ms := cost.latency.get("1", (None,))[0])]
     parts = []
     if sizes:
-        (small, least), (large, most) = min(sizes), max(sizes)
-        parts.append(f"{least} is the smallest ({scaled(small)} parameters)")
-        if most != least:
-            parts[-1] += f", {most} the largest ({scaled(large)})"
-    if quick and not mixed:
+        small, large = min(sizes)[0], max(sizes)[0]
+        least, most = ([label for parameters, label in sizes if parameters == end] for end in (small, large))
+        show = scaled if scaled(small) != scaled(large) else count
+        if small == large:
+            one = f"{sizes[0][1]} has" if len(sizes) == 1 else f"All {len(sizes)} networks have"
+            parts.append(f"{one} {scaled(small)} parameters")
+        else:
+            verb = "has" if len(least) == 1 else "have"
+            parts.append(f"{names(least)} {verb} the fewest parameters ({show(small)})")
+            parts[-1] += f", {names(most)} the most ({show(large)})"
+    if quick and not mixed and len(quick) > 1:
         ms, label = min(quick)
-        parts.append(f"{label} has the shortest latency for a single image ({seconds(ms / 1000)})")
-    return "; ".join(parts) + "." if parts else "No cost was recorded."
+        parts.append(f"In this run {label} had the shortest mean latency for a single image ({seconds(ms / 1000)})")
+    return ". ".join(parts) + "." if parts else "No cost was recorded."

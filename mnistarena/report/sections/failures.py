@@ -54,5 +54,11 @@ def answer(trials: Sequence[StoredTrial]) -> str:
     bad = Counter(trial.status for trial in trials if not trial.done)
     if not bad:
         return f"Nothing: all {plural(len(trials), 'trial')} finished." if trials else "No trial was planned."
-    said = series(f"{number} {_STATUSES[status]}" for status, number in sorted(bad.items()))
-    return f"{sum(bad.values())} of {plural(len(trials), 'trial')} have no result: {said}."
+    verb = "has" if sum(bad.values()) == 1 else "have"
+    return f"{sum(bad.values())} of {plural(len(trials), 'trial')} {verb} no result: {status_counts(trials)}."
+
+
+def status_counts(trials: Sequence[StoredTrial]) -> str:
+    """How many trials without a result there are of each status, such as "2 failed and 1 not run yet"."""
+    bad = Counter(trial.status for trial in trials if not trial.done)
+    return series(f"{number} {_STATUSES[status]}" for status, number in sorted(bad.items()))

@@ -192,29 +192,32 @@ def label_errors(recipes: Sequence[RecipeEvidence], dataset: DatasetRecord) -> t
     return tuple(found)
 
 
-def answer(tiles: Sequence[Tile], models: int) -> str:
-    """How many images every model gets wrong."""
+def answer(tiles: Sequence[Tile]) -> str:
+    """How many of the images that are shown every model gets wrong, of those that predicted these test images."""
     if not tiles:
         return "No test image is got wrong by most seeds of any model."
     known = sum(tile.known_error for tile in tiles)
     all_wrong = sum(tile.right == 0 for tile in tiles)
-    if models == 1:
-        said = f"{plural(len(tiles), 'image')} that most seeds get wrong"
+    one = len(tiles) == 1
+    if tiles[0].right + len(tiles[0].misses) == 1:
+        who = "most seeds get" if any(miss.seeds > 1 for miss in tiles[0].misses) else "the model gets"
+        said = f"Shown {'is' if one else 'are'} {plural(len(tiles), 'image')} that {who} wrong"
     elif all_wrong:
         said = f"{plural(all_wrong, 'image')} of those below {'is' if all_wrong == 1 else 'are'} wrong for every model"
     else:
-        said = "No image is wrong for every model; these are wrong for most"
+        what = "the one below is" if one else "those below are"
+        said = f"No image is wrong for every model; {what} wrong for one at least"
     if known:
         said += f"; {known} of those shown {'is' if known == 1 else 'are'} known to be labelled wrongly"
     return said + "."
 
 
 def label_error_answer(found: Sequence[LabelErrors]) -> str:
-    """How much accuracy the known label errors cost the best model."""
+    """What the known label errors do to the accuracy of the model with the highest mean."""
     if not found:
         return ""
     best = found[0]
-    return (
-        f"{best.errors} test images are known to be labelled wrongly. Without them {best.label} has "
-        f"{percent(best.without)} instead of {percent(best.accuracy)}."
-    )
+    known = f"{plural(best.errors, 'test image')} {'is' if best.errors == 1 else 'are'} known to be labelled wrongly"
+    without, before = percent(best.without), percent(best.accuracy)
+    rest = "as well" if without == before else f"instead of {before}"
+    return f"{known}. Without {'it' if best.errors == 1 else 'them'} {best.label} has {without} {rest}."

@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Any
 
 from mnistarena.evidence.pairs import VERBS
-from mnistarena.report.format import points, series
+from mnistarena.report.format import names, points, series
 from mnistarena.report.sections.ranking import Board, Row
 from mnistarena.store.records import DatasetRecord, RecipeRecord
 
@@ -114,29 +114,34 @@ def _answer(family: Sequence[Board], sizes: Sequence[int], grown: Sequence[Grown
     said = []
     for (leader, verdict), group in groupby(led, key=lambda lead: lead[1:]):
         at = [f"{size:,}" for size, *_ in group]
-        said.append(f"{leader} leads at {series(at)}{', ' if verdict else ''}{verdict}")
-    text = "By training images: " + "; ".join(said) + "."
+        said.append(f"{leader} at {series(at)}{', ' if verdict else ''}{verdict}")
+    text = "Highest mean accuracy by training images: " + "; ".join(said) + "."
     gains = [(one.gain, one.label) for one in grown if one.gain is not None]
     if gains:
         most, label = max(gains, key=lambda gain: gain[0])
-        verb = f"{label} gains most" if len(gains) > 1 else f"{label} gains"
-        text += f" From {sizes[0]:,} to {sizes[-1]:,} images {verb}, {points(most)}."
+        what = f"{label} changed by" if len(gains) == 1 else f"the largest change of a mean was that of {label},"
+        text += f" From {sizes[0]:,} to {sizes[-1]:,} images {what} {points(most)}."
     return text + _saved(sizes, grown)
 
 
 def _lead(board: Board) -> tuple[str, str] | None:
-    """The most accurate recipe, and the verdict on it against the reference, or else against the next."""
+    """The recipe of the highest mean, and the verdict on it: against every other, the reference, or else the next."""
     ready = [row for row in board.rows if row.accuracy]
     if not ready:
         return None
     leader = ready[0]
+    if len(ready) > 1 and ready[1].mean == leader.mean:
+        shared = [row.label for row in ready if row.mean == leader.mean]
+        return names(shared), "which share it"
+    if leader.place == (1, 1) and all(row.place for row in ready):
+        return leader.label, "better than each other" if len(ready) > 2 else f"better than {ready[1].label}"
     pair = leader.against
     if leader.label == board.reference and len(ready) > 1 and ready[1].against:
         pair = ready[1].against.seen_from(leader.label)
     if pair is None:
         return leader.label, ""
     if pair.difference is None:
-        return leader.label, f"not compared with {pair.b} as a recipe"
+        return leader.label, f"not compared with {pair.b}"
     return leader.label, f"{VERBS[pair.verdict]} {pair.b}"
 
 
@@ -157,4 +162,4 @@ def _saved(sizes: Sequence[int], grown: Sequence[Grown]) -> str:
     if not found:
         return ""
     least, label = min(found)
-    return f" On average, {best} is at least as accurate with {least:,} images as {label} with {sizes[-1]:,}."
+    return f" In this run the mean of {best} with {least:,} images is at least that of {label} with {sizes[-1]:,}."

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from mnistarena.evidence.recipe import RecipeEvidence
-from mnistarena.report.format import percent, points, series
+from mnistarena.report.format import names, percent, points
 
 Curve = Literal["validation_accuracy", "validation_loss", "train_loss"]
 """A column of a trial's history that is drawn."""
@@ -61,10 +61,16 @@ def answer(curves: Mapping[Curve, Sequence[CurvePoint]]) -> str:
         if curves["train_loss"]:
             return "There was no validation split; the training loss alone shows how each model learned."
         return "No epochs were recorded: these models learn in one step."
-    best = max(lines, key=lambda label: lines[label][-1])
-    text = f"{best} ends highest on the validation images, at {percent(lines[best][-1])}"
+    best = max(line[-1] for line in lines.values())
+    first = [label for label, line in lines.items() if line[-1] == best]
+    text = f"In this run {names(first)} {'ends' if len(first) == 1 else 'end'} highest on the validation images, "
+    if len(lines) == 1:
+        text = f"{first[0]} ends on the validation images "
+    text += f"at {percent(best)}"
     gains = {label: line[-1] - line[-2] for label, line in lines.items() if len(line) > 1}
     late = [f"{label} ({points(gain)})" for label, gain in gains.items() if gain > _GAIN]
     return text + (
-        f"; still gaining in the last epoch: {series(late)}." if late else "; no model gained much in its last epoch."
+        f"; still gaining in the last epoch: {names(late)}."
+        if late
+        else f"; no model gained more than {points(_GAIN, 1)} in its last epoch."
     )

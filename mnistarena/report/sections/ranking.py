@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from mnistarena.evidence.pairs import Pair
 from mnistarena.evidence.recipe import IntervalOf, RecipeEvidence
-from mnistarena.report.format import percent
+from mnistarena.report.format import names, percent
 from mnistarena.stats.intervals import Interval
 from mnistarena.stats.verdicts import Verdict
 from mnistarena.store.records import DatasetRecord, MetricRecord
@@ -107,14 +107,24 @@ def row(
 
 
 def answer(ranked: Sequence[RecipeEvidence]) -> str:
-    """The highest and the lowest accuracy."""
+    """The highest and the lowest mean accuracy."""
     ready = sorted((recipe for recipe in ranked if recipe.interval), key=lambda recipe: -recipe.accuracy)
     if not ready:
         return "No trial has finished."
     best, last = ready[0], ready[-1]
-    text = f"{best.label} has the highest accuracy, {percent(best.accuracy)}"
-    if best.interval:
+    first, lowest = (
+        [recipe.label for recipe in ready if abs(recipe.accuracy - end.accuracy) < 1e-12] for end in (best, last)
+    )
+    text = f"{names(first)} {'has' if len(first) == 1 else 'have'} the highest mean accuracy, {percent(best.accuracy)}"
+    if len(first) == len(ready) > 1:
+        text = f"All {len(ready)} have the same mean accuracy, {percent(best.accuracy)}"
+    elif len(ready) == 1:
+        text = f"{best.label} has a mean accuracy of {percent(best.accuracy)}"
+    if best.interval and len(first) == 1:
         over = {"seeds": "seeds and images", "images": "images", "data": "training samples, seeds and images"}
         what = over.get(best.interval_of, "images, for this one model")
         text += f" (95 % interval {percent(best.interval.low)} to {percent(best.interval.high)}, over {what})"
-    return text + (f"; {last.label} the lowest, {percent(last.accuracy)}." if best is not last else ".")
+    if len(first) == len(ready):
+        return f"{text}."
+    digits = 2 if percent(best.accuracy) != percent(last.accuracy) else 4
+    return f"{text}; {names(lowest)} the lowest, {percent(last.accuracy, digits)}."

@@ -12,7 +12,7 @@ from mnistarena.evidence.figure import ACCURACY, Scored, scored
 from mnistarena.evidence.pairs import VERBS, Pair, compare
 from mnistarena.evidence.recipe import RecipeEvidence
 from mnistarena.plugin.messages import ViewDefinition, view_title
-from mnistarena.report.format import percent, plain, points, series
+from mnistarena.report.format import names, percent, plain
 from mnistarena.stats.intervals import Interval
 from mnistarena.store.results import StoredTrial
 from mnistarena.text import plural
@@ -44,8 +44,8 @@ class Robust:
     """A recipe: accuracy on the clean test images, mean over the corruptions, and the share `kept` that this is.
 
     Both, and that entry of `by`, are None where one of its views is missing. `by` is its mean accuracy over the
-    severities of each corruption; `against` the verdict on `mean` against the reference, within the family of the
-    reference's pairs.
+    severities of each corruption; `against` the verdict on `mean` against the reference, one of all pairs of recipes
+    with these views, which are a Holm family of their own.
     """
 
     label: str
@@ -98,8 +98,9 @@ def over_views(
         if recipe.seeded and recipe.label in shares
     ]
     reference = against if against in [recipe.label for recipe in able] else None
-    pairs = [pair.seen_from(pair.b) if pair.a == reference else pair for pair in compare(able, reference, margin)]
-    verdicts = {pair.a: pair for pair in pairs} if reference else {}
+    pairs = compare(able, margin)
+    with_it = [pair for pair in pairs if reference in (pair.a, pair.b)]
+    verdicts = {pair.a: pair for one in with_it for pair in (one, one.seen_from(one.b)) if pair.b == reference}
     found_recipes = []
     for recipe in ready:
         mean = float(shares[recipe.label].mean()) if recipe.label in shares else None
@@ -114,7 +115,7 @@ def over_views(
             )
         )
     found_recipes.sort(key=lambda one: -one.mean if one.mean is not None else 1.0)
-    return Robustness(tuple(corruptions), tuple(found_recipes), answer=_answer(found_recipes, corruptions, reference))
+    return Robustness(tuple(corruptions), tuple(found_recipes), answer=_answer(found_recipes, corruptions, pairs))
 
 
 def _over(right: Right, places: Sequence[int]) -> float | None:
@@ -182,22 +183,35 @@ def _interval(recipe: RecipeEvidence, correct: NDArray[np.bool_]) -> Interval:
     return found
 
 
-def _answer(found: Sequence[Robust], corruptions: Sequence[Corruption], reference: str | None) -> str:
-    """The best recipe over all corruptions, the verdict on it, and the corruption that costs it most."""
+def _answer(found: Sequence[Robust], corruptions: Sequence[Corruption], pairs: Sequence[Pair]) -> str:
+    """The highest mean over all corruptions, the verdicts on it, and the corruption that costs it most."""
     best = found[0]
     if best.mean is None:
         return "No model predicted all of these views."
-    said = (
-        f"Over {plural(len(corruptions), 'corruption')}, {best.label} is right most often: {percent(best.mean)} on "
-        f"average, {percent(best.kept, 0)} of what it reaches on clean images ({percent(best.clean.estimate)})"
-    )
-    if best.against is not None and best.against.difference is not None:
-        said += f"; {VERBS[best.against.verdict]} {reference}"
-        said += f" by {points(best.against.difference.estimate)}" if best.against.verdict == "better" else ""
-    elif best.label == reference and len(found) > 1:
-        worse = [one.label for one in found[1:] if one.against is not None and one.against.verdict == "worse"]
-        said += f"; better than {series(worse)}" if worse else "; no other is told apart from it"
+    first = [one for one in found if one.mean is not None and abs(one.mean - best.mean) < 1e-12]
+    means = f"Over {plural(len(corruptions), 'corruption')}"
+    whole = [one for one in found if one.mean is not None]
+    if len(first) > 1:
+        return f"{means}, {names(one.label for one in first)} have the same mean accuracy, {percent(best.mean)}" + (
+            ", the highest." if len(first) < len(whole) else "."
+        )
+    said = f"{means}, {best.label} has {'the highest' if len(whole) > 1 else 'a'} mean accuracy"
+    said += f"{', ' if len(whole) > 1 else ' of '}{percent(best.mean)}: {percent(best.kept, 0)} of what it reaches on "
+    said += f"clean images ({percent(best.clean.estimate)})"
+    said += _verdicts(best.label, [one.label for one in whole[1:]], pairs)
     least, hardest = min((share, at) for at, share in enumerate(best.by) if share is not None)
     if len(corruptions) > 1:
-        said += f". Hardest for it is {corruptions[hardest].name}, at {percent(least)}"
+        said += f". Its lowest mean is on {corruptions[hardest].name}, {percent(least)}"
     return said + "."
+
+
+def _verdicts(best: str, others: Sequence[str], pairs: Sequence[Pair]) -> str:
+    """What is known of the recipe of the highest mean against each other one."""
+    seen = {pair.seen_from(best).b: pair.seen_from(best) for pair in pairs if best in (pair.a, pair.b)}
+    kinds = {label: seen[label].verdict if label in seen else "not compared" for label in others}
+    if len(others) > 1 and set(kinds.values()) == {"better"}:
+        return "; better than each other"
+    said = ""
+    for kind in dict.fromkeys(kinds.values()):
+        said += f"; {VERBS[kind]} {names(label for label, found in kinds.items() if found == kind)}"
+    return said

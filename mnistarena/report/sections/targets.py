@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 
 from mnistarena.evidence.recipe import RecipeEvidence
-from mnistarena.report.format import NONE, percent, seconds, series
+from mnistarena.report.format import NONE, names, percent, seconds
+from mnistarena.text import plural
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,9 @@ def answer(found: Sequence[Reached], target: float, mixed: Sequence[str]) -> str
     else:
         first = able[0]
         said = (
-            f"{first.label} reaches {goal} first, after {seconds(first.median)} of training in the median "
-            f"({first.reached} of {first.of} seeds do)"
+            f"In this run {first.label} reaches {goal} first, after {seconds(first.median)} of training in the median "
+            f"({first.reached} of {plural(first.of, 'seed')} {'does' if first.reached == 1 else 'do'})"
         )
         if len(able) > 1:
             said += f"; next is {able[1].label} after {seconds(able[1].median)} ({able[1].reached} of {able[1].of})"
-    return said + (f". Never: {series(missed)}." if missed and able else ".")
+    return said + (f". Never: {names(missed)}." if missed and able else ".")

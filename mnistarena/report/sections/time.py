@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 
 from mnistarena.evidence.recipe import RecipeEvidence
-from mnistarena.report.format import seconds, series
+from mnistarena.report.format import names, seconds
 from mnistarena.stats.intervals import Interval
 
 
@@ -43,15 +43,17 @@ def times(recipes: Sequence[RecipeEvidence]) -> tuple[TimePoint, ...]:
 
 
 def answer(points: Sequence[TimePoint], mixed: Sequence[str]) -> str:
-    """Which models no other beats in both time and accuracy."""
+    """Which models no other beats in both mean time and mean accuracy: a description, no test."""
     front = sorted((point for point in points if point.front), key=lambda point: point.seconds)
     if not front:
         return "No training time was recorded."
     if mixed:
         return "The trials ran under different conditions, so their times are shown but not ranked."
-    names = series(f"{point.label} ({seconds(point.seconds)})" for point in front)
-    if len(front) == 1 and len(points) > 1:
-        return f"{names} is both the fastest to train and the most accurate."
+    shown = names((f"{point.label} ({seconds(point.seconds)})" for point in front), room=150)
+    if len(points) == 1:
+        return f"{shown} is the only model with a training time."
+    if len(front) == 1:
+        return f"In this run no other model is faster to train, or more accurate, than {shown}, by means alone."
     if len(front) == len(points):
-        return f"No model is beaten in both: {names}."
-    return f"Worth their time: {names}. Every other model is beaten in accuracy by one that trains as fast."
+        return f"In this run no model is behind another in both mean time and mean accuracy: {shown}."
+    return f"In this run, by means alone, each other model is neither faster nor more accurate than one of {shown}."

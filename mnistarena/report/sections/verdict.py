@@ -1,17 +1,16 @@
-"""The verdict in words: the headline, a sentence a recipe, and what would decide an undecided pair."""
+"""The verdict in words: a sentence a recipe, what would decide an undecided pair, and how much was decided."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
-from mnistarena.evidence.pairs import VERBS, Pair
+from mnistarena.evidence.figure import Figure
+from mnistarena.evidence.pairs import VERBS, Pair, compared
 from mnistarena.evidence.recipe import RecipeEvidence
-from mnistarena.report import format
-from mnistarena.report.format import p_value, percent, points, series
+from mnistarena.report import wording
+from mnistarena.report.format import names, p_value, seconds
 from mnistarena.stats import power
-from mnistarena.stats.intervals import ALPHA, Difference
 from mnistarena.stats.power import Need
 from mnistarena.text import plural
 
@@ -24,50 +23,31 @@ class VerdictLine:
     text: str
 
 
-def reference(ranked: Sequence[RecipeEvidence], baseline: str | None) -> str | None:
-    """The recipe that the leaderboard compares with: the baseline where it has results, else the highest mean."""
+@dataclass(frozen=True)
+class _Context:
+    """What all sentences of a dataset share; `family` is the number of pairs that were compared."""
+
+    recipes: dict[str, RecipeEvidence]
+    figure: Figure
+    _: KW_ONLY
+    margin: float
+    family: int
+
+    @property
+    def corrected(self) -> str:
+        """What a p value was corrected by."""
+        return "" if self.family == 1 else f", with Holm's correction over {self.family:,} pairs"
+
+
+def reference(ranked: Sequence[RecipeEvidence], pairs: Sequence[Pair], baseline: str | None) -> str | None:
+    """Whom the leaderboard's column compares with: the baseline, else the best mean, of those that were compared.
+
+    Where nothing was compared, of those with results.
+    """
+    together = compared(pairs)
     ready = [recipe.label for recipe in ranked if len(recipe.correct)]
-    return baseline if baseline in ready else ready[0] if ready else None
-
-
-def _with(recipe: RecipeEvidence, pairs: Sequence[Pair], other: str) -> Pair | None:
-    return next((p.seen_from(recipe.label) for p in pairs if {p.a, p.b} == {recipe.label, other}), None)
-
-
-def _delta(difference: Difference, p_adjusted: float | None) -> str:
-    p = f", {p_value(p_adjusted)}" if p_adjusted is not None else ""
-    ends = f"{points(difference.low)} to {points(difference.high)}"
-    return f"{points(difference.estimate)} (95 % interval {ends}{p})"
-
-
-def headline(ranked: Sequence[RecipeEvidence], pairs: Sequence[Pair]) -> str:
-    """The verdict in a sentence: the leader, or the group that cannot be told apart, over all pairs."""
-    ready = [recipe for recipe in ranked if len(recipe.correct)]
-    if not ready:
-        return "No trial has finished yet, so there is nothing to compare."
-    best, score = ready[0], percent(ready[0].accuracy)
-    if len(ready) == 1:
-        return f"{best.label} classifies {score} of the test images correctly; there is nothing to compare it with."
-    found = {other.label: pair for other in ready[1:] if (pair := _with(best, pairs, other.label))}
-    if not any(recipe.comparable for recipe in ready):
-        close = [label for label, pair in found.items() if pair.p_adjusted is None or pair.p_adjusted >= ALPHA]
-        apart = f", though not by enough to tell it from {series(close)}" if close else ""
-        return (
-            f"Of these {len(ready)} trained models, {best.label} is right most often ({score}){apart}; "
-            "one seed each says nothing about the recipes behind them."
-        )
-    kinds: dict[str, list[str]] = defaultdict(list)
-    for label, pair in found.items():
-        kinds[pair.verdict].append(label)
-    if len(kinds["better"]) == len(ready) - 1:
-        rest = f"each of the {len(ready) - 1} others" if len(ready) > 2 else ready[1].label
-        return f"{best.label} is the most accurate, at {score}: better than {rest}."
-    tied = [label for label in found if label in (*kinds["equal"], *kinds["undecided"])]
-    open_ = [f"{series(tied)} cannot be told apart from it on this evidence"] if kinds["undecided"] else []
-    open_ += [f"{series(kinds['not compared'])} cannot be compared with it"] if kinds["not compared"] else []
-    if open_:
-        return f"No single winner: {best.label} has the highest mean accuracy, {score}, but {', and '.join(open_)}."
-    return f"Tied first, at {score}: {best.label} and {series(tied)} are practically equal."
+    able = [label for label in ready if label in together] or ready
+    return baseline if baseline in able else able[0] if able else None
 
 
 _MANY = 8
@@ -75,60 +55,81 @@ _MANY = 8
 
 
 def findings(
-    ranked: Sequence[RecipeEvidence], pairs: Sequence[Pair], against: str | None, margin: float
+    ranked: Sequence[RecipeEvidence], pairs: Sequence[Pair], against: str | None, *, figure: Figure, margin: float
 ) -> tuple[VerdictLine, ...]:
     """What is known of every recipe against the reference, and what would decide an undecided pair."""
-    family_size = sum(pair.difference is not None for pair in pairs)
-    ready = [recipe for recipe in ranked if len(recipe.correct) and recipe.label != against]
-    found: list[tuple[str, VerdictLine]] = []
-    for recipe in ready:
-        pair = _with(recipe, pairs, against or "")
-        if pair is not None:
-            found.append((recipe.label, _finding(pair, family_size, margin)))
+    family = sum(pair.difference is not None for pair in pairs)
+    context = _Context({recipe.label: recipe for recipe in ranked}, figure, margin=margin, family=family)
+    with_it = {pair.a: pair for one in pairs if against in (one.a, one.b) for pair in (one, one.seen_from(one.b))}
+    found = [
+        (recipe.label, _finding(with_it[recipe.label], context))
+        for recipe in ranked
+        if recipe.label != against and recipe.label in with_it
+    ]
     said = []
     for kind in dict.fromkeys(finding.kind for _, finding in found):
         group = [(label, finding) for label, finding in found if finding.kind == kind]
         if len(group) > _MANY:
-            names = series((label for label, _ in group), _MANY)
-            said.append(VerdictLine(kind, f"{len(group)} recipes are {VERBS[kind]} {against}: {names}."))
+            listed = names((label for label, _ in group), _MANY, room=300)
+            said.append(VerdictLine(kind, f"{len(group)} recipes are {VERBS[kind]} {against}: {listed}."))
         else:
             said += [finding for _, finding in group]
     unseen = [recipe.label for recipe in ranked if not len(recipe.correct)]
     if unseen:
-        said.append(VerdictLine("undecided", f"No result: {series(unseen)}."))
+        said.append(VerdictLine("not compared", f"No result: {names(unseen)}."))
     return tuple(said)
 
 
-def _finding(pair: Pair, family_size: int, margin: float) -> VerdictLine:
+def _finding(pair: Pair, context: _Context) -> VerdictLine:
     if pair.difference is not None:
-        more = ""
-        if pair.verdict == "undecided":
-            more = f" {needed(power.need(pair.difference, family=family_size, margin=margin), margin)}"
-        delta = _delta(pair.difference, pair.p_adjusted)
-        return VerdictLine(pair.verdict, f"{pair.a} is {VERBS[pair.verdict]} {pair.b}: {delta}.{more}")
-    m = pair.mcnemar
-    if m is None:
-        return VerdictLine(pair.verdict, f"{pair.a} and {pair.b} cannot be paired: {pair.reason}.")
-    p = p_value(m.p if pair.p_adjusted is None else pair.p_adjusted)
-    alone = f"{pair.a} is right alone on {plural(m.only_first, 'image')}, {pair.b} on {m.only_second:,} ({p})."
-    if "did not finish" in pair.reason:
-        return VerdictLine(pair.verdict, f"{pair.a} against {pair.b}: {pair.reason}. Of their first models, {alone}")
-    return VerdictLine("checkpoint", alone)
+        return VerdictLine(pair.verdict, _judged(pair, context))
+    if pair.mcnemar is None:
+        return VerdictLine(pair.verdict, f"{pair.a} is not compared with {pair.b}: {pair.reason}.")
+    test = pair.mcnemar
+    p = p_value(test.p if pair.p_adjusted is None else pair.p_adjusted)
+    alone = (
+        f"{pair.a} alone is right on {plural(test.only_first, 'image')}, {pair.b} alone on {test.only_second:,} ({p})"
+    )
+    return VerdictLine("checkpoint", f"{alone}; that speaks of these two trained models, not of their recipes.")
 
 
-def needed(need: Need, margin: float) -> str:
-    """What would decide an undecided pair."""
+def _judged(pair: Pair, context: _Context) -> str:
+    """The sentence on a pair that was compared."""
+    found, figure = pair.difference, context.figure
+    assert found is not None
+    start = f"{pair.a} is {VERBS[pair.verdict]} {pair.b}: {wording.difference(found.estimate, figure)}"
+    low, high = (wording.difference(end, figure) for end in (found.low, found.high))
+    p = f", {p_value(pair.p_adjusted)}{context.corrected}" if pair.p_adjusted is not None else ""
+    if pair.verdict == "equal" and pair.p_equal is not None:
+        # The verdict on equality has a p of its own, of two one-sided tests.
+        limit = wording.margin(context.margin, figure)
+        p = f", which lies within ±{limit}; two one-sided tests, {p_value(pair.p_equal)}{context.corrected}"
+    said = f"{start} (95 % interval {low} to {high}{p})."
+    few = min((part.seeds for part in found.components if part.df), default=0)
+    if figure.share and found.low <= -1 and found.high >= 1:
+        said += f" {'Two seeds bound' if few == 2 else 'This evidence bounds'} nothing here."
+    if pair.verdict == "undecided":
+        said += f" {needed(pair, context)}"
+    return said
+
+
+def needed(pair: Pair, context: _Context) -> str:
+    """What would decide an undecided pair, and how long that would train."""
+    assert pair.difference is not None
+    need = power.need(pair.difference, family=context.family, margin=context.margin)
+    limit = wording.margin(context.margin, context.figure)
     if need.goal == "equality":
-        what, small = f"To show that they are within {_within(margin)} of each other", f"to show ±{_within(margin)}"
+        what, small = f"To show that they are within {limit} of each other", f"to show ±{limit}"
     else:
         what, small = "To show a difference of this size", "for a difference of this size"
     if need.pooled:
         images = "" if need.images is None else f" would take about {_rounded(need.images)} images in all"
         return f"{what}{images or ', no number of images is enough'}."
     if need.seeds is not None:
-        return f"{what} would take about {need.seeds} seeds of each."
-    said = f"No number of seeds would decide it: the test set is too small {small}"
-    if not need.seeded:
+        return f"{what} would take about {need.seeds:,} seeds of {_each(pair, need, context)}."
+    if need.seeded:
+        said = f"No number of seeds would decide it: the test set is too small {small}"
+    else:
         said = f"Neither depends on its seed, and the test set is too small {small}"
     if need.images is None:
         return f"{said}."
@@ -141,20 +142,38 @@ def _rounded(count: int) -> str:
     return f"{-(-count // digits) * digits:,}"
 
 
-def _within(margin: float) -> str:
-    return f"{format.margin(margin)}\u202fpp"
+def _each(pair: Pair, need: Need, context: _Context) -> str:
+    """The recipes of a pair that have seeds, with the time that the further seeds would train."""
+    recipes = [context.recipes[label] for label in (pair.a, pair.b)]
+    seeded = [recipe for recipe in recipes if not recipe.deterministic]
+    whose = "each" if len(seeded) == 2 else seeded[0].label
+    times = [(recipe.mean("train_seconds"), max(0, (need.seeds or 0) - len(recipe.correct))) for recipe in seeded]
+    if any(one is None for one, _ in times):
+        return whose
+    return f"{whose}, {seconds(sum((one or 0.0) * more for one, more in times))} more of training as measured here"
 
 
-def certainty(ranked: Sequence[RecipeEvidence], pairs: Sequence[Pair], against: str | None, family_name: str) -> str:
-    """How many comparisons were decided, and within which family."""
+def certainty(pairs: Sequence[Pair], against: str | None, family_name: str) -> str:
+    """How many comparisons were decided, over which family, and how many pairs were not compared."""
     judged = [pair for pair in pairs if pair.difference is not None]
+    tested = sum(pair.mcnemar is not None for pair in pairs)
     if not judged:
-        if len([recipe for recipe in ranked if len(recipe.correct)]) < 2:
-            return "There is nothing to compare yet."
-        return "Recipes can be compared from two seeds each; until then McNemar's exact test compares trained models."
+        if not pairs:
+            return "There is nothing to compare."
+        said = "No two recipes can be compared: that takes two seeds or more of each, and every planned one finished."
+        if tested:
+            holm = f", with Holm's correction over {tested} pairs" if tested > 1 else ""
+            said += f" McNemar's exact test compares trained models of one seed instead{holm}."
+        return said
     decided = sum(pair.verdict != "undecided" for pair in judged)
-    seeded = [recipe for recipe in ranked if recipe.comparable and not recipe.deterministic and recipe.layout is None]
-    few = min((recipe.seeds for recipe in seeded), default=0)
-    text = f"{decided} of {plural(len(judged), 'comparison')} decided (Holm's correction over {family_name}); "
-    text += f"shown against {against}."
-    return text + (" Two seeds are very little: expect wide intervals." if few == 2 else "")
+    if len(judged) == 1:
+        said = f"The one comparison is {'decided' if decided else 'undecided'}"
+        said += f"; shown against {against}."
+    else:
+        count = f"{decided:,}" if decided else "None"
+        said = f"{count} of {len(judged):,} comparisons {'is' if decided == 1 else 'are'} decided "
+        said += f"(Holm's correction {family_name}); shown against {against}."
+    without = len(pairs) - len(judged)
+    if without:
+        said += f" {plural(without, 'further pair')} {'is' if without == 1 else 'are'} not compared."
+    return said
