@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import coverage, families
+from benchmarks import coverage, families, splits
 from benchmarks.cells import LEAST, MOST, Cells
 from benchmarks.simulate import POOL, Recipe, draw
 from mnistarena import load_run
@@ -37,6 +37,7 @@ TABLES = {
     "pool": families.pool,
     "power": families.power,
     "promises": families.promises,
+    "splits": splits.small_samples,
 }
 
 
