@@ -8,9 +8,9 @@ from mnistarena.text import plural
 
 def claim(dataset: DatasetRecord) -> str:
     """A sentence that says of what else intervals and verdicts speak than of the images that were seen."""
-    parts = len(dataset.get("draws", ()))
-    if dataset.get("folds") or dataset.get("splits"):
-        which = plural(parts, "fold") if dataset.get("folds") else plural(parts, "random split")
+    folds, splits = dataset.get("folds"), dataset.get("splits")
+    if folds or splits:
+        which = plural(folds, "fold") if folds else plural(splits or 0, "random split")
         return (
             f"This is about data like these: over {which}, the luck of which images train and which are tested counts "
             "as well as that of seeds (Nadeau and Bengio's correction)."
