@@ -115,7 +115,7 @@ def test_verify_predict_and_report(arena, finished, tmp_path):
     assert arena("report", finished).status == 0
     page = (finished / "report.html").read_text()
     assert "This is about data like these: over 3 folds" in page
-    assert "This is about samples of 100 training images like these, one a seed" in page
+    assert "This is about samples of 100 of these training images, drawn anew with each seed" in page
     assert "cross-validation: 3 folds of all images" in page
     table = (finished / "report.md").read_text()
     assert "over training samples, seeds and images" in table

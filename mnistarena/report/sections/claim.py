@@ -17,8 +17,8 @@ def claim(dataset: DatasetRecord) -> str:
         )
     if dataset.get("split_seed") == "seed":
         return (
-            f"This is about samples of {dataset['n_train']:,} training images like these, one a seed, and test images "
-            "like these."
+            f"This is about samples of {dataset['n_train']:,} of these training images, drawn anew with each seed, and "
+            "test images like these."
         )
     return "This is about these training images and test images like these; another training sample may differ."
 
