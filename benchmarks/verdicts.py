@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import coverage, families, figures, regressions, times
+from benchmarks import coverage, families, figures, regressions, splits, times
 from benchmarks.cells import LEAST, MOST, Cells
 from benchmarks.simulate import POOL, Recipe, draw
 from mnistarena import load_run
@@ -40,6 +40,7 @@ TABLES = {
     "promises": families.promises,
     "figures": figures.figures,
     "groups": figures.groups,
+    "splits": splits.small_samples,
     "regressions": regressions.regressions,
     "times": times.times,
 }

@@ -12,7 +12,7 @@ from mnistarena.plan.recipe import Trial
 from mnistarena.plugin.messages import MetricDefinition, ViewDefinition
 from mnistarena.store.json_files import ADVICE
 from mnistarena.store.looks import earlier_looks
-from mnistarena.store.records import PlannedTrial, PlanRecord, RecipeRecord, TrialRecord
+from mnistarena.store.records import DatasetRecord, PlannedTrial, PlanRecord, RecipeRecord, TrialRecord
 from mnistarena.store.run_folder import RunFolder
 from mnistarena.store.trial_folder import MODEL, TrialFolder
 
@@ -166,13 +166,22 @@ def _with_left_out(described: PlanRecord, before: PlanRecord | None, labels: tup
     def place(entry: RecipeRecord | PlannedTrial) -> int:
         return labels.index(entry["label"])
 
-    for entry in described["datasets"]:
-        if entry["label"] in same_data and "draws" in entry:
-            known = [(one.get("seed"), one.get("split")) for one in entry["draws"]]
-            earlier = next(one for one in before["datasets"] if one["label"] == entry["label"]).get("draws", [])
-            entry["draws"] += [one for one in earlier if (one.get("seed"), one.get("split")) not in known]
+    _keep_draws(described["datasets"], before["datasets"])
     return {
         **described,
         "entries": sorted([*described["entries"], *filter(kept, before["entries"])], key=place),
         "trials": sorted([*described["trials"], *filter(kept, before["trials"])], key=place),
     }
+
+
+def _keep_draws(datasets: Iterable[DatasetRecord], before: Iterable[DatasetRecord]) -> None:
+    """Keep what an earlier start said of splits that only the trials of models left out use."""
+    earlier = {entry["label"]: entry for entry in before}
+    for entry in datasets:
+        same = earlier.get(entry["label"], entry)
+        if any(same.get(key) != entry.get(key) for key in ("fingerprint", "split_seed", "folds", "splits")):
+            continue
+        known = [(one.get("seed"), one.get("split")) for one in entry.get("draws", ())]
+        more = [one for one in same.get("draws", ()) if (one.get("seed"), one.get("split")) not in known]
+        if more:
+            entry["draws"] = [*entry.get("draws", ()), *more]

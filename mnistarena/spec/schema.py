@@ -70,7 +70,7 @@ class DatasetTable(Table):
     validation: int = Field(0, ge=0, description="images set aside from the training split, stratified")
     split_seed: Seed | Literal["seed"] = Field(
         0,
-        description='draws all of this, the same for all models; "seed": training images anew with each trial\'s seed',
+        description='draws images, for all models alike; "seed": training images anew with each trial\'s seed',
     )
     train_limit: int | None = Field(None, ge=1, description="train on that many images, stratified")
     test_limit: int | None = Field(None, ge=1, description="test on that many images, stratified")

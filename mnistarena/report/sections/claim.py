@@ -8,17 +8,17 @@ from mnistarena.text import plural
 
 def claim(dataset: DatasetRecord) -> str:
     """A sentence that says of what else intervals and verdicts speak than of the images that were seen."""
-    parts = len(dataset.get("draws", ()))
-    if dataset.get("folds") or dataset.get("splits"):
-        which = plural(parts, "fold") if dataset.get("folds") else plural(parts, "random split")
+    folds, splits = dataset.get("folds"), dataset.get("splits")
+    if folds or splits:
+        which = plural(folds, "fold") if folds else plural(splits or 0, "random split")
         return (
             f"This is about data like these: over {which}, the luck of which images train and which are tested counts "
             "as well as that of seeds (Nadeau and Bengio's correction)."
         )
     if dataset.get("split_seed") == "seed":
         return (
-            f"This is about samples of {dataset['n_train']:,} training images like these, one a seed, and test images "
-            "like these."
+            f"This is about samples of {dataset['n_train']:,} of these training images, drawn anew with each seed, and "
+            "test images like these."
         )
     return "This is about these training images and test images like these; another training sample may differ."
 
