@@ -208,8 +208,8 @@ def groups(cells: Cells) -> Iterator[str]:
 
 
 def _grouped(n: int, k: int, name: str, rng: np.random.Generator, repeats: int) -> NDArray[np.int64]:
-    kind, (middle, spread) = KINDS[name], LEVELS["90 %"]
-    truth = [truths(mu, spread, n)[name] for mu in (middle, middle - GAP)]
+    kind, middle = KINDS[name], LEVELS["90 %"][0]
+    truth = [truths(mu, 0.0, n)[name] for mu in (middle, middle - GAP)]
     of = np.arange(n) // TOGETHER
     found = np.zeros(5, np.int64)
     for _ in range(repeats):
@@ -218,8 +218,8 @@ def _grouped(n: int, k: int, name: str, rng: np.random.Generator, repeats: int) 
         for mu in (middle, middle, middle - GAP):
             # What is hard for one recipe alone is hard of whole groups, too.
             own = mu + OWN * np.repeat(rng.standard_normal(-(-n // TOGETHER)), TOGETHER)[:n]
-            seeds = spread * rng.standard_normal(k)
-            matrices.append(np.array([kind.contribute(images.answers(rng, own, u), images.labels) for u in seeds]))
+            given = [images.answers(rng, own, 0.0) for _ in range(k)]
+            matrices.append(np.array([kind.contribute(one, images.labels) for one in given]))
         for at, known in enumerate((of, None)):
             held, called = _judged(Crossed(matrices, groups=known, share=kind.share), truth)
             if at == 0:
@@ -230,7 +230,10 @@ def _grouped(n: int, k: int, name: str, rng: np.random.Generator, repeats: int) 
 
 
 def _judged(crossed: Crossed, truth: Sequence[float]) -> tuple[tuple[bool, bool], bool]:
-    """Whether the intervals of the first recipe, and of it minus the third, hold the truth; a false call of the second."""
+    """Whether intervals of the first recipe, and of it minus the third, hold; whether the second, its equal, is called.
+
+    `truth` is that of the first and of the third.
+    """
     mean, same, apart = crossed.mean(0), crossed.difference(0, 1), crossed.difference(0, 2)
     assert mean is not None
     assert same is not None

@@ -65,7 +65,10 @@ class Run(StoredRun):
         return pd.DataFrame(list(self.rows(what)))
 
     def leaderboard(self) -> pd.DataFrame:
-        """A row a recipe and dataset, highest mean first: its places, accuracy with 95 % interval, verdict."""
+        """A row a recipe and dataset, the best first: its places, accuracy with 95 % interval, verdict.
+
+        `figure` is the one that decides, with its interval; it is the accuracy where the spec names no other.
+        """
         import pandas as pd
 
         return pd.DataFrame(
@@ -78,6 +81,9 @@ class Run(StoredRun):
                 "accuracy": row.accuracy and row.accuracy.estimate,
                 "low": row.accuracy and row.accuracy.low,
                 "high": row.accuracy and row.accuracy.high,
+                "figure": row.decided and row.decided.estimate,
+                "figure_low": row.decided and row.decided.low,
+                "figure_high": row.decided and row.decided.high,
                 "reference": comparison.reference,
                 "verdict": row.verdict,
                 "train_seconds": row.train_seconds,

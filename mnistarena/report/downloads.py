@@ -12,6 +12,7 @@ from dataclasses import KW_ONLY, dataclass
 from mnistarena.evidence.pairs import Pair
 from mnistarena.report.comparison import Comparison
 from mnistarena.report.view import ReportData
+from mnistarena.store.records import MetricRecord
 from mnistarena.store.results import Row
 
 MOST_PAIRS = 1000
@@ -59,14 +60,15 @@ def _download(name: str, kind: str, summary: str, content: bytes) -> Download:
 def _json(data: ReportData) -> bytes:
     content = {
         "benchmark": data.name,
+        "decide": data.figure.label,
         "margin": data.margin,
         "trials": list(data.table),
-        "datasets": [_comparison(comparison) for comparison in data.comparisons],
+        "datasets": [_comparison(comparison, data.metrics) for comparison in data.comparisons],
     }
     return json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode("utf-8", "replace")
 
 
-def _comparison(comparison: Comparison) -> Mapping[str, object]:
+def _comparison(comparison: Comparison, metrics: Sequence[MetricRecord]) -> Mapping[str, object]:
     pairs = comparison.pairs
     if len(pairs) > MOST_PAIRS:
         pairs = tuple(pair for pair in pairs if comparison.reference in (pair.a, pair.b))
@@ -81,7 +83,18 @@ def _comparison(comparison: Comparison) -> Mapping[str, object]:
                 "accuracy": row.accuracy and row.accuracy.estimate,
                 "low": row.accuracy and row.accuracy.low,
                 "high": row.accuracy and row.accuracy.high,
+                "figure": row.decided and row.decided.estimate,
+                "figure_low": row.decided and row.decided.low,
+                "figure_high": row.decided and row.decided.high,
                 "interval_of": row.interval_of,
+                "metrics": {
+                    metric["label"]: {
+                        "mean": value,
+                        "low": interval and interval.low,
+                        "high": interval and interval.high,
+                    }
+                    for metric, value, interval in zip(metrics, row.metrics, row.intervals, strict=True)
+                },
             }
             for row in comparison.rows
         ],

@@ -142,3 +142,66 @@ def test_scores_are_ranked_and_labels_are_counted():
             else:
                 with pytest.raises(NoValue, match=reason):
                     value(name, known)
+
+
+PARAMS = {"class_recall": {"of": 1}, "class_precision": {"of": 1}}
+
+
+def contributions(name, given):
+    return DEFS[name].per_image(given, DEFS[name].params(**PARAMS.get(name, {})))
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+@pytest.mark.parametrize("name", DEFS)
+def test_what_images_contribute_has_the_figure_as_its_mean(name, classes):
+    given = predictions(classes=classes)
+    # Of two classes, 3 are more than there are; of ties the values are rounded.
+    params = {"k": 1} if name == "top_k_accuracy" and classes == 2 else PARAMS.get(name, {})
+    given = Predictions(given.labels, np.round(given.probabilities, 2), index=given.index)
+    found = DEFS[name].per_image(given, DEFS[name].params(**params))
+    assert found.shape == given.labels.shape
+    assert found.mean() == pytest.approx(value(name, given, **params), rel=1e-9)
+
+
+WEIGHED = {
+    "balanced_accuracy": lambda y, p, w: reference.recall_score(y, p.argmax(1), average="macro", sample_weight=w),
+    "f1_macro": lambda y, p, w: reference.f1_score(y, p.argmax(1), average="macro", sample_weight=w),
+    "f1_weighted": lambda y, p, w: reference.f1_score(y, p.argmax(1), average="weighted", sample_weight=w),
+    "class_recall": lambda y, p, w: reference.recall_score(y, p.argmax(1), average=None, sample_weight=w)[1],
+    "class_precision": lambda y, p, w: reference.precision_score(y, p.argmax(1), average=None, sample_weight=w)[1],
+    "matthews": lambda y, p, w: reference.matthews_corrcoef(y, p.argmax(1), sample_weight=w),
+    "cohen_kappa": lambda y, p, w: reference.cohen_kappa_score(y, p.argmax(1), sample_weight=w),
+    "roc_auc": lambda y, p, w: reference.roc_auc_score(np.eye(5)[y], p, average="macro", sample_weight=w),
+    "average_precision": lambda y, p, w: reference.average_precision_score(
+        np.eye(5)[y], p, average="macro", sample_weight=w
+    ),
+}
+"""Figures of whole sets, with a weight for each image."""
+
+
+@pytest.mark.parametrize("name", WEIGHED)
+def test_the_influence_of_an_image_is_the_derivative_by_its_weight(name):
+    given = predictions(n=120, skill=1.0)
+    chances = np.round(given.probabilities, 2)  # with ties
+    given = Predictions(given.labels, chances, index=given.index)
+    influence = contributions(name, given) - value(name, given, **PARAMS.get(name, {}))
+    for image in range(0, 120, 17):
+        ends = []
+        for step in (1e-5, -1e-5):
+            weights = np.ones(120)
+            weights[image] += step
+            ends.append(WEIGHED[name](given.labels, chances, weights))
+        assert influence[image] == pytest.approx(120 * (ends[0] - ends[1]) / 2e-5, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "name", ["balanced_accuracy", "f1_macro", "matthews", "roc_auc", "average_precision", "log_loss"]
+)
+def test_their_variance_is_that_of_the_bootstrap(name):
+    given = predictions(n=300, skill=1.0)
+    draws, figures = np.random.default_rng(2), []
+    for _ in range(100):
+        rows = draws.integers(0, 300, 300)
+        figures.append(value(name, given.of(rows), **PARAMS.get(name, {})))
+    deviation = contributions(name, given).std() / 300**0.5
+    assert deviation == pytest.approx(np.std(figures), rel=0.2)

@@ -173,6 +173,7 @@ def test_torchvision_finds_the_same_files_and_reads_the_same(tmp_path):
     tables = {
         f"qmnist-{part}-labels-idx2-int": np.full((9, 8), n, np.int32) for n, part in enumerate(("train", "test"))
     }
+    tables["qmnist-test-labels-idx2-int"][4:, 2] = 3000  # another writer
     pixels = {f"qmnist-{part}-images-idx3-ubyte": images(9) for part in ("train", "test")}
     write(tmp_path / "qmnist" / "QMNIST" / "raw", {**tables, **pixels})
     mine, theirs = load("qmnist", tmp_path), datasets.QMNIST(tmp_path / "qmnist", what="test10k")

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from mnistarena.plugin.components import Predictions
-from mnistarena.stats import consistency
+from mnistarena.stats import consistency, contributions
 from mnistarena.store.run_folder import RunFolder
+from mnistarena.store.trial_folder import Contribution
 
 MODELS: dict[str, dict[str, Any]] = {
     "cnn": {"accuracy": 0.9925, "spread": 0.0004, "seconds": 96.0, "parameters": 212_542},
@@ -139,13 +140,16 @@ def build_run(
     name: str = "MNIST: five architectures",
     salt: str = "",
     margin: float = 0.001,
+    decide: str = "accuracy",
+    groups: np.ndarray | None = None,
     target: float | None = None,
     data: dict[str, dict[str, Any]] | None = None,
     skill: dict[tuple[str, str], float] | None = None,
 ) -> Path:
     """Write a run folder. `failures` maps (label, seed) to a record such as {"status": "failed", …}.
 
-    `data` changes what the plan says of a dataset, `skill` the accuracy of a (label, dataset).
+    `data` changes what the plan says of a dataset, `skill` the accuracy of a (label, dataset). `groups` are those of
+    the test images, `decide` is the metric that does.
     """
     models = MODELS if models is None else models
     names = class_names or [str(digit) for digit in range(10)]
@@ -157,8 +161,12 @@ def build_run(
         "engine": "1",
         "baseline": baseline,
         "margin": margin,
+        "decide": decide,
         "target": target,
-        "metrics": [{"label": m, "name": m, "higher_is_better": up, "summary": what} for m, up, what in METRICS],
+        "metrics": [
+            {"label": m, "name": m, "higher_is_better": up, "share": m != "log_loss", "summary": what}
+            for m, up, what in METRICS
+        ],
         "conditions": CONDITIONS,
         "datasets": [dataset_plan(label, names, n, validation) | (data or {}).get(label, {}) for label in datasets],
         "entries": [],
@@ -169,7 +177,8 @@ def build_run(
         labels = rng.integers(0, len(names), n).astype(np.int64)
         hardness = rng.normal(0, 1, n)
         images = np.zeros((n, 1, 28, 28), np.uint8)
-        folder.write_dataset(dataset, {"images": images, "labels": labels, "index": np.arange(n)})
+        together = {} if groups is None else {"groups": groups}
+        folder.write_dataset(dataset, {"images": images, "labels": labels, "index": np.arange(n), **together})
         for place, (label, model) in enumerate(models.items()):
             plan["entries"].append(entry(label, list(range(seeds)), dataset, **(entries or {}).get(label, {})))
             for seed in range(seeds):
@@ -188,6 +197,7 @@ def build_run(
                     accuracy = float(np.clip(expected + rng.normal(0, model["spread"]), 0, 1))
                     predictions = predict(rng, labels, hardness, accuracy, len(names))
                     files.write_predictions(predictions)
+                    files.write_contributions(contributed(predictions))
                     where = {**CONDITIONS, **(conditions or {}).get(label, {})}
                     record = done(model, predictions, files.history()[-1], rng, len(names)) | {"conditions": where}
                 files.write({"id": key, "label": label, "dataset": dataset, "seed": seed, **record})
@@ -201,6 +211,14 @@ def build_run(
     }
     folder.write_start(spec, plan, environment)
     return path
+
+
+def contributed(predictions: Predictions) -> dict[str, Contribution]:
+    labels, predicted = predictions.labels, predictions.predicted
+    matrix = consistency.confusion(labels, predicted, predictions.n_classes).astype(np.float64)
+    f1 = contributions.of_cells(*contributions.f1(matrix, weighted=True), labels, predicted)
+    log_loss = contributions.log_loss(np.maximum(predictions.probabilities, 1e-7), labels)
+    return {"log_loss": Contribution(log_loss), "f1_weighted": Contribution(f1)}
 
 
 def done(

@@ -46,8 +46,8 @@ class NpzParams(Params):
         description=(
             "npz file, from the spec's folder, with the arrays train_images, train_labels, test_images, test_labels: "
             "images uint8 (n, height, width) or with 1 or 3 channels before or after these, labels from 0; "
-            "class_names is optional, and so are train_groups and test_groups, whole numbers (n,): images of one writer, "
-            "patient or video have the same"
+            "class_names is optional, and so are train_groups and test_groups, whole numbers (n,), the same for the "
+            "images of one writer, patient or video"
         )
     )
 
@@ -125,7 +125,8 @@ def _dataset(where: str, arrays: Mapping[str, NDArray[Any]], names: Sequence[str
         test_labels=labels["test"],
         class_names=tuple(names),
         source=source,
-        **groups,
+        train_groups=groups.get("train_groups"),
+        test_groups=groups.get("test_groups"),
     )
 
 

@@ -16,27 +16,31 @@ FEW = 20
 def answer(recipes: Sequence[RecipeEvidence]) -> str:
     """How much wider the intervals are for knowing of groups; empty where the test images have none."""
     found = [recipe for recipe in recipes if recipe.groups is not None and recipe.decided.known]
-    if not found:
+    count = _count(found)
+    if not count:
         return ""
-    groups = found[0].groups
     wider = f"{np.median([_wider(recipe) for recipe in found]):.1f} times as wide"
     middle = ", in the median of the recipes" if len(found) > 1 else ""
     return (
-        f"The {len(found[0].labels):,} test images come in {len(np.unique(groups)):,} groups, whose images are not "
+        f"The {len(found[0].labels):,} test images come in {count:,} groups, whose images are not "
         f"independent: intervals and verdicts count groups, which makes intervals {wider}{middle}."
     )
 
 
 def caveat(label: str, recipes: Sequence[RecipeEvidence]) -> str:
     """A warning where there are few groups; empty where there are enough, or none at all."""
-    known = [recipe.groups for recipe in recipes if recipe.groups is not None]
-    count = len(np.unique(known[0])) if known else FEW
-    if count >= FEW:
+    count = _count(recipes)
+    if not 0 < count < FEW:
         return ""
     return (
-        f"The test images of {label} come in {count} groups only. Intervals over fewer than {FEW} groups are themselves "
-        "uncertain: they may hold the truth less often than they say."
+        f"The test images of {label} come in {count} groups only. Intervals over fewer than {FEW} groups are uncertain "
+        "themselves: they may hold the truth less often than they say."
     )
+
+
+def _count(recipes: Sequence[RecipeEvidence]) -> int:
+    """How many groups the test images come in; 0 where they have none."""
+    return next((len(np.unique(recipe.groups)) for recipe in recipes if recipe.groups is not None), 0)
 
 
 def _wider(recipe: RecipeEvidence) -> float:
