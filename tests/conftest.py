@@ -18,6 +18,11 @@ from unittest import mock
 
 import pytest
 
+from mnistarena.execution import workers
+
+# All runs within this process share what workers start from, whichever of them starts it.
+workers.ALWAYS = (*workers.ALWAYS, *workers.EVERYTHING)
+
 
 @dataclass
 class Result:

@@ -47,20 +47,23 @@ def accuracy(predictions: Predictions, params: NoParams) -> float:
     return float((predictions.predicted == predictions.labels).mean())
 
 
-def _f1(predictions: Predictions, average: str) -> float:
-    from sklearn.metrics import f1_score
-
-    return float(f1_score(predictions.labels, predictions.predicted, average=average, zero_division=0))
+def _f1(predictions: Predictions, *, weighted: bool) -> float:
+    labels, predicted, n = predictions.labels, predictions.predicted, predictions.n_classes
+    true, named = np.bincount(labels, minlength=n), np.bincount(predicted, minlength=n)
+    right = np.bincount(labels[labels == predicted], minlength=n)
+    there = true + named > 0
+    each = 2 * right[there] / (true + named)[there]
+    return float(np.average(each, weights=true[there] if weighted else None))
 
 
 def f1_weighted(predictions: Predictions, params: NoParams) -> float:
     """F1 of each class, averaged by the classes' shares of the test split."""
-    return _f1(predictions, "weighted")
+    return _f1(predictions, weighted=True)
 
 
 def f1_macro(predictions: Predictions, params: NoParams) -> float:
-    """F1 of each class, averaged over classes."""
-    return _f1(predictions, "macro")
+    """F1 of each class that is true or named for some image, averaged over these classes."""
+    return _f1(predictions, weighted=False)
 
 
 def log_loss(predictions: Predictions, params: NoParams) -> float:
@@ -185,6 +188,10 @@ def _one_against_rest(predictions: Predictions) -> tuple[NDArray[np.int64], NDAr
     if absent:
         raise NoValue(f"the test split has no image of class {series(map(str, absent))}")
     return np.eye(n_classes, dtype=np.int64)[predictions.labels], scores
+
+
+WITHOUT_SCIKIT_LEARN = {"accuracy", "f1_weighted", "f1_macro", "top_2_accuracy", "log_loss", "brier", "ece"}
+"""Metrics that are computed without importing it."""
 
 
 def _right(predictions: Predictions, _: object = None) -> NDArray[np.bool_]:

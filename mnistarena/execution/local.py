@@ -26,7 +26,7 @@ class LocalExecutor:
         from mnistarena.execution.workers import Workers
 
         self.context, self.jobs = context, 1
-        self.workers, self.cores = Workers(), Cores()
+        self.workers, self.cores = Workers(context.preload), Cores()
         if context.ahead:
             self.workers.get_ready()
 

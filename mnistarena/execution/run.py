@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from mnistarena import environment
 from mnistarena.environment import Conditions
@@ -19,6 +18,7 @@ from mnistarena.execution.observer import Observer
 from mnistarena.execution.options import Options
 from mnistarena.execution.record import lost_after_training, now, scored_record, trained_record, unscored
 from mnistarena.execution.resume import Resume, ScoringRequest, carry_over
+from mnistarena.execution.start import start_executor
 from mnistarena.execution.submissions import Submissions
 from mnistarena.plan.contents import Plan
 from mnistarena.plan.lookup import registry_for
@@ -26,17 +26,13 @@ from mnistarena.plan.recipe import Trial, test_rows
 from mnistarena.plan.resolve import resolve
 from mnistarena.plugin.executor import (
     Executor,
-    ExecutorContext,
-    ExecutorDef,
     PluginFile,
     Reports,
     Submission,
     Workload,
 )
 from mnistarena.plugin.messages import Event, Measured, Result, Started, error_message
-from mnistarena.plugin.registry import Registry
 from mnistarena.spec.load import load_spec
-from mnistarena.spec.problems import describe
 from mnistarena.store.findings import idle_seeds, missing_figures
 from mnistarena.store.records import PlanRecord, TrialRecord
 from mnistarena.store.results import StoredRun, read_run
@@ -65,7 +61,7 @@ def execute(
     folder = RunFolder(Path(out) if out is not None else default_folder(loaded.source.name))
     # A run that was started before may have nothing left to do, so its workers are not started ahead.
     ahead = not loaded.problems.found and not folder.exists()
-    executor = start_executor(registry, options, ahead=ahead)
+    executor = start_executor(loaded, registry, options, only=only, ahead=ahead)
     try:
         plan = resolve(loaded, registry, only=only)
         folder.create()
@@ -78,22 +74,6 @@ def execute(
     for sentence in (*missing_figures(t for t in found.trials if t.id in execution.trials), *idle_seeds(found)):
         execution.observer.notice(sentence)
     return found
-
-
-def start_executor(registry: Registry, options: Options, *, ahead: bool) -> Executor:
-    """The executor that the options name; `ArenaError` where there is none, or its parameters are wrong."""
-    definition: ExecutorDef = registry.get("executor", options.executor).definition
-    try:
-        params = definition.params.model_validate(dict(options.executor_params))
-    except ValidationError as problem:
-        wrong = [
-            describe(error, definition.params, error["loc"], "parameter") for error in problem.errors(include_url=False)
-        ]
-        raise ArenaError(f'the executor "{options.executor}": {"; ".join(wrong)}') from None
-    context = ExecutorContext(
-        options.device, options.jobs, threads=options.threads, memory_limit=options.memory_limit, ahead=ahead
-    )
-    return definition.start(params, context)
 
 
 def default_folder(spec: str) -> Path:

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
@@ -17,13 +17,10 @@ from typing import Any
 
 import psutil
 
+from mnistarena.execution.preload import ALWAYS, EVERYTHING
 from mnistarena.execution.surroundings import fixed_environment, neutral_folder, short_temporary_folder
 from mnistarena.plugin.executor import Job
 from mnistarena.plugin.messages import Device
-
-PRELOAD = ["mnistarena.trial.process", "torch._dynamo", "sklearn.metrics", "skops.io"]
-"""Loaded once, not in each trial: torch's optimizers import the second when the first of them is made, and fitted
-classifiers are stored by the last."""
 
 
 class Workers:
@@ -31,14 +28,15 @@ class Workers:
 
     forkserver where there is one: it loads torch once, and each worker starts from it in about 0.1 s,
     without this process's threads and locks. spawn elsewhere. A guard, which runs no plugin's code and
-    so cannot be blocked by one, ends the workers should this process die.
+    so cannot be blocked by one, ends the workers should this process die. `preload` are the modules, beside those that
+    every trial needs, that it loads once instead of each worker.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, preload: Sequence[str] = EVERYTHING) -> None:
         forkserver = "forkserver" in multiprocessing.get_all_start_methods()
         self.context: Any = multiprocessing.get_context("forkserver" if forkserver else "spawn")
         if forkserver:
-            self.context.set_forkserver_preload(PRELOAD)
+            self.context.set_forkserver_preload([*ALWAYS, *preload])
         self.guard: tuple[BaseProcess, Connection] | None = None
         self.preloading: list[psutil.Process] = []
         self.running: set[int] = set()

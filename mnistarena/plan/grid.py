@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import fnmatch
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
@@ -42,6 +43,11 @@ def variants(table: schema.ModelTable, path: KeyPath, problems: Problems) -> Ite
             changes[section][key] = value
         point = ",".join(f"{key}={_short(value)}" for (_, key, _), value in zip(axes, values, strict=True))
         yield Variant(path, f"{label}[{point}]" if axes else label, table=table, **changes)
+
+
+def is_chosen(label: str, only: Sequence[str]) -> bool:
+    """Whether a recipe is among those that `--only` names by patterns of labels; without any, all are."""
+    return not only or any(label == pattern or fnmatch.fnmatchcase(label, pattern) for pattern in only)
 
 
 def _axes(table: schema.ModelTable, path: KeyPath, problems: Problems) -> Iterator[tuple[str, str, list[Any]]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Sequence
 from typing import cast
 
@@ -10,7 +9,7 @@ from mnistarena.data.dataset import check_dataset, fingerprint
 from mnistarena.errors import MissingDataError
 from mnistarena.paths import data_dir
 from mnistarena.plan.contents import Metric, Outline, Plan
-from mnistarena.plan.grid import Variant, variants
+from mnistarena.plan.grid import Variant, is_chosen, variants
 from mnistarena.plan.lookup import Lookup
 from mnistarena.plan.recipe import LoadedDataset, PlannedDataset, Recipe, Transforms, transform_identities
 from mnistarena.plan.training import check_data, planned_training
@@ -77,7 +76,7 @@ class _Resolver:
         return Outline(tuple(labels), tuple(datasets), trials=self.trials, missing=missing)
 
     def is_chosen(self, label: str) -> bool:
-        return not self.only or any(label == p or fnmatch.fnmatchcase(label, p) for p in self.only)
+        return is_chosen(label, self.only)
 
     def metrics(self) -> list[Metric]:
         found: list[Metric] = []

@@ -108,7 +108,8 @@ class ExecutorContext:
     """How trials are to run, as far as the user asked; None means that the executor chooses.
 
     `memory_limit` is in bytes, for each trial. With `ahead`, trials will probably follow soon, so slow preparations
-    may begin while the run is planned.
+    may begin while the run is planned. `preload` are modules that trials import and that are slow to import; where a
+    process is started that many trials come from, it should import them once.
     """
 
     device: str | None = None
@@ -117,6 +118,7 @@ class ExecutorContext:
     threads: int | None = None
     memory_limit: int | None = None
     ahead: bool = False
+    preload: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

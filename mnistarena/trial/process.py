@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import gc
 import io
 import os
 import signal
@@ -33,6 +34,8 @@ TRACEBACK_CHARACTERS = 100_000
 
 def work(job: Job, cores: frozenset[int], connection: Connection) -> None:
     """The worker's main function: do the job on `cores` (none: on all), send events, then `Ended` with its result."""
+    gc.freeze()  # what the process that it started from has loaded stays
+    gc.enable()
     keep_to(cores)
     lead(os.getpid())
     threading.Thread(target=_end_with_parent, daemon=True).start()

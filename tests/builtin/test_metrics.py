@@ -36,6 +36,14 @@ def test_against_scikit_learn():
     assert value("brier", given) == pytest.approx(((chances - np.eye(5)[labels]) ** 2).sum(1).mean())
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_f1_is_that_of_scikit_learn_to_the_last_bit_where_classes_are_few_or_absent(seed):
+    given = predictions(n=1 + 3 * seed, classes=2 + seed // 2, seed=seed, skill=1.0)
+    for average in ("macro", "weighted"):
+        expected = reference.f1_score(given.labels, given.predicted, average=average, zero_division=0)
+        assert value(f"f1_{average}", given) == expected
+
+
 def test_a_perfect_model_is_perfect_and_a_certain_error_is_not_infinite():
     labels = np.array([0, 1, 2, 1])
     perfect = Predictions(labels, np.eye(3)[labels], index=np.arange(4))

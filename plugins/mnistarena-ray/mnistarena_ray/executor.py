@@ -206,6 +206,7 @@ class RayExecutor:
             cpus=cpus,
             gpus=gpus,
             memory_limit=self.context.memory_limit,
+            preload=self.context.preload,
             news_seconds=max(NEWS_SECONDS, self._places() / NEWS_PER_SECOND),
             checkpoint_seconds=max(job.checkpoint_every / 2, self._places() / CHECKPOINTS_PER_SECOND),
         )

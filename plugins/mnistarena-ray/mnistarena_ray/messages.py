@@ -16,6 +16,7 @@ class TrialOrder:
     """A trial that a node is to run, and how.
 
     `token` names the run. `cpus` and `gpus` are what Ray sets aside for the trial; `memory_limit` is in bytes.
+    `preload` are modules that all trials of the run import.
     `news_seconds` and `checkpoint_seconds` are the shortest times between two messages and between two checkpoints.
     """
 
@@ -26,6 +27,7 @@ class TrialOrder:
     cpus: float
     gpus: float
     memory_limit: int | None
+    preload: tuple[str, ...]
     news_seconds: float
     checkpoint_seconds: float
 

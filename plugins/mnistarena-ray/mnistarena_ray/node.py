@@ -134,9 +134,9 @@ def _run(submission: Submission, order: TrialOrder, listener: _StopListener) -> 
         return 2 if cancelled.is_set() else int(listener.stop)
 
     def work() -> None:
-        limit = order.memory_limit
+        workers, limit = _workers(order.preload), order.memory_limit
         try:
-            results.append(run_job(submission, Reports(tell, stopping), workers=_workers(), memory_limit=limit))
+            results.append(run_job(submission, Reports(tell, stopping), workers=workers, memory_limit=limit))
         except Exception as problem:
             results.append(failure("interrupted", type(problem).__name__, str(problem)))
         finally:
@@ -171,7 +171,7 @@ def _conditions(order: TrialOrder) -> Conditions:
     device = planned["device"]
     return conditions(
         device,
-        _gpu(device) if device != "cpu" else None,
+        _gpu(device, order.preload) if device != "cpu" else None,
         threads=planned["threads"],
         jobs=max(1, int(_cpus() // order.cpus)),
     )
@@ -186,15 +186,15 @@ def _node() -> str:
 
 
 @cache
-def _gpu(device: str) -> str | None:
+def _gpu(device: str, preload: tuple[str, ...]) -> str | None:
     """The name of the GPU that Ray gives to tasks here; all GPUs of a node are taken to be alike."""
-    return _workers().probe(device).device_name
+    return _workers(preload).probe(device).device_name
 
 
 @cache
-def _workers() -> Workers:
+def _workers(preload: tuple[str, ...]) -> Workers:
     """Where the trials of this process run, one after the other: torch is loaded for the first of them only."""
-    return Workers()
+    return Workers(preload)
 
 
 @cache
