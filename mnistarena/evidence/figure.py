@@ -66,13 +66,14 @@ class Scored:
     `contributions` `(k, n)` are of the seeds that predicted the same test images: bool for accuracy, else float64; the
     row means are the seeds' figures. None where they are not known of each of these, for a `reason`. `groups` `(n,)`
     says which images count together; None: each image counts by itself. `interval` is the mean's, of the recipe or of
-    its one trained model.
+    its one trained model. `span` is how much an image can contribute, see `Crossed`.
     """
 
     figure: Figure
     contributions: Contributions | None
     _: KW_ONLY
     groups: NDArray[np.integer[Any]] | None = None
+    span: float = 1.0
     interval: Interval | None = None
     reason: str = ""
 
@@ -105,7 +106,7 @@ def scored(
     groups: NDArray[np.integer[Any]] | None,
     *,
     deterministic: bool,
-    reason: str = "",
+    span: float = 1.0,
 ) -> Scored:
     """A figure with its interval: Wilson's of one accuracy over images, else that of seeds and images."""
     interval = None
@@ -114,9 +115,9 @@ def scored(
         if one and groups is None and contributions.dtype == np.bool_:
             interval = wilson(int(contributions.sum()), contributions.size)
         else:
-            crossed = Crossed([contributions], [deterministic or one], groups=groups, share=figure.share)
+            crossed = Crossed([contributions], [deterministic or one], groups=groups, share=figure.share, span=span)
             interval = crossed.mean(0)
-    return Scored(figure, contributions, groups=groups, interval=interval, reason=reason)
+    return Scored(figure, contributions, groups=groups, span=span, interval=interval)
 
 
 def scored_metric(
@@ -124,6 +125,7 @@ def scored_metric(
     counted: Sequence[tuple[StoredTrial, Mapping[str, Contribution]]],
     groups: NDArray[np.integer[Any]] | None,
     *,
+    labels: NDArray[np.int64],
     deterministic: bool,
 ) -> tuple[Scored, list[str]]:
     """A metric of some finished trials from what they stored of each image, and what contradicts that."""
@@ -145,7 +147,10 @@ def scored_metric(
         if found.blocks is not None:
             blocks = found.blocks
         rows.append(found.values)
-    if not rows or len({len(row) for row in rows}) > 1:
-        return Scored(figure, None), wrong
+    if not rows or {len(row) for row in rows} != {len(labels)}:
+        return Scored(figure, None, reason="what is stored is of other test images" if rows else ""), wrong
     whole = np.array(rows)
-    return scored(figure, whole, blocks, deterministic=deterministic), wrong
+    # A share that is no mean of yes and no may rest on the images of one class: so few count, then.
+    least = int(np.unique(labels, return_counts=True)[1].min())
+    span = len(labels) / least if figure.share and whole.dtype != np.bool_ else 1.0
+    return scored(figure, whole, blocks, deterministic=deterministic, span=span), wrong

@@ -180,7 +180,7 @@ def _evidence(
     none = np.zeros(0, np.int64)
     index = predictions[-1].index if predictions else none
     together = groups.of(index)
-    figures, wrong = _figures(run, [trial for trial, _ in counted], correct, together, entry)
+    figures, wrong = _figures(run, counted, correct, together, entry)
     accuracy, decided = figures.pop(""), deciding(run.plan)
     sure = all(found.output == "probabilities" for found in predictions)
     return RecipeEvidence(
@@ -208,20 +208,23 @@ def _evidence(
 
 def _figures(
     run: StoredRun,
-    counted: list[StoredTrial],
+    counted: list[tuple[StoredTrial, Predictions]],
     correct: Correct,
     groups: NDArray[np.int64] | None,
     entry: RecipeRecord,
 ) -> tuple[dict[str, Scored], list[str]]:
     """Every metric of the plan by its label, the accuracy as "", and what contradicts the stored contributions."""
     deterministic = bool(entry.get("deterministic"))
-    stored = [(trial, trial.contributions()) for trial in counted]
+    stored = [(trial, trial.contributions()) for trial, _ in counted]
+    labels = counted[0][1].labels if counted else np.zeros(0, np.int64)
     found, wrong = {"": scored(ACCURACY, correct, groups, deterministic=deterministic)}, []
     for metric in run.plan.get("metrics", ()):
         if is_accuracy(metric):
             found[metric["label"]] = replace(found[""], figure=figure_of(metric))
         else:
-            found[metric["label"]], more = scored_metric(metric, stored, groups, deterministic=deterministic)
+            found[metric["label"]], more = scored_metric(
+                metric, stored, groups, labels=labels, deterministic=deterministic
+            )
             wrong += more
     return found, wrong
 

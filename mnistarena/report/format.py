@@ -38,6 +38,29 @@ def margin(value: float) -> str:
     return f"{100 * value:g}"
 
 
+def figure(value: float | None, share: bool) -> str:
+    """The figure that decides without its unit: a share in percent, another to four decimals."""
+    return bare_percent(value) if share else decimal(value)
+
+
+def bare_gap(value: float, share: bool) -> str:
+    """A difference of the figure that decides, signed: of shares percentage points without their unit."""
+    if share:
+        return bare_points(value)
+    text = f"{value:+.4f}"
+    return "±" + text[1:] if float(text) == 0 else text.replace("-", "−")
+
+
+def gap(value: float, share: bool) -> str:
+    """The same with its unit, if it has one."""
+    return points(value) if share else bare_gap(value, share)
+
+
+def within(value: float, share: bool) -> str:
+    """A margin of the figure that decides in words: 0.1 percentage points, or 0.01."""
+    return f"{margin(value)} percentage points" if share else f"{value:g}"
+
+
 def place(value: tuple[int, int] | None) -> str:
     """A place, such as 2, or the places that the evidence leaves possible, such as 1–3."""
     return NONE if value is None else str(value[0]) if value[0] == value[1] else f"{value[0]}–{value[1]}"

@@ -62,7 +62,7 @@ class Clusters:
         scale = self._correction(self.count) / (k - 1) / self.n**2
         return VarianceComponent(k, float(figures.var(ddof=1)), interaction=scale * float((own**2).sum()), df=k - 1)
 
-    def mean(self, given: NDArray[Any], part: VarianceComponent, *, share: bool) -> Moments:
+    def mean(self, given: NDArray[Any], part: VarianceComponent, *, share: bool, span: float) -> Moments:
         """The mean over seeds of contributions `(k, n)`, with two images of a low value and two of a high one more.
 
         One value is the figure's end, the other is as far from it as contributions are where they are not at the end:
@@ -70,7 +70,7 @@ class Clusters:
         θ ± δ, δ the size of deviations from θ. Each stands for as many images of a group as are one independent one.
         """
         theta = float(given.mean(axis=1).mean())
-        low, high = _pseudo(given, theta, share=share)
+        low, high = _pseudo(given, theta, share=share, span=span)
         deviations = given.mean(axis=0) - theta
         residuals = self.sums(deviations)
         weight = self._images_in_one(residuals, deviations, high - low)
@@ -113,11 +113,11 @@ class Clusters:
         return count / max(count - 1, 1)
 
 
-def _pseudo(given: NDArray[Any], theta: float, *, share: bool) -> tuple[float, float]:
+def _pseudo(given: NDArray[Any], theta: float, *, share: bool, span: float) -> tuple[float, float]:
     # Of the second power, since rare large contributions make a mean skewed.
     if share and theta > 0.5:
-        return 1 - (typical_size(1 - given, 1.0, 2) or 1.0), 1.0
+        return 1 - (typical_size(1 - given, 1.0, 2) or span), 1.0
     if share or given.min() >= 0:
-        return 0.0, typical_size(given, power=2) or 1.0
-    half = typical_size(given - given.mean(axis=1, keepdims=True), typical_size(given), 2) or 1.0
+        return 0.0, typical_size(given, power=2) or span
+    half = typical_size(given - given.mean(axis=1, keepdims=True), typical_size(given), 2) or span
     return theta - half, theta + half

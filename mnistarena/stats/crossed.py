@@ -55,8 +55,10 @@ class Crossed:
     `recipes` are bool, or float64 of any size, `(k_m, n)`: what each seed gets on each image, so that the row means are
     the seeds' figures. `deterministic` says of which one seed is enough. `groups`, `(n,)`, says which images belong
     together: these are drawn together, and the images' part of every variance is then that over groups. `share` says
-    that the figure lies from 0 to 1. Of bools without groups every sum is a whole number and exact, so that neither the
-    order of images nor that of seeds changes a bit. Raises ValueError where the recipes have another number of images.
+    that the figure lies from 0 to 1, `span` how much an image may contribute where none of these shows it: 1 of an
+    accuracy, more where few images of a class say all of it. Of bools without groups every sum is a whole number and
+    exact, so that neither the order of images nor that of seeds changes a bit. Raises ValueError where the recipes have
+    another number of images.
     """
 
     def __init__(
@@ -66,10 +68,11 @@ class Crossed:
         *,
         groups: NDArray[np.integer[Any]] | None = None,
         share: bool = True,
+        span: float = 1.0,
     ) -> None:
         if len({given.shape[1] for given in recipes} | ({len(groups)} if groups is not None else set())) != 1:
             raise ValueError("recipes are compared on the same test images, and groups are theirs")
-        self.recipes, self.groups, self.share = recipes, groups, share
+        self.recipes, self.groups, self.share, self.span = recipes, groups, share, span
         self.n = int(recipes[0].shape[1])
         self.seeds = [len(given) for given in recipes]
         self.deterministic = list(deterministic or [False] * len(recipes))
@@ -138,7 +141,7 @@ class Crossed:
         if part is None:
             return None
         if not self._whole:
-            return self._clusters.mean(self.recipes[m], part, share=self.share)
+            return self._clusters.mean(self.recipes[m], part, share=self.share, span=self.span)
         total = sum(self._totals[m])
         centre = (total / k + 2) / n
         spread = max(0.0, self._products[m][m] / k**2 + 2 - n * centre**2)
@@ -177,8 +180,8 @@ class Crossed:
         )
 
     def _size(self, a: int, b: int) -> float:
-        """How large what the two recipes get on an image is, where it is not 0; 1 where it always is."""
-        return typical_size(np.concatenate([self.recipes[a].ravel(), self.recipes[b].ravel()])) or 1.0
+        """How large what the two recipes get on an image is, where it is not 0; `span` if that is more."""
+        return max(typical_size(np.concatenate([self.recipes[a].ravel(), self.recipes[b].ravel()])), self.span)
 
     def difference(self, a: int, b: int) -> Difference | None:
         """Recipe a against recipe b; None where one that depends on its seed has only one."""

@@ -157,6 +157,16 @@ def test_blocks_are_whole_groups_of_like_size_and_the_jackknife_of_a_mean_is_the
     assert found == pytest.approx(np.array([values[block == one].mean() for one in block]))
 
 
+def test_a_perfect_recall_of_few_images_is_not_taken_for_one_of_all() -> None:
+    every = np.ones((1, 150))  # as they are of a recall of 15 of these images
+    found = Crossed([every, every], [True, True], span=10.0)
+    one, none = found.mean(0), found.difference(0, 1)
+    assert one is not None
+    assert none is not None
+    assert one.low < proportion_confint(15, 15, method="agresti_coull")[0] < one.high == 1.0
+    assert none.high > 0.15
+
+
 @pytest.mark.parametrize("right", [280, 300])
 def test_one_models_accuracy_by_real_numbers_is_agresti_and_coulls(right: int) -> None:
     found = mean((np.arange(300)[None] < right).astype(float), one=True)
