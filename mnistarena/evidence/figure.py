@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from mnistarena.stats.crossed import Contributions, Crossed
 from mnistarena.stats.intervals import Interval, wilson
 from mnistarena.stats.verdicts import MARGIN
+from mnistarena.store.contributions import Contribution
 from mnistarena.store.records import MetricRecord, PlanRecord
 from mnistarena.store.results import StoredTrial
-from mnistarena.store.trial_folder import Contribution
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def figure_of(metric: MetricRecord) -> Figure:
     return Figure(
         metric["label"],
         higher_is_better=metric.get("higher_is_better", True),
-        share=metric.get("share", is_accuracy(metric)),
+        share=metric.get("share", False),
     )
 
 
@@ -51,7 +51,8 @@ def is_accuracy(metric: MetricRecord) -> bool:
 def deciding(plan: PlanRecord) -> Figure:
     """The figure that says which recipe is better."""
     label = plan.get("decide", ACCURACY.label)
-    return next((figure_of(metric) for metric in plan.get("metrics", ()) if metric["label"] == label), ACCURACY)
+    found = [metric for metric in plan.get("metrics", ()) if metric["label"] == label and not is_accuracy(metric)]
+    return figure_of(found[0]) if found else ACCURACY
 
 
 def margin_of(plan: PlanRecord, figure: Figure) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistarena.errors import StoreError
-from mnistarena.evidence.figure import ACCURACY, Scored, deciding, figure_of, is_accuracy, scored, scored_metric
+from mnistarena.evidence.figure import ACCURACY, Scored, deciding, is_accuracy, scored, scored_metric
 from mnistarena.plugin.predictions import Predictions
 from mnistarena.stats import calibration
 from mnistarena.stats.consistency import confusion, weighted_f1_gap
@@ -48,8 +48,8 @@ class RecipeEvidence:
     of a detector's first finished seed: left, top, right, bottom in shares of the image's sides, `(n, 4)`; `labels`
     and `index` are `(n,)`; `confusion` `(classes, classes)` is summed over the seeds.
     `interval` is the mean accuracy's, of one trained model's for `interval_of` "one trained model"; None: nothing
-    finished. `decided` is the figure that says which recipe is better, `figures` are the plan's metrics by label.
-    `groups` `(n,)` says which test images belong together; None: each stands for itself.
+    finished. `decided` is the figure that says which recipe is better, `intervals` are those of the plan's metrics by
+    label. `groups` `(n,)` says which test images belong together; None: each stands for itself.
     """
 
     label: str
@@ -70,7 +70,7 @@ class RecipeEvidence:
     interval_of: IntervalOf
     contradictions: tuple[str, ...]
     decided: Scored
-    figures: Mapping[str, Scored] = field(default_factory=dict)
+    intervals: Mapping[str, Interval | None] = field(default_factory=dict)
     groups: NDArray[np.integer[Any]] | None = None
 
     @property
@@ -128,7 +128,7 @@ def gather(run: StoredRun, dataset: DatasetRecord) -> list[RecipeEvidence]:
     """The recipes of one dataset, in the order of the plan."""
     names = {metric["label"]: metric.get("name", metric["label"]) for metric in run.plan.get("metrics", ())}
     entries = [entry for entry in run.plan["entries"] if entry["dataset"] == dataset["label"]]
-    groups = _Groups(run, dataset["label"])
+    groups = _Groups(run, dataset)
     return [_evidence(run, entry, len(dataset["class_names"]), names, groups) for entry in entries]
 
 
@@ -137,19 +137,21 @@ class _Groups:
     """The groups of a dataset's test images, read where the first recipe needs them."""
 
     run: StoredRun
-    dataset: str
+    dataset: DatasetRecord
 
     @cached_property
     def _stored(self) -> dict[int, int]:
-        split = self.run.test_split(self.dataset)
-        return dict(zip(split["index"].tolist(), split["groups"].tolist(), strict=True)) if "groups" in split else {}
+        split = self.run.test_split(self.dataset["label"])
+        if "groups" not in split:
+            raise StoreError(f"{self.dataset['label']}: the groups of its test images are not stored")
+        return dict(zip(split["index"].tolist(), split["groups"].tolist(), strict=True))
 
     def of(self, index: NDArray[np.int64]) -> NDArray[np.int64] | None:
         """The groups of some test images; None where the dataset has none."""
-        if not index.size or not self._stored:
+        if not index.size or not self.dataset.get("test_groups"):
             return None
         if missing := set(index.tolist()) - self._stored.keys():
-            raise StoreError(f"{self.dataset}: the test image {min(missing)} is of no stored group")
+            raise StoreError(f"{self.dataset['label']}: the test image {min(missing)} is of no stored group")
         return np.array([self._stored[row] for row in index.tolist()], np.int64)
 
 
@@ -180,8 +182,7 @@ def _evidence(
     none = np.zeros(0, np.int64)
     index = predictions[-1].index if predictions else none
     together = groups.of(index)
-    figures, wrong = _figures(run, counted, correct, together, entry)
-    accuracy, decided = figures.pop(""), deciding(run.plan)
+    accuracy, decided, intervals, wrong = _figures(run, counted, correct, together, entry)
     sure = all(found.output == "probabilities" for found in predictions)
     return RecipeEvidence(
         entry["label"],
@@ -200,8 +201,8 @@ def _evidence(
         interval=accuracy.interval,
         interval_of=_interval_of(correct, deterministic=bool(entry.get("deterministic"))),
         contradictions=(*contradictions, *wrong),
-        decided=figures.get(decided.label, accuracy),
-        figures=figures,
+        decided=decided,
+        intervals=intervals,
         groups=together,
     )
 
@@ -212,21 +213,21 @@ def _figures(
     correct: Correct,
     groups: NDArray[np.int64] | None,
     entry: RecipeRecord,
-) -> tuple[dict[str, Scored], list[str]]:
-    """Every metric of the plan by its label, the accuracy as "", and what contradicts the stored contributions."""
+) -> tuple[Scored, Scored, dict[str, Interval | None], list[str]]:
+    """The accuracy, the figure that decides, the intervals of all metrics, and what contradicts what is stored."""
     deterministic = bool(entry.get("deterministic"))
+    accuracy = decided = scored(ACCURACY, correct, groups, deterministic=deterministic)
     stored = [(trial, trial.contributions()) for trial, _ in counted]
     labels = counted[0][1].labels if counted else np.zeros(0, np.int64)
-    found, wrong = {"": scored(ACCURACY, correct, groups, deterministic=deterministic)}, []
+    intervals, wrong, wanted = {}, [], deciding(run.plan)
     for metric in run.plan.get("metrics", ()):
-        if is_accuracy(metric):
-            found[metric["label"]] = replace(found[""], figure=figure_of(metric))
-        else:
-            found[metric["label"]], more = scored_metric(
-                metric, stored, groups, labels=labels, deterministic=deterministic
-            )
+        found = accuracy
+        if not is_accuracy(metric):
+            found, more = scored_metric(metric, stored, groups, labels=labels, deterministic=deterministic)
+            decided = found if found.figure == wanted else decided
             wrong += more
-    return found, wrong
+        intervals[metric["label"]] = found.interval
+    return accuracy, decided, intervals, wrong
 
 
 def _stacked(rows: list[NDArray[Any]], dtype: type) -> NDArray[Any]:

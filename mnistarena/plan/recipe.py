@@ -8,6 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mnistarena.data.splits import Split
 from mnistarena.plan.identity import ENGINE
 from mnistarena.plugin.components import Dataset, Params, Task
@@ -58,8 +61,15 @@ class LoadedDataset(PlannedDataset):
             "test_limit": self.table.test_limit,
         }
 
+    def test_split(self) -> dict[str, NDArray[Any]]:
+        """The test split as the run folder keeps it."""
+        dataset, rows = self.dataset, self.split.test
+        found = {"images": dataset.test_images[rows], "labels": dataset.test_labels[rows], "index": rows}
+        return found if dataset.test_groups is None else {**found, "groups": dataset.test_groups[rows]}
+
     def describe(self) -> DatasetRecord:
         """The dataset in plan.json."""
+        groups = self.dataset.test_groups
         return {
             "label": self.label,
             "name": self.component.name,
@@ -68,6 +78,7 @@ class LoadedDataset(PlannedDataset):
             "n_train": len(self.split.train),
             "n_validation": len(self.split.validation),
             "n_test": len(self.split.test),
+            "test_groups": 0 if groups is None else len(np.unique(groups[self.split.test])),
             "split_seed": self.table.split_seed,
             "train_limit": self.table.train_limit,
             "test_limit": self.table.test_limit,

@@ -81,14 +81,16 @@ class Clusters:
         variance = self._correction(count) * squares / n**2
         return Moments(theta, centre, image_variance=variance, images=round(n), components=(part,), groups=self.groups)
 
-    def difference(self, apart: Floats, parts: tuple[VarianceComponent, VarianceComponent], size: float) -> Moments:
+    def difference(
+        self, apart: Floats, parts: tuple[VarianceComponent, VarianceComponent], *, size: float, power: int
+    ) -> Moments:
         """Differences of two recipes `(n,)`, means over their seeds, with a group more each way.
 
         A group is added by which the recipes differ one way, and one the other way, both of the mean size. `size` is
-        that of an image's difference where all are 0.
+        that of an image's difference where all are 0. With a higher `power` rare large differences count more.
         """
         sums, images = self.sums(apart), self.n / self.count
-        more = typical_size(sums, size) or size * images
+        more = typical_size(sums, size, power) or size * images
         n, count = self.n + 2 * images, self.count + 2
         total = float(sums.sum())
         centre = total / n

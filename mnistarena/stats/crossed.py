@@ -153,8 +153,9 @@ class Crossed:
 
         d̄_i is the difference of the seed means at image i. Two images are added on which the recipes differ by as much
         one way and the other: of single models one that only a gets right and one that only b does (Bonett & Price
-        2012, J. Educ. Behav. Stat. 37), else of the size Σd̄²/Σ|d̄|. Where no image tells the two apart, it is the size
-        of what they get at all, Σc²/Σ|c|, as if one had got nothing there: 1 for an accuracy.
+        2012, J. Educ. Behav. Stat. 37), else of the size Σd̄²/Σ|d̄|, and Σ|d̄|³/Σd̄² of a figure that is no mean of yes
+        and no. Where no image tells the two apart, it is the size of what they get at all, Σc²/Σ|c|, as if one had got
+        nothing there: 1 for an accuracy.
         """
         first, second = self.components[a], self.components[b]
         if first is None or second is None:
@@ -162,7 +163,8 @@ class Crossed:
         i, j, n, product = self.seeds[a], self.seeds[b], self.n + 2, self._products
         apart = j * self._images[a] - i * self._images[b]
         if not self._whole:
-            return self._clusters.difference(apart / (i * j), (first, second), self._size(a, b))
+            power = 1 if self.recipes[a].dtype == self.recipes[b].dtype == np.bool_ else 2
+            return self._clusters.difference(apart / (i * j), (first, second), size=self._size(a, b), power=power)
         # All of d̄ is counted in units of 1/(k_a k_b).
         unit = i * j
         total = j * sum(self._totals[a]) - i * sum(self._totals[b])
@@ -227,8 +229,10 @@ def seed_mean(correct: Correct, *, deterministic: bool = False, confidence: floa
     return Crossed([correct], [deterministic]).mean(0, confidence)
 
 
-def difference(a: Correct, b: Correct, *, deterministic: tuple[bool, bool] = (False, False)) -> Difference | None:
-    """Recipe A, bool `(k_a, n)`, against recipe B, `(k_b, n)`. See `Crossed.difference`."""
+def difference(
+    a: Contributions, b: Contributions, *, deterministic: tuple[bool, bool] = (False, False)
+) -> Difference | None:
+    """Recipe A, `(k_a, n)`, against recipe B, `(k_b, n)`. See `Crossed.difference`."""
     return Crossed([a, b], deterministic).difference(0, 1)
 
 

@@ -36,7 +36,7 @@ Id = Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
 
 
 class DatasetRecord(TypedDict, total=False):
-    """A dataset of the plan.
+    """A dataset of the plan. `test_groups` is how many groups its test images come in, 0 where they have none.
 
     `mean` and `std` are those of the training split, a value a channel; `class_counts` are its images of each class.
     """
@@ -53,6 +53,7 @@ class DatasetRecord(TypedDict, total=False):
     n_train: Count
     n_validation: Count
     n_test: Required[Count]
+    test_groups: Count
     split_seed: Count
     train_limit: Count | None
     test_limit: Count | None
