@@ -114,6 +114,7 @@ class _Verifier:
         try:
             trial.history()
             trial.predictions()
+            trial.contributions()
             for name in MODEL_FILES:
                 if trial.folder.has_model(name):  # `arena clean` may have removed it
                     trial.folder.model_file(trial.files, name)
@@ -137,6 +138,12 @@ class _Verifier:
             f"{label} is recorded as {value!r}, the predictions give {found.get(label)!r}"
             for label, value in trial.metrics.items()
             if found.get(label) != value
+        ]
+        again = TrialFolder(self.folder / "stored" / trial.id).contributions.read()
+        unlike += [
+            f"what each image contributes to {label} is not what the predictions give"
+            for label, stored in trial.contributions().items()
+            if label not in again or not stored.agrees_with(again[label])
         ]
         if unlike:
             return Finding(trial, "stored", ok=False, text="; ".join(unlike) + self.changed_metrics())

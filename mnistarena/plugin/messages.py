@@ -261,8 +261,7 @@ class Result(TypedDict, total=False):
 
     `metric_problems` are the metrics that failed, by label, and `view_problems` the further views, by `view_title`,
     each with the reason: they are missing, and tried again by the next run. `no_values` are the metrics that have no
-    meaning for the trial's predictions, with the reason; `interval_problems` are those of which no image's contribution
-    is known, so that they have no interval.
+    meaning for the trial's predictions, with the reason; `interval_problems` are those without interval.
     `conditions` are what was otherwise than planned: the host, the device. `progress` says where a checkpoint was
     saved. `cost` answers a job whose mode is "estimate". `notes` are sentences for the trial's record and the report.
     """

@@ -32,6 +32,7 @@ _FILTERS = (
     text.percent,
     text.bare_percent,
     text.margin,
+    text.figure,
     text.place,
     text.points,
     text.bare_points,

@@ -52,7 +52,7 @@ class DrawRecord(TypedDict, total=False):
 
 
 class DatasetRecord(TypedDict, total=False):
-    """A dataset of the plan.
+    """A dataset of the plan. `test_groups` is how many groups its test images come in, 0 where they have none.
 
     `mean` and `std` are those of the training split, a value a channel; `class_counts` are its images of each class.
     Where trials split it differently, these are those of the first of `draws`, and `n_test` is the number of images
@@ -71,6 +71,7 @@ class DatasetRecord(TypedDict, total=False):
     n_train: Count
     n_validation: Count
     n_test: Required[Count]
+    test_groups: Count
     split_seed: Count | Literal["seed"]
     n_images: Count
     folds: Count | None
