@@ -90,7 +90,8 @@ def headline(c: Comparison, view: ReportData) -> Iterator[str]:
     elif winners:
         yield f"{winners} won, unsaid"
     led = re.search(
-        r"single winner: (.+?) (?:has|share) the highest mean accuracy, (.+?\u202f%), but (.*?)\.(?= |$)", said
+        r"single winner(?: of the \d+ recipes that could be compared)?: (.+?) (?:has|share) the highest mean accuracy, (.+?\u202f%), but (.*?)\.(?= |$)",
+        said,
     )
     if led:
         first = named(led[1])[0]
