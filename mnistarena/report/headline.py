@@ -121,10 +121,11 @@ def _compared(
     told = {best.label, *better, *undecided, *equal}
     all_others = len(told) == len(ranked)
     score = best.decided.mean
-    among = "" if all_others else f"Of the {len(told)} recipes that could be compared, "
+    among = "" if all_others else f"the {len(told)} recipes that could be compared"
     if not undecided and not equal:
         rest = f"each of the {len(better)} others" if len(better) > 1 else better[0]
-        return f"{among}{best.label} {wording.wins(score, figure)}: better than {rest}.", told
+        start = f"Of {among}, " if among else ""
+        return f"{start}{best.label} {wording.wins(score, figure)}: better than {rest}.", told
     first = [label for label in _shares(able, figure) if label in told]
     verb, it = ("has", "it") if len(first) == 1 else ("share", best.label)
     parts = []
@@ -133,5 +134,5 @@ def _compared(
     if equal:
         also = f"{names(equal)} {'is' if len(equal) == 1 else 'are'}" if equal else ""
         parts.append(f"{also} practically equal to {it} (within ±{wording.margin(margin, figure)})")
-    start = f"{among}no single winner" if among else "No single winner"
+    start = f"No single winner of {among}" if among else "No single winner"
     return f"{start}: {names(first)} {verb} the {wording.leads(score, figure)}, but {'; '.join(parts)}.", told

@@ -141,7 +141,7 @@ def test_a_model_without_probabilities_is_not_compared_by_them(ran: Path) -> Non
     run = load_run(ran)
     pairs = [pair for pair in run.view.comparisons[0].pairs if "ridge" in (pair.a, pair.b)]
     assert {pair.verdict for pair in pairs} == {"not compared"}
-    assert all("ridge has no log_loss: the model gives labels, no probabilities" in pair.reason for pair in pairs)
+    assert all("ridge has no log loss: the model gives labels, no probabilities" in pair.reason for pair in pairs)
     assert all(pair.mcnemar is None for pair in pairs), "which is of accuracy"
     row = next(row for row in run.view.comparisons[0].rows if row.label == "ridge")
     assert (row.place, row.decided) == (None, None)
@@ -263,6 +263,6 @@ def test_recipes_of_which_one_has_no_such_figure_do_not_hide_the_others(tmp_path
     run = load_run(decided(tmp_path, "log_loss", 0.02))
     recipes = gather(run, run.plan["datasets"][0])
     lost = replace(recipes[1], decided=replace(recipes[1].decided, contributions=None, reason="lost"))
-    pairs = compare([recipes[0], lost, recipes[2]], None, 0.02)
+    pairs = compare([recipes[0], lost, recipes[2]], 0.02)
     assert [pair.verdict for pair in pairs] == ["not compared", "better", "not compared"]
-    assert pairs[0].reason == "alexnet has no log_loss: lost"
+    assert pairs[0].reason == "alexnet has no log loss: lost"

@@ -89,9 +89,10 @@ def headline(c: Comparison, view: ReportData) -> Iterator[str]:
             yield "the winner's accuracy"
     elif winners:
         yield f"{winners} won, unsaid"
-    led = re.search(
-        r"single winner: (.+?) (?:has|share) the highest mean accuracy, (.+?\u202f%), but (.*?)\.(?= |$)", said
+    lead = (
+        r"single winner(?: of the \d+ recipes that could be compared)?: (.+?) (?:has|share) the highest mean accuracy"
     )
+    led = re.search(lead + r", (.+?\u202f%), but (.*?)\.(?= |$)", said)
     if led:
         first = named(led[1])[0]
         if led[2] != percent(ready[first].mean):
