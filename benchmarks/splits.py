@@ -142,7 +142,7 @@ KINDS: tuple[tuple[Literal["nearest", "stump", "ridge"], int], ...] = (
 )
 COLUMNS = (
     *("mean", "difference", "called, though equal", "equal at the margin"),
-    *("difference without n_test/n_train", "by images alone", "width to that by images"),
+    *("equals, without n_test/n_train", "equals, by images alone", "width to that by images"),
 )
 
 
@@ -150,7 +150,8 @@ def small_samples(cells: Cells) -> Iterator[str]:
     """Several splits of one sample: intervals hold the truth, and false verdicts, %
 
     The learner of a row against nearest means of other features (nearest means against a stump), and against itself on
-    other features, which is as good. The last columns, beside, are of intervals without parts of the variance.
+    other features, which is as good. The last columns, beside, are of the intervals of such equals without parts of the
+    variance.
     """
     for scheme, rule in SCHEMES.items():
         rows = []
@@ -184,16 +185,16 @@ def _counted(
         (first, other, equal), layout = benchmarked(rng, world, learners, rule, seeds)
         mean = statistics.mean(first, layout)
         apart, alike = statistics.differences([(first, other), (first, equal)], layout)
-        narrow, images = (_narrowed(apart, count) for count in (SPLITS, None))
-        widths.append((apart.high - apart.low) / (images[1] - images[0]))
+        narrow, images = (_narrowed(alike, count) for count in (SPLITS, None))
+        widths.append((alike.high - alike.low) / (images[1] - images[0]))
         found.append(
             [
                 mean.low <= accuracy <= mean.high,
                 apart.low <= gap <= apart.high,
                 judge([alike])[0].verdict in ("better", "worse"),
                 judge([apart], margin=abs(gap))[0].verdict == "equal",
-                narrow[0] <= gap <= narrow[1],
-                images[0] <= gap <= images[1],
+                narrow[0] <= 0.0 <= narrow[1],
+                images[0] <= 0.0 <= images[1],
             ]
         )
     return [int(count) for count in np.sum(found, axis=0)]
