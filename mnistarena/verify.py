@@ -29,8 +29,9 @@ from mnistarena.inference.provenance import (
 from mnistarena.plan.identity import ENGINE, identify
 from mnistarena.plugin.components import Task
 from mnistarena.plugin.executor import Job, Mode, Submission
-from mnistarena.plugin.messages import MetricRequest, Result, SplitIdentity, error_message, without_clock
+from mnistarena.plugin.messages import MetricRequest, Result, error_message, without_clock
 from mnistarena.plugin.registry import Registry
+from mnistarena.plugin.split_identity import SplitIdentity
 from mnistarena.store.results import StoredRun, StoredTrial, read_run
 from mnistarena.store.trial_folder import MODEL, MODEL_FILES, TrialFolder
 from mnistarena.text import unique_slug

@@ -30,6 +30,7 @@ from mnistarena.plugin.messages import (
     ViewDefinition,
 )
 from mnistarena.plugin.predictions import Output
+from mnistarena.plugin.split_identity import SplitIdentity
 
 Id = Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
 """Hex digits, since it is part of a folder's name."""
@@ -244,7 +245,7 @@ for _kind in (
     ),
     *(EarlierRecipe, Look),
     *(PlanRecord, TrialRecord, Conditions, Identity, ComponentIdentity, MetricDefinition, ViewDefinition),
-    *(HistoryRow, Measurements, ErrorDetails, StepsSaved, messages.Latency, messages.SplitIdentity),
+    *(HistoryRow, Measurements, ErrorDetails, StepsSaved, messages.Latency, SplitIdentity),
 ):
     _kind.__pydantic_config__ = _LOOSE  # type: ignore[union-attr]
 
