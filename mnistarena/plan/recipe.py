@@ -64,8 +64,14 @@ class LoadedDataset(PlannedDataset):
     def test_split(self) -> dict[str, NDArray[Any]]:
         """The test split as the run folder keeps it."""
         dataset, rows = self.dataset, self.split.test
-        found = {"images": dataset.test_images[rows], "labels": dataset.test_labels[rows], "index": rows}
-        return found if dataset.test_groups is None else {**found, "groups": dataset.test_groups[rows]}
+        found: dict[str, NDArray[Any]] = {
+            "images": dataset.test_images[rows],
+            "labels": dataset.test_labels[rows],
+            "index": rows,
+        }
+        if dataset.test_groups is not None:
+            found["groups"] = dataset.test_groups[rows]
+        return found
 
     def describe(self) -> DatasetRecord:
         """The dataset in plan.json."""
