@@ -84,7 +84,9 @@ class LoadedDataset(PlannedDataset):
             "labels": dataset.test_labels[rows],
             "index": rows,
         }
-        return found if dataset.test_groups is None else {**found, "groups": dataset.test_groups[rows]}
+        if dataset.test_groups is not None:
+            found["groups"] = dataset.test_groups[rows]
+        return found
 
     def describe(self, trials: Sequence[Trial]) -> DatasetRecord:
         """The dataset in plan.json; `trials` are all that use it."""

@@ -183,8 +183,9 @@ class Crossed:
         )
 
     def _size(self, a: int, b: int) -> float:
-        """How large what the two recipes get on an image is, where it is not 0; `span` if that is more."""
-        return max(typical_size(np.concatenate([self.recipes[a].ravel(), self.recipes[b].ravel()])), self.span)
+        """How large what the two recipes get on an image is, where it is not 0; `span` where that says more."""
+        found = typical_size(np.concatenate([self.recipes[a].ravel(), self.recipes[b].ravel()]))
+        return max(found, self.span) if self.share else found or self.span
 
     def difference(self, a: int, b: int) -> Difference | None:
         """Recipe a against recipe b; None where one that depends on its seed has only one."""

@@ -108,7 +108,7 @@ def test_the_variance_over_groups_is_statsmodels_cluster_robust_one() -> None:
     assert (residuals**2).sum() / len(OF) ** 2 == pytest.approx(fit.bse[0] ** 2)
     found = difference(values[None], np.zeros((1, len(OF))), OF, one=True)
     # Two groups more, G/(G − 1), and the middle a little nearer to 0.
-    assert found.image_variance**0.5 == pytest.approx(fit.bse[0], rel=0.1)
+    assert fit.bse[0] < found.image_variance**0.5 < 1.15 * fit.bse[0]
     assert found.image_df == 59
 
 
