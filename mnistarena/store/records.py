@@ -159,10 +159,10 @@ class EarlierRecipe(TypedDict):
     trials: list[Id]
 
 
-class Look(TypedDict):
+class EarlierUse(TypedDict):
     """A run that used the same test images before: the name of its folder, the day of its start, its recipes.
 
-    `images` says which test images, as `mnistarena.store.looks.images_of`.
+    `images` says which test images, as `mnistarena.store.earlier_use.images_of`.
     """
 
     run: Label
@@ -174,7 +174,7 @@ class Look(TypedDict):
 class PlanRecord(TypedDict, total=False):
     """plan.json: what a run is, as it was last started.
 
-    `looks` are earlier ones at its test images, by recipes that it does not have.
+    `earlier_uses` are those of its test images, by recipes that it does not have.
     """
 
     name: Required[Text]
@@ -191,7 +191,7 @@ class PlanRecord(TypedDict, total=False):
     entries: Required[list[RecipeRecord]]
     trials: Required[Annotated[list[PlannedTrial], Field(max_length=100_000)]]
     plugins: list[PluginRecord]
-    looks: list[Look]
+    earlier_uses: list[EarlierUse]
     conditions: Conditions
     spec_folder: Text
     format: int
@@ -243,7 +243,7 @@ for _kind in (
         PlannedTrial,
         PluginRecord,
     ),
-    *(EarlierRecipe, Look),
+    *(EarlierRecipe, EarlierUse),
     *(PlanRecord, TrialRecord, Conditions, Identity, ComponentIdentity, MetricDefinition, ViewDefinition),
     *(HistoryRow, Measurements, ErrorDetails, StepsSaved, messages.Latency, SplitIdentity),
 ):
