@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import coverage, families
+from benchmarks import coverage, families, looks
 from benchmarks.cells import LEAST, MOST, Cells
 from benchmarks.simulate import POOL, Recipe, draw
 from mnistarena import load_run
@@ -37,6 +37,8 @@ TABLES = {
     "pool": families.pool,
     "power": families.power,
     "promises": families.promises,
+    "looks": looks.until_decided,
+    "families of looks": looks.families_until_decided,
 }
 
 

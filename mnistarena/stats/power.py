@@ -17,6 +17,8 @@ from mnistarena.stats.verdicts import MARGIN
 
 POWER = 0.8
 """How likely a benchmark of the size that `need` names decides, if the truth is what was estimated."""
+CHANCE = 0.2
+"""Seeds that are less likely to decide a pair do not help it."""
 MOST_SEEDS = 50_000
 _LEAST = 1e-20
 """A variance that is not 0."""
@@ -61,6 +63,22 @@ def need(pair: Difference, *, family: int = 1, margin: float = MARGIN, alpha: fl
         middle = (few + many) // 2
         few, many = (few, middle) if design.power(middle) >= POWER else (middle + 1, many)
     return Need(goal, many)
+
+
+def within_reach(
+    pair: Difference, seeds: int, *, family: int = 1, margin: float = MARGIN, alpha: float = ALPHA
+) -> bool:
+    """Whether so many seeds of each recipe have a chance of `CHANCE` or more to decide a pair.
+
+    At best: the truth is taken for either end of the pair's interval, and for what of it is nearest to 0.
+    """
+    for truth in (pair.low, pair.high, min(max(0.0, pair.low), pair.high)):
+        apart = abs(truth) > margin
+        level = alpha / 2 if apart else alpha
+        design = _Design(replace(pair, estimate=truth), margin, level=level, family=max(family, 1))
+        if design.power(seeds) >= CHANCE:
+            return True
+    return False
 
 
 @dataclass(frozen=True)

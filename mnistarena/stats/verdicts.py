@@ -16,6 +16,21 @@ MARGIN = 0.001
 """Differences of accuracy within ± this (0.1 percentage points) do not matter in practice."""
 
 
+_APART: tuple[Verdict, ...] = ("better", "worse")
+_ALIKE: tuple[Verdict, ...] = ("equal",)
+
+
+@dataclass(frozen=True)
+class AtLook:
+    """One look of several at a family: of each pair its share of alpha, 0 where it is not tested at this look.
+
+    `called` are the verdicts of earlier looks that stand; None: there is none.
+    """
+
+    shares: Sequence[float]
+    called: Sequence[Verdict | None]
+
+
 @dataclass(frozen=True)
 class Judged:
     """The verdict on a pair of a family; `p` of no difference, two-sided, and `p_equal` that it is not within ±margin.
@@ -38,28 +53,55 @@ def holm(p: Sequence[float] | NDArray[np.float64]) -> list[float]:
     return [float(value) for value in adjusted]
 
 
-def judge(pairs: Sequence[Difference | None], *, margin: float = MARGIN, alpha: float = ALPHA) -> list[Judged]:
+def judge(
+    pairs: Sequence[Difference | None],
+    *,
+    margin: float = MARGIN,
+    alpha: float = ALPHA,
+    at_look: AtLook | None = None,
+) -> list[Judged]:
     """One verdict a pair; the differences are the Holm family. None, a pair that cannot be compared, is no member.
 
     better: one-sided p of Δ ≤ 0 below α/2, and Δ̂ > margin. worse: the mirror. equal: both one-sided tests against
     ±margin below α (Schuirmann 1987). Else undecided. Each p is the larger of two: that of the pair's own seeds, to
     which its interval belongs, and Holm's of the variances that the family shares, without which few seeds of many
     recipes could show nothing.
+    With `at_look`, each p is divided by the pair's share of alpha; what was called before is a step of Holm's that is
+    taken, and what was called equal cannot be called otherwise any more (Ye, Li, Liu & Yao 2013, Stat. Med. 32).
     """
     family = [pair for pair in pairs if pair is not None]
     if not family:
         return [Judged("not compared") for _ in pairs]
     centres = np.array([pair.centre for pair in family])
     own, shared = pivot(family), pivot(family, [pair.shared for pair in family])
+    look = AtLook([1.0] * len(pairs), [None] * len(pairs)) if at_look is None else at_look
+    share, called = (
+        [one for one, pair in zip(given, pairs, strict=True) if pair is not None] for given in (look.shares, look.called)
+    )
     differ, alike = (
-        np.maximum(holm(shared.tail(distance)), own.tail(distance))
-        for distance in (np.abs(centres), margin - np.abs(centres))
+        np.maximum(holm(_spent(shared.tail(distance), share, called, goal)), _spent(own.tail(distance), share))
+        for distance, goal in ((np.abs(centres), _APART), (margin - np.abs(centres), _ALIKE))
     )
     found = iter(
         Judged(_verdict(pair.estimate, float(p), float(q), margin, alpha), min(1.0, 2 * float(p)), float(q))
         for pair, p, q in zip(family, differ, alike, strict=True)
     )
     return [Judged("not compared") if pair is None else next(found) for pair in pairs]
+
+
+def _spent(
+    p: NDArray[np.float64],
+    shares: Sequence[float],
+    called: Sequence[Verdict | None] = (),
+    goal: tuple[Verdict, ...] = (),
+) -> NDArray[np.float64]:
+    """p values over their shares of alpha, 1 without any; of pairs called before 0 if by the same test, else 1."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = np.where(np.array(shares) > 0, np.minimum(p / np.array(shares), 1.0), 1.0)
+    for at, verdict in enumerate(called):
+        if verdict is not None:
+            found[at] = 0.0 if verdict in goal else 1.0
+    return found
 
 
 def _verdict(estimate: float, p: float, p_equal: float, margin: float, alpha: float) -> Verdict:

@@ -1,0 +1,104 @@
+"""The way of a family of pairs through the looks of a group-sequential design: who is judged when, who gets more seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass, field
+
+from mnistarena.stats.intervals import ALPHA, Difference
+from mnistarena.stats.looks import Looks
+from mnistarena.stats.power import within_reach
+from mnistarena.stats.verdicts import AtLook, Judged, Verdict, judge
+
+Pair = tuple[int, int]
+"""Two recipes, by their places."""
+
+
+@dataclass
+class Course:
+    """The state after `number` looks.
+
+    `last` is the last look that brings each recipe new seeds; 1 for one whose seeds are all there from the start.
+    `asked` is the look up to which each is asked for its seeds. With `limits`, each is asked up to that look whatever
+    the verdicts are: another family than this one decided it. `called` are the verdicts that stand.
+
+    A pair is tested at a look only where both recipes have all the seeds that this look can have, so that each of its
+    tests is one of a design that was fixed before.
+    """
+
+    looks: Looks
+    last: Sequence[int]
+    _: KW_ONLY
+    margin: float
+    limits: Sequence[int] | None = None
+    number: int = 0
+    asked: list[int] = field(default_factory=list)
+    called: dict[Pair, Verdict] = field(default_factory=dict)
+    hopeless: set[Pair] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """All are asked for the seeds of the first look."""
+        self.asked = [1] * len(self.last)
+
+    @property
+    def ended(self) -> bool:
+        """Whether no recipe is asked for further seeds."""
+        return self.number >= max(self.asked, default=0)
+
+    def share(self, pair: Pair) -> float:
+        """What the last look spent of α on this pair: all that is left where it was the pair's last; 0: not tested."""
+        last = max(self.last[m] for m in pair)
+        if self.number > last or any(self.asked[m] < min(self.number, self.last[m]) for m in pair):
+            return 0.0
+        spent = sum(self.looks.shares[: self.number - 1])
+        return 1 - spent if self.number == last else self.looks.shares[self.number - 1]
+
+    def look(self, pairs: Sequence[Pair], found: Sequence[Difference | None]) -> list[Judged]:
+        """The next look: a verdict on each pair, None being one that cannot be compared; asks for further seeds.
+
+        A verdict stands from then on, but for one that the seeds since then speak against: the order of the means has
+        turned, or they have moved further apart than the margin.
+        """
+        self.number += 1
+        for pair, difference in zip(pairs, found, strict=True):
+            if difference is None or not _agrees(self.called.get(pair), difference, self.margin):
+                self.called.pop(pair, None)
+        before = [self.called.get(pair) for pair in pairs]
+        judged = judge(found, margin=self.margin, at_look=AtLook([self.share(pair) for pair in pairs], before))
+        result = []
+        for pair, one, verdict in zip(pairs, judged, before, strict=True):
+            if verdict is None and one.verdict in ("better", "worse", "equal"):
+                self.called[pair] = one.verdict
+            result.append(one if verdict is None else Judged(verdict, one.p, one.p_equal))
+        self._ask(pairs, found)
+        return result
+
+    def _ask(self, pairs: Sequence[Pair], found: Sequence[Difference | None]) -> None:
+        """Ask for the next seeds of recipes in pairs that are undecided and that the most seeds may decide."""
+        if self.limits is not None:
+            self.asked = [min(self.number + 1, limit) for limit in self.limits]
+            return
+        opened = {
+            pair: difference
+            for pair, difference in zip(pairs, found, strict=True)
+            if difference is not None
+            and pair not in self.called
+            and pair not in self.hopeless
+            and self.number < max(self.last[m] for m in pair)
+        }
+        alpha = ALPHA * self.looks.shares[-1]
+        for pair, difference in list(opened.items()):
+            most = self.looks.seeds[-1]
+            if not within_reach(difference, most, family=len(opened), margin=self.margin, alpha=alpha):
+                self.hopeless.add(pair)
+                del opened[pair]
+        for pair in opened:
+            for m in pair:
+                self.asked[m] = min(self.number + 1, self.last[m])
+
+
+def _agrees(verdict: Verdict | None, difference: Difference, margin: float) -> bool:
+    """Whether an estimate is on the side of an earlier verdict."""
+    if verdict == "equal":
+        return abs(difference.estimate) <= margin
+    return verdict is None or (difference.estimate > 0) == (verdict == "better")
