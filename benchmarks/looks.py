@@ -38,9 +38,7 @@ def followed(crossed: Crossed, margin: float) -> tuple[np.ndarray, np.ndarray, l
     return signs, np.array([verdict == "equal" for verdict in verdicts]), used
 
 
-def _outcomes(
-    n: int, recipes: Sequence[Recipe], margin: float, rng: np.random.Generator, repeats: int
-) -> list[float]:
+def _outcomes(n: int, recipes: Sequence[Recipe], margin: float, rng: np.random.Generator, repeats: int) -> list[float]:
     """A false call, a false equal; true differences called, also with all seeds; the share of seeds that were used."""
     pairs = list(combinations(range(len(recipes)), 2))
     gaps = np.array([round(recipes[a].truth - recipes[b].truth, 9) for a, b in pairs])
@@ -97,7 +95,5 @@ def families_until_decided(cells: Cells) -> Iterator[str]:
             recipes = [replace(recipe, seeds=MOST) for recipe in family(kind, (MOST,), accuracy, gap)]
             few = Cells(max(cells.replications // 5, 1), cells.short)
             measure = partial(_outcomes, n, recipes, gap)
-            rows.append(
-                row + few.measure((21, number, len(kind)), measure, ["most", "most", "", "", ""], row[0])
-            )
+            rows.append(row + few.measure((21, number, len(kind)), measure, ["most", "most", "", "", ""], row[0]))
     return table(["", "called falsely", "equal falsely", "power", "with all", "seeds used"], rows)

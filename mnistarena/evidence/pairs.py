@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from itertools import combinations
 
@@ -11,7 +11,7 @@ import numpy as np
 from mnistarena.evidence.recipe import RecipeEvidence
 from mnistarena.stats.crossed import Crossed, McNemar, differences
 from mnistarena.stats.intervals import Difference
-from mnistarena.stats.verdicts import Verdict, holm, judge, possible_places
+from mnistarena.stats.verdicts import Judged, Verdict, holm, judge, possible_places
 
 VERBS: dict[str, str] = {
     "better": "better than",
@@ -61,13 +61,22 @@ class Pair:
         )
 
 
-def compare(recipes: Sequence[RecipeEvidence], baseline: str | None, margin: float) -> list[Pair]:
-    """Every pair of a Holm family with its verdict: the pairs with the baseline, or all pairs where it is None."""
+def compare(
+    recipes: Sequence[RecipeEvidence],
+    baseline: str | None,
+    margin: float,
+    *,
+    judging: Callable[[Sequence[Pair]], list[Judged]] | None = None,
+) -> list[Pair]:
+    """Every pair of a Holm family with its verdict: the pairs with the baseline, or all pairs where it is None.
+
+    `judging` gives the verdicts on the family in place of `judge`.
+    """
     ready = [recipe for recipe in recipes if len(recipe.correct)]
     pairs = [pair for group in _pairwise(ready) for pair in group if baseline is None or baseline in (pair.a, pair.b)]
     order = {recipe.label: at for at, recipe in enumerate(ready)}
     pairs.sort(key=lambda pair: (order[pair.a], order[pair.b]))
-    judged = judge([pair.difference for pair in pairs], margin=margin)
+    judged = judging(pairs) if judging else judge([pair.difference for pair in pairs], margin=margin)
     pairs = [
         replace(pair, verdict=one.verdict, p_adjusted=one.p, p_equal=one.p_equal)
         for pair, one in zip(pairs, judged, strict=True)

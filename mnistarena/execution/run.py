@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from mnistarena import environment
 from mnistarena.environment import Conditions
@@ -19,6 +18,8 @@ from mnistarena.execution.observer import Observer
 from mnistarena.execution.options import Options
 from mnistarena.execution.record import lost_after_training, now, scored_record, trained_record, unscored
 from mnistarena.execution.resume import Resume, ScoringRequest, carry_over
+from mnistarena.execution.rounds import Rounds, note_changed_seeds
+from mnistarena.execution.start import start_executor
 from mnistarena.execution.submissions import Submissions
 from mnistarena.plan.contents import Plan
 from mnistarena.plan.lookup import registry_for
@@ -26,17 +27,13 @@ from mnistarena.plan.recipe import Trial
 from mnistarena.plan.resolve import resolve
 from mnistarena.plugin.executor import (
     Executor,
-    ExecutorContext,
-    ExecutorDef,
     PluginFile,
     Reports,
     Submission,
     Workload,
 )
 from mnistarena.plugin.messages import Event, Measured, Result, Started, error_message
-from mnistarena.plugin.registry import Registry
 from mnistarena.spec.load import load_spec
-from mnistarena.spec.problems import describe
 from mnistarena.store.findings import idle_seeds, missing_figures
 from mnistarena.store.records import PlanRecord, TrialRecord
 from mnistarena.store.results import StoredRun, read_run
@@ -80,22 +77,6 @@ def execute(
     return found
 
 
-def start_executor(registry: Registry, options: Options, *, ahead: bool) -> Executor:
-    """The executor that the options name; `ArenaError` where there is none, or its parameters are wrong."""
-    definition: ExecutorDef = registry.get("executor", options.executor).definition
-    try:
-        params = definition.params.model_validate(dict(options.executor_params))
-    except ValidationError as problem:
-        wrong = [
-            describe(error, definition.params, error["loc"], "parameter") for error in problem.errors(include_url=False)
-        ]
-        raise ArenaError(f'the executor "{options.executor}": {"; ".join(wrong)}') from None
-    context = ExecutorContext(
-        options.device, options.jobs, threads=options.threads, memory_limit=options.memory_limit, ahead=ahead
-    )
-    return definition.start(params, context)
-
-
 def default_folder(spec: str) -> Path:
     """`runs/<name of the spec file>`."""
     return Path("runs") / slug(Path(spec).stem)
@@ -121,12 +102,15 @@ class _Execution:
 
     def run(self) -> None:
         before = self.plan_before()
-        trials = self.plan.trials()
-        waiting = self.resume.waiting(trials)
-        self.trials = {trial.id: trial for trial in waiting}
-        self.conditions = self.choose(before, len({trial.id for trial in trials}), idle=not waiting)
-        self.write_start(before)
+        described = carry_over(self.plan.describe(), before, self.plan.labels)
+        note_changed_seeds(described, before, self.resume)
+        rounds = Rounds(self.plan, described, self.resume, self.observer)
+        waiting = rounds.next()
+        self.conditions = self.choose(before, len({trial.id for trial in self.plan.trials()}), idle=not waiting)
+        self.write_start(described)
+        self.write_looks(rounds)
         self.observer.planned(self.plan, waiting, folder=self.folder.path, conditions=self.conditions)
+        rounds.tell()
         saved = 0 if self.options.force else sum(map(self.has_checkpoint, waiting))
         if saved:
             self.observer.notice(f"{plural(saved, 'trial continues', 'trials continue')} from a checkpoint")
@@ -141,7 +125,14 @@ class _Execution:
                 )
                 submissions.write_datasets()
                 with self.interrupts:
-                    self.run_trials(waiting, submissions)
+                    while waiting:
+                        self.trials |= {trial.id: trial for trial in waiting}
+                        self.run_trials(waiting, submissions)
+                        waiting = rounds.next()
+                        self.write_looks(rounds)
+                        rounds.tell()
+                        if waiting:
+                            self.observer.further(waiting)
 
     # ---- The start
 
@@ -173,10 +164,14 @@ class _Execution:
             )
         )
 
-    def write_start(self, before: PlanRecord | None) -> None:
+    def write_looks(self, rounds: Rounds) -> None:
+        """Write what the looks decided, where there are any."""
+        if self.plan.looks is not None:
+            self.folder.write_looks(rounds.record)
+
+    def write_start(self, plan: PlanRecord) -> None:
         """Write what the run is about: spec, plan, environment, plugin files, and the test images."""
         source = self.plan.spec.source
-        plan = carry_over(self.plan.describe(), before, self.plan.labels)
         plan["conditions"] = self.conditions
         # Where relative paths start, as seen from the run folder: the two may move together.
         plan["spec_folder"] = os.path.relpath(source.base_dir, self.folder.path.resolve())
@@ -198,6 +193,7 @@ class _Execution:
 
     def run_trials(self, waiting: list[Trial], submissions: Submissions) -> None:
         """Run every trial; those that something kept from their end run once more when all others have ended."""
+        self.to_score = []
         unwritten = self.run_round(waiting, submissions, then=" will be tried once more at the end")
         # Another trial may have filled the disk, and its files are removed when it ends.
         again = [*(trial for trial, _ in unwritten), *self.to_score]

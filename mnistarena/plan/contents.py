@@ -15,7 +15,8 @@ from mnistarena.plugin.messages import MetricDefinition, MetricRequest, ViewDefi
 from mnistarena.plugin.registry import Component, Registry
 from mnistarena.spec import schema, units
 from mnistarena.spec.load import Spec
-from mnistarena.store.records import MetricRecord, PlanRecord
+from mnistarena.stats.looks import Looks
+from mnistarena.store.records import LooksPlan, MetricRecord, PlanRecord
 from mnistarena.version import __version__
 
 
@@ -77,8 +78,8 @@ class TestView:
 class Outline:
     """What a spec asks for, as far as it can be known without downloading anything: `arena validate`.
 
-    `labels` are those of the recipes, `trials` how many there are; `missing` are labels of datasets that are not on
-    this machine.
+    `labels` are those of the recipes, `trials` how many there are at most; `missing` are labels of datasets that are
+    not on this machine.
     """
 
     labels: tuple[str, ...]
@@ -110,13 +111,23 @@ class Plan:
     def _trials(self) -> list[Trial]:
         found = []
         for recipe in self.recipes:
-            for seed in recipe.seeds:
+            for place, seed in enumerate(recipe.seeds):
                 identity = recipe.identity(seed)
-                found.append(Trial(recipe, seed, id=identify(identity), identity=identity))
+                look = self.looks.number(place) if self.looks and not recipe.own_seeds else 1
+                found.append(Trial(recipe, seed, id=identify(identity), identity=identity, look=look))
         return found
+
+    @property
+    def looks(self) -> Looks | None:
+        """After how many seeds the run is looked at; None where their number is fixed."""
+        seeds = self.benchmark.seeds
+        return seeds.looks if isinstance(seeds, schema.SeedsUntil) else None
 
     def describe(self) -> PlanRecord:
         """plan.json, without the conditions."""
+        looks: LooksPlan | None = None
+        if self.looks is not None:
+            looks = {"until": "decided", "seeds": list(self.looks.seeds), "shares": list(self.looks.shares)}
         return {
             "name": self.benchmark.name,
             "spec_file": Path(self.spec.source.name).name,
@@ -125,12 +136,13 @@ class Plan:
             "margin": units.share(self.benchmark.margin),
             "target": None if self.benchmark.target is None else units.fraction(self.benchmark.target),
             "timing": self.benchmark.timing,
+            "looks": looks,
             "metrics": [metric.describe() for metric in self.metrics],
             "views": [view.definition() for view in self.views],
             "datasets": [dataset.describe() for dataset in self.datasets],
             "entries": [recipe.describe() for recipe in self.recipes],
             "trials": [
-                {"id": t.id, "label": t.recipe.label, "dataset": t.recipe.data.label, "seed": t.seed}
+                {"id": t.id, "label": t.recipe.label, "dataset": t.recipe.data.label, "seed": t.seed, "look": t.look}
                 for t in self.trials()
             ],
             "plugins": [{"name": file.name, "digest": file.digest} for file in self.registry.files],

@@ -88,7 +88,7 @@ class Recipe:
 
     `ingredients` are the components that its training names: loss, schedule, optimizers, augmentations, monitor.
     `files` are those that the model's `build` reads beside its parameters, such as trained weights, by SHA-256.
-    `path` is where the spec has its model.
+    `path` is where the spec has its model. `own_seeds`: its table lists its seeds, so that all are for the first look.
     """
 
     label: str
@@ -99,6 +99,7 @@ class Recipe:
     transforms: Transforms
     training: schema.Training
     seeds: tuple[int, ...]
+    own_seeds: bool = False
     notes: tuple[str, ...] = ()
     ingredients: tuple[Component, ...] = ()
     resources: Resources = field(default_factory=Resources)
@@ -161,13 +162,14 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Trial:
-    """One recipe with one seed. `id` is the short name of its identity."""
+    """One recipe with one seed. `id` is the short name of its identity; `look` the first one that needs it."""
 
     recipe: Recipe
     seed: int
     _: KW_ONLY
     id: str
     identity: Identity = field(repr=False)
+    look: int = 1
 
     @property
     def name(self) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 
+from mnistarena.evidence.looks import Followed, follow
 from mnistarena.evidence.pairs import Pair, compare, places
 from mnistarena.evidence.recipe import RecipeEvidence, gather
 from mnistarena.report.comparison import Comparison
@@ -21,6 +22,7 @@ from mnistarena.report.sections import (
     gallery,
     growth,
     learning,
+    looks,
     pairs,
     ranking,
     record,
@@ -100,8 +102,10 @@ def build(run: StoredRun) -> ReportData:
     for dataset in plan["datasets"]:
         recipes = gather(run, dataset)
         if recipes:
-            comparisons.append(_comparison(run, dataset, recipes, metrics, mixed))
+            followed = follow(run, dataset, plan.get("baseline"))
+            comparisons.append(_comparison(run, dataset, recipes, followed, metrics, mixed))
             contradictions += [text for recipe in recipes for text in recipe.contradictions]
+            contradictions += looks.contradictions(run, dataset, followed)
     return ReportData(
         name=run.name,
         margin=_margin(run),
@@ -113,10 +117,10 @@ def build(run: StoredRun) -> ReportData:
         caveats=record.caveats(run),
         mixed=mixed,
         contradictions=tuple(contradictions),
-        failures=tuple(failures.failure(trial) for trial in run.trials if not trial.done),
-        failure_answer=failures.answer(run.trials),
+        failures=tuple(failures.failure(trial) for trial in run.trials if trial.unfinished),
+        failure_answer=failures.answer([trial for trial in run.trials if trial.needed]),
         table=tuple(trial.row() for trial in run.trials),
-        trials=len(run.trials),
+        trials=sum(trial.needed for trial in run.trials),
         finished=sum(trial.done for trial in run.trials),
         metrics=metrics,
         conditions=record.conditions(plan.get("conditions", {})),
@@ -145,12 +149,16 @@ class _Judged:
     every_family: str
 
 
-def _judge(recipes: list[RecipeEvidence], baseline: str | None, margin: float) -> _Judged:
+def _judge(run: StoredRun, dataset: DatasetRecord, recipes: list[RecipeEvidence], followed: Followed | None) -> _Judged:
+    baseline, margin = run.plan.get("baseline"), _margin(run)
     ranked = sorted(recipes, key=lambda recipe: -recipe.accuracy if len(recipe.correct) else 1.0)
     reference = verdict.reference(ranked, baseline)
-    every = compare(recipes, None, margin)
-    # With a baseline the family is its pairs; all pairs are a larger family, judged more strictly.
-    against = compare(recipes, baseline, margin) if baseline == reference and baseline else every
+    whole = followed and baseline and follow(run, dataset, None, followed.asked)
+    every = list((whole or followed).pairs) if followed else compare(recipes, None, margin)
+    against = every
+    if baseline and baseline == reference:
+        # With a baseline the family is its pairs; all pairs are a larger family, judged more strictly.
+        against = list(followed.pairs) if followed else compare(recipes, baseline, margin)
     return _Judged(
         ranked,
         reference,
@@ -165,12 +173,13 @@ def _comparison(
     run: StoredRun,
     dataset: DatasetRecord,
     recipes: list[RecipeEvidence],
+    followed: Followed | None,
     metrics: tuple[MetricRecord, ...],
     mixed: tuple[str, ...],
 ) -> Comparison:
     """All recipes on one dataset; `recipes` are in the order of the plan."""
     margin, target = _margin(run), run.plan.get("target")
-    judged = _judge(recipes, run.plan.get("baseline"), margin)
+    judged = _judge(run, dataset, recipes, followed)
     ranked, reference = judged.ranked, judged.reference
     ready = [recipe for recipe in ranked if len(recipe.correct)]
     ranks = places(recipes, judged.every)
@@ -198,7 +207,9 @@ def _comparison(
         robustness=robustness.over_views(ranked, run.plan.get("views", []), reference, margin),
         answers={},
     )
-    return replace(found, answers=_answers(found, judged, recipes, mixed, target))
+    answers = _answers(found, judged, recipes, mixed, target)
+    answers["certainty"] += looks.warning(run, judged.against)
+    return replace(found, answers={**answers, "looks": looks.answer(run, dataset, followed)})
 
 
 def _answers(

@@ -1,4 +1,4 @@
-"""The way of a family of pairs through the looks of a group-sequential design: who is judged when, who gets more seeds."""
+"""A family of pairs on its way through looks: which pair is judged at which, and which recipe gets further seeds."""
 
 from __future__ import annotations
 

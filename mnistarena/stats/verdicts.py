@@ -74,10 +74,9 @@ def judge(
         return [Judged("not compared") for _ in pairs]
     centres = np.array([pair.centre for pair in family])
     own, shared = pivot(family), pivot(family, [pair.shared for pair in family])
-    look = AtLook([1.0] * len(pairs), [None] * len(pairs)) if at_look is None else at_look
-    share, called = (
-        [one for one, pair in zip(given, pairs, strict=True) if pair is not None] for given in (look.shares, look.called)
-    )
+    look = at_look or AtLook([1.0] * len(pairs), [None] * len(pairs))
+    share = [one for one, pair in zip(look.shares, pairs, strict=True) if pair is not None]
+    called = [one for one, pair in zip(look.called, pairs, strict=True) if pair is not None]
     differ, alike = (
         np.maximum(holm(_spent(shared.tail(distance), share, called, goal)), _spent(own.tail(distance), share))
         for distance, goal in ((np.abs(centres), _APART), (margin - np.abs(centres), _ALIKE))

@@ -83,6 +83,7 @@ class RecipeRecord(TypedDict, total=False):
     """A recipe of the plan, on one dataset.
 
     `output` is what the model's plugin says that it returns; None or absent: logits, of a classifier what it has.
+    `finished_before`: how many of its seeds had finished at each start that changed which seeds it has.
     """
 
     label: Required[Label]
@@ -97,6 +98,7 @@ class RecipeRecord(TypedDict, total=False):
     deterministic: bool
     output: Output | None
     seeds: list[Count]
+    finished_before: list[Count]
 
 
 class MetricRecord(TypedDict, total=False):
@@ -110,13 +112,44 @@ class MetricRecord(TypedDict, total=False):
     source: Label
 
 
-class PlannedTrial(TypedDict):
-    """A trial of the plan."""
+class PlannedTrial(TypedDict, total=False):
+    """A trial of the plan. `look` is the first look, from 1, that needs it; 1 where the number of seeds is fixed."""
 
-    id: Id
-    label: Label
-    dataset: Label
-    seed: Count
+    id: Required[Id]
+    label: Required[Label]
+    dataset: Required[Label]
+    seed: Required[Count]
+    look: Annotated[int, Field(ge=1)]
+
+
+class LooksPlan(TypedDict):
+    """After how many seeds the run is looked at, and which share of the 5 % each look spends."""
+
+    until: Label
+    seeds: Annotated[list[Count], Field(min_length=1, max_length=1000)]
+    shares: list[Number]
+
+
+class LookedAt(TypedDict):
+    """What a look found: how many comparisons were decided until then, of how many, and who gets more seeds."""
+
+    seeds: Count
+    decided: Count
+    compared: Count
+    further: list[Label]
+
+
+class DatasetLooks(TypedDict):
+    """The looks at one dataset. `asked` is the look up to which each recipe is asked for its seeds."""
+
+    asked: dict[Label, Annotated[int, Field(ge=1)]]
+    looks: list[LookedAt]
+
+
+class LooksRecord(TypedDict):
+    """looks.json: what the looks of a run decided, by dataset."""
+
+    datasets: dict[Label, DatasetLooks]
 
 
 class PluginRecord(TypedDict):
@@ -136,6 +169,7 @@ class PlanRecord(TypedDict, total=False):
     margin: Annotated[float, Field(gt=0, le=0.5)]
     target: Annotated[float, Field(gt=0, le=1)] | None
     timing: Label
+    looks: LooksPlan | None
     metrics: list[MetricRecord]
     views: list[ViewDefinition]
     datasets: Required[list[DatasetRecord]]
@@ -182,6 +216,7 @@ _LOOSE = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
 
 for _kind in (
     *(DatasetRecord, TransformRecord, TrainingRecord, RecipeRecord, MetricRecord, PlannedTrial, PluginRecord),
+    *(LooksPlan, LookedAt, DatasetLooks, LooksRecord),
     *(PlanRecord, TrialRecord, Conditions, Identity, ComponentIdentity, MetricDefinition, ViewDefinition),
     *(HistoryRow, Measurements, ErrorDetails, StepsSaved, messages.Latency, messages.SplitIdentity),
 ):
@@ -189,6 +224,7 @@ for _kind in (
 
 _PLAN = TypeAdapter(PlanRecord)
 _RECORD = TypeAdapter(TrialRecord)
+_LOOKS = TypeAdapter(LooksRecord)
 _ROW = TypeAdapter(HistoryRow)
 
 
@@ -207,6 +243,11 @@ def as_plan(value: object, where: object) -> PlanRecord:
 def as_record(value: object, where: object) -> TrialRecord:
     """A trial's record that was read; raises `StoreError` that names `where` and what is wrong."""
     return cast(TrialRecord, _checked(_RECORD, value, f"{where} is not a trial's record"))
+
+
+def as_looks(value: object, where: object) -> LooksRecord:
+    """The looks of a run that were read; raises `StoreError` that names `where` and what is wrong."""
+    return cast(LooksRecord, _checked(_LOOKS, value, f"{where} is not a record of looks"))
 
 
 def as_row(value: object, where: object) -> HistoryRow:
