@@ -65,25 +65,31 @@ class Rounds:
 
 
 def note_changed_seeds(described: PlanRecord, before: PlanRecord | None, resume: Resume) -> None:
-    """Note in each recipe of a plan how many of its seeds had finished at earlier starts that had other seeds."""
+    """Note in each recipe of a plan how many of its seeds had ended at earlier starts that asked for other seeds."""
     if before is None:
         return
-    fingerprints = [{d["label"]: d.get("fingerprint") for d in plan["datasets"]} for plan in (described, before)]
+    datasets, known = (
+        {dataset["label"]: dataset.get("fingerprint") for dataset in plan["datasets"]} for plan in (described, before)
+    )
     old = {(entry["label"], entry["dataset"]): entry for entry in before["entries"]}
+    planned_anew = described.get("looks") != before.get("looks")
     for entry in described["entries"]:
-        key = (entry["label"], entry["dataset"])
-        if key not in old or _recipe(entry) != _recipe(old[key]) or len({f[key[1]] for f in fingerprints}) > 1:
+        dataset, key = entry["dataset"], (entry["label"], entry["dataset"])
+        earlier = old.get(key)
+        if earlier is None or _recipe(entry) != _recipe(earlier) or datasets[dataset] != known.get(dataset):
             continue
-        known = list(old[key].get("finished_before", ()))
-        if entry.get("seeds") != old[key].get("seeds"):
-            mine = [t for t in before["trials"] if (t["label"], t["dataset"]) == key]
-            stored = read_trials({**before, "trials": mine}, resume.folder, None, resume.folder.looks())
-            finished = sum(trial.done for trial in stored)
-            known += [finished] if finished and finished not in known else []
-        if known:
-            entry["finished_before"] = known
+        noted = list(earlier.get("ended_before", ()))
+        if planned_anew or entry.get("seeds") != earlier.get("seeds"):
+            trials = [trial for trial in before["trials"] if (trial["label"], trial["dataset"]) == key]
+            looks = resume.folder.looks() if before.get("looks") else None
+            stored = read_trials({**before, "trials": trials}, resume.folder, looks=looks)
+            ended = {trial.seed for trial in stored if trial.status in ("done", "failed", "timeout")}
+            if ended and ended != set(entry.get("seeds", ())) and len(ended) not in noted:
+                noted.append(len(ended))
+        if noted:
+            entry["ended_before"] = noted
 
 
 def _recipe(entry: RecipeRecord) -> dict[str, object]:
     """A recipe without its seeds."""
-    return {key: value for key, value in entry.items() if key not in ("seeds", "finished_before")}
+    return {key: value for key, value in entry.items() if key not in ("seeds", "ended_before")}

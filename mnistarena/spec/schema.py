@@ -42,18 +42,18 @@ class SeedsUntil(Table):
 
     until: Literal["decided"] = Field(description="further seeds for recipes of a comparison that is undecided")
     most: int = Field(ge=2, le=1000, description="at most so many seeds of a recipe")
-    least: int = Field(LEAST_SEEDS, ge=2, le=1000, description="the first look is after so many seeds")
+    least: int = Field(LEAST_SEEDS, ge=2, le=1000, description="the first look is after so many seeds, or after `most`")
 
     @model_validator(mode="after")
     def _fits_together(self) -> SeedsUntil:
-        if self.least > self.most:
+        if self.least > self.most and "least" in self.model_fields_set:
             raise ValueError(f'"least" is {self.least}, and "most" is {self.most}; "most" must not be below "least"')
         return self
 
     @property
     def looks(self) -> Looks:
         """After how many seeds verdicts are asked for."""
-        return looks(self.least, self.most)
+        return looks(min(self.least, self.most), self.most)
 
 
 def _kind_of_seeds(value: object) -> str:

@@ -83,7 +83,7 @@ class RecipeRecord(TypedDict, total=False):
     """A recipe of the plan, on one dataset.
 
     `output` is what the model's plugin says that it returns; None or absent: logits, of a classifier what it has.
-    `finished_before`: how many of its seeds had finished at each start that changed which seeds it has.
+    `ended_before`: how many of its seeds had ended at each start that changed which seeds it is asked for.
     """
 
     label: Required[Label]
@@ -98,7 +98,7 @@ class RecipeRecord(TypedDict, total=False):
     deterministic: bool
     output: Output | None
     seeds: list[Count]
-    finished_before: list[Count]
+    ended_before: list[Count]
 
 
 class MetricRecord(TypedDict, total=False):

@@ -40,7 +40,8 @@ def _decided(run: StoredRun, dataset: DatasetRecord, followed: Followed | None) 
     return (
         f"{said}. The number of seeds was chosen by looking at the verdicts, so each look has only a part of the "
         f"{100 * ALPHA:g}\u202f% of false ones: {levels} after {series(map(str, plan['seeds']))} seeds. The p values "
-        "are corrected for that; the 95\u202f% intervals are not. A comparison has the figures of the look that decided it."
+        "are corrected for that; the 95\u202f% intervals are not. A comparison has the figures of the look that "
+        "decided it."
     )
 
 
@@ -58,9 +59,9 @@ def _outcome(last: LookedAt, most: int, hopeless: int) -> str:
 def _changed(run: StoredRun, dataset: DatasetRecord) -> str:
     """Which recipes got other seeds when results were there already."""
     changed = [
-        f"{entry['label']} (when {series(map(str, entry['finished_before']))} had finished)"
+        f"{entry['label']} (when {series(map(str, entry['ended_before']))} had ended)"
         for entry in run.plan["entries"]
-        if entry["dataset"] == dataset["label"] and entry.get("finished_before")
+        if entry["dataset"] == dataset["label"] and entry.get("ended_before")
     ]
     if not changed:
         return ""
