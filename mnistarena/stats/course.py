@@ -7,9 +7,11 @@ from dataclasses import KW_ONLY, dataclass, field
 
 from mnistarena.stats.intervals import ALPHA, Difference
 from mnistarena.stats.looks import Looks
-from mnistarena.stats.power import within_reach
+from mnistarena.stats.power import chance
 from mnistarena.stats.verdicts import AtLook, Judged, Verdict, judge
 
+LEAST_CHANCE = 0.1
+"""Where the most seeds are less likely than this to decide a pair, it gets no further ones."""
 Pair = tuple[int, int]
 """Two recipes, by their places."""
 
@@ -88,8 +90,8 @@ class Course:
         }
         alpha = ALPHA * self.looks.shares[-1]
         for pair, difference in list(opened.items()):
-            most = self.looks.seeds[-1]
-            if not within_reach(difference, most, family=len(opened), margin=self.margin, alpha=alpha):
+            likely = chance(difference, self.looks.seeds[-1], family=len(opened), margin=self.margin, alpha=alpha)
+            if likely < LEAST_CHANCE:
                 self.hopeless.add(pair)
                 del opened[pair]
         for pair in opened:

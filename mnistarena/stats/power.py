@@ -10,6 +10,7 @@ from dataclasses import KW_ONLY, dataclass, replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 from mnistarena.stats.intervals import ALPHA, Difference, pivot
@@ -17,8 +18,6 @@ from mnistarena.stats.verdicts import MARGIN
 
 POWER = 0.8
 """How likely a benchmark of the size that `need` names decides, if the truth is what was estimated."""
-CHANCE = 0.2
-"""Seeds that are less likely to decide a pair do not help it."""
 MOST_SEEDS = 50_000
 _LEAST = 1e-20
 """A variance that is not 0."""
@@ -65,20 +64,47 @@ def need(pair: Difference, *, family: int = 1, margin: float = MARGIN, alpha: fl
     return Need(goal, many)
 
 
-def within_reach(
-    pair: Difference, seeds: int, *, family: int = 1, margin: float = MARGIN, alpha: float = ALPHA
-) -> bool:
-    """Whether so many seeds of each recipe have a chance of `CHANCE` or more to decide a pair.
+def chance(pair: Difference, seeds: int, *, family: int = 1, margin: float = MARGIN, alpha: float = ALPHA) -> float:
+    """How likely a pair is decided when its recipes have so many seeds, those of now among them.
 
-    At best: the truth is taken for either end of the pair's interval, and for what of it is nearest to 0.
+    The predictive probability (Spiegelhalter, Freedman & Blackburn 1986, Control. Clin. Trials 7): the estimate will
+    be about the present one, with the variance that further seeds take away. So it is small where most of the
+    uncertainty is that of the test images, which stay. The seeds' true variance is averaged over what their few
+    accuracies leave possible.
     """
-    for truth in (pair.low, pair.high, min(max(0.0, pair.low), pair.high)):
-        apart = abs(truth) > margin
-        level = alpha / 2 if apart else alpha
-        design = _Design(replace(pair, estimate=truth), margin, level=level, family=max(family, 1))
-        if design.power(seeds) >= CHANCE:
-            return True
-    return False
+    present = [part for part in pair.components if part.df]
+    if not present:
+        return 0.0
+    df = max(part.df for part in present)
+    factors = df / (2 * special.gammaincinv(df / 2, _CHANCES))
+    lasting = _Design(pair, margin, level=alpha, family=family).lasting
+    then = [replace(part, seeds=seeds, df=seeds - 1) if part.df else part for part in pair.components]
+    images = max(lasting + sum(part.interaction / part.seeds for part in then), _LEAST)
+    moments = [
+        replace(
+            pair,
+            image_variance=images,
+            components=tuple(replace(part, square=factor * part.square) for part in then),
+        )
+        for factor in factors
+    ]
+    now = [
+        pair.image_variance + sum(replace(part, square=factor * part.square).between for part in pair.components)
+        for factor in factors
+    ]
+    later = [images + sum(part.between for part in one.components) for one in moments]
+    spread = np.sqrt([max(before - after, _LEAST) for before, after in zip(now, later, strict=True)])
+    own, shared = pivot(moments), pivot(moments, [pair.shared] * len(moments))
+
+    def reach(level: float) -> NDArray[np.float64]:
+        levels = np.full(len(moments), level)
+        return np.maximum(own.quantile(levels), shared.quantile(levels / max(family, 1)))
+
+    beyond = np.maximum(reach(alpha / 2), margin)
+    within = np.maximum(margin - reach(alpha), 0.0)
+    apart = special.ndtr((pair.estimate - beyond) / spread) + special.ndtr((-beyond - pair.estimate) / spread)
+    alike = special.ndtr((within - pair.estimate) / spread) - special.ndtr((-within - pair.estimate) / spread)
+    return float((apart + alike).mean())
 
 
 @dataclass(frozen=True)
@@ -102,7 +128,8 @@ class _Design:
         again = [replace(part, seeds=seeds, df=seeds - 1) if part.df else part for part in self.pair.components]
         images = max(self.lasting + sum(part.interaction / seeds for part in again), _LEAST)
         true = [max(part.square, part.interaction) for part in again]
-        df = (seeds - 1) * sum(true) ** 2 / max(sum(value**2 for value in true), 1e-300)
+        squares = sum(value**2 for value in true)
+        df = (seeds - 1) * (sum(true) ** 2 / squares if squares else 1.0)  # seeds that do not differ at all
         moments = [
             replace(
                 self.pair,

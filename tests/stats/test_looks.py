@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from mnistarena.stats import power
 from mnistarena.stats.course import Course
+from mnistarena.stats.crossed import Crossed
 from mnistarena.stats.intervals import ALPHA, Difference
 from mnistarena.stats.looks import Looks, looks
 from mnistarena.stats.variance import VarianceComponent
@@ -28,6 +29,12 @@ def sure(estimate: float, standard_error: float) -> Difference:
         low=estimate - reach,
         high=estimate + reach,
     )
+
+
+def varied(estimate: float, standard_error: float) -> Difference:
+    """A difference whose standard error is that of three seeds of each."""
+    part = VarianceComponent(3, 1.5 * standard_error**2, df=2)
+    return replace(sure(estimate, standard_error), image_variance=1e-9, components=(part, part))
 
 
 def said(course: Course, *differences: Difference | None) -> list[str]:
@@ -67,7 +74,7 @@ def test_a_look_tests_at_its_share_and_p_says_so() -> None:
 
 
 def test_what_was_called_before_is_a_step_of_holms_that_is_taken() -> None:
-    first, second, third = sure(0.05, 0.001), sure(0.01, 0.01 / 2.3), sure(0.0, 0.0004)
+    first, second, third = sure(0.05, 0.001), sure(0.01, 0.01 / 2.1), sure(0.0, 0.0004)
     alone = judge([first, second, third], at_look=AtLook([1.0] * 3, [None, None, None]))
     assert [one.verdict for one in alone] == ["better", "undecided", "equal"]
     # Of three hypotheses one is rejected: the second is tested at α/2, equality of the third at α/3 or α/2.
@@ -82,7 +89,7 @@ def test_what_was_called_before_is_a_step_of_holms_that_is_taken() -> None:
 
 def test_a_pair_leaves_when_it_is_called_and_its_recipes_get_no_more() -> None:
     course = Course(Looks((3, 8, 20)), [3, 3, 3], margin=0.001)
-    open_ = sure(0.004, 0.002)
+    open_ = varied(0.004, 0.002)
     assert said(course, sure(0.5, 0.001), sure(0.5, 0.001), open_) == ["better", "better", "undecided"]
     assert (course.asked, course.ended) == ([1, 2, 2], False)
     # The first pair is not tested any more, and stands.
@@ -111,24 +118,33 @@ def test_a_pair_is_tested_only_where_both_have_the_seeds_of_the_look() -> None:
 
 def test_a_verdict_that_later_seeds_speak_against_falls() -> None:
     course = Course(Looks((3, 8, 20)), [3, 3, 3], margin=0.001)
-    assert said(course, sure(0.05, 0.001), sure(0.0, 0.0001), sure(0.004, 0.002)) == ["better", "equal", "undecided"]
-    turned = said(course, sure(-0.001, 0.02), sure(0.004, 0.02), sure(0.004, 0.002))
+    assert said(course, sure(0.05, 0.001), sure(0.0, 0.0001), varied(0.004, 0.002)) == ["better", "equal", "undecided"]
+    turned = said(course, varied(-0.001, 0.02), varied(0.004, 0.02), varied(0.004, 0.002))
     assert turned == ["undecided", "undecided", "undecided"]
     assert course.asked == [3, 3, 3], "the first recipe has seeds to make up for"
 
 
 def test_seeds_that_would_hardly_decide_a_pair_are_not_asked_for() -> None:
     course = Course(Looks((8, 20)), [2, 2], margin=0.001)
-    small_test_set = sure(0.0, 0.01)  # no seed shrinks the images' part
-    assert not power.within_reach(small_test_set, 20)
-    assert said(course, small_test_set) == ["undecided"]
+    on_few_images = sure(0.01, 0.01)  # seeds do not differ, so no number of them says more
+    assert power.chance(on_few_images, 20) == pytest.approx(0.0, abs=1e-6)
+    assert said(course, on_few_images) == ["undecided"]
     assert course.ended
     assert course.hopeless == {(0, 1)}
-    assert power.within_reach(sure(0.03, 0.01), 20)
 
 
-def test_seeds_may_decide_what_few_seeds_leave_open() -> None:
-    part = VarianceComponent(3, 0.01**2, interaction=0.0, df=2)
-    pair = replace(sure(0.004, 0.0005), components=(part, part), low=-0.03, high=0.038)
-    assert math.isclose(pair.seed_variance, 2 * 0.01**2 / 3)
-    assert power.within_reach(pair, 20)
+def test_the_chance_that_seeds_decide_a_pair_is_how_often_they_do() -> None:
+    rng = np.random.default_rng(5)
+    promised, decided = [], []
+    for _ in range(400):
+        # Without a preference for any truth, as the promise has none.
+        gap = rng.uniform(-0.05, 0.05)
+        rates = [np.clip(0.8 + side * gap / 2 + 0.02 * rng.standard_normal(12), 0, 1)[:, None] for side in (1, -1)]
+        recipes = [rng.random((12, 2000)) < rate for rate in rates]
+        few, all_ = (Crossed([correct[:k] for correct in recipes]).difference(0, 1) for k in (4, 12))
+        if judge([few])[0].verdict == "undecided":
+            promised.append(power.chance(few, 12))
+            decided.append(judge([all_])[0].verdict != "undecided")
+    low = np.array(promised) < np.median(promised)
+    for part in (low, ~low):
+        assert np.mean(np.array(promised)[part]) == pytest.approx(np.mean(np.array(decided)[part]), abs=0.15)
