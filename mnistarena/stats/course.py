@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass, field
 
 from mnistarena.stats.intervals import ALPHA, Difference
 from mnistarena.stats.looks import Looks
-from mnistarena.stats.power import chance
+from mnistarena.stats.power import chances
 from mnistarena.stats.verdicts import AtLook, Judged, Verdict, judge
 
 LEAST_CHANCE = 0.1
@@ -89,9 +89,9 @@ class Course:
             and self.number < max(self.last[m] for m in pair)
         }
         alpha = ALPHA * self.looks.shares[-1]
-        for pair, difference in list(opened.items()):
-            likely = chance(difference, self.looks.seeds[-1], family=len(opened), margin=self.margin, alpha=alpha)
-            if likely < LEAST_CHANCE:
+        likely = chances(list(opened.values()), self.looks.seeds[-1], margin=self.margin, alpha=alpha)
+        for pair, one in zip(list(opened), likely, strict=True):
+            if one < LEAST_CHANCE:
                 self.hopeless.add(pair)
                 del opened[pair]
         for pair in opened:

@@ -127,7 +127,7 @@ def test_a_verdict_that_later_seeds_speak_against_falls() -> None:
 def test_seeds_that_would_hardly_decide_a_pair_are_not_asked_for() -> None:
     course = Course(Looks((8, 20)), [2, 2], margin=0.001)
     on_few_images = sure(0.01, 0.01)  # seeds do not differ, so no number of them says more
-    assert power.chance(on_few_images, 20) == pytest.approx(0.0, abs=1e-6)
+    assert power.chances([on_few_images], 20) == pytest.approx([0.0], abs=1e-6)
     assert said(course, on_few_images) == ["undecided"]
     assert course.ended
     assert course.hopeless == {(0, 1)}
@@ -143,7 +143,7 @@ def test_the_chance_that_seeds_decide_a_pair_is_how_often_they_do() -> None:
         recipes = [rng.random((12, 2000)) < rate for rate in rates]
         few, all_ = (Crossed([correct[:k] for correct in recipes]).difference(0, 1) for k in (4, 12))
         if judge([few])[0].verdict == "undecided":
-            promised.append(power.chance(few, 12))
+            promised += power.chances([few], 12).tolist()
             decided.append(judge([all_])[0].verdict != "undecided")
     low = np.array(promised) < np.median(promised)
     for part in (low, ~low):
