@@ -66,6 +66,7 @@ name = "until"
 seeds = { until = "decided", most = 5 }
 metrics = ["accuracy"]
 baseline = "knn"
+margin = "4 pp"
 
 [[dataset]]
 name = "digits"
