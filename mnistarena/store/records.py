@@ -126,7 +126,7 @@ class LooksPlan(TypedDict):
     """After how many seeds the run is looked at, and which share of the 5 % each look spends."""
 
     until: Label
-    seeds: Annotated[list[Count], Field(min_length=1, max_length=1000)]
+    seeds: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1, max_length=1000)]
     shares: list[Number]
 
 
@@ -237,6 +237,12 @@ def as_plan(value: object, where: object) -> PlanRecord:
         raise StoreError(f"{where} is not a plan: a recipe is on a dataset that the plan does not have")
     if not {(trial["label"], trial["dataset"]) for trial in plan["trials"]} <= recipes:
         raise StoreError(f"{where} is not a plan: a trial is of a recipe that the plan does not have")
+    looks = plan.get("looks")
+    seeds = [0] if looks is None else looks["seeds"]
+    if seeds != sorted(set(seeds)):
+        raise StoreError(f"{where} is not a plan: the seeds of its looks do not increase")
+    if looks is not None and any(trial.get("look", 1) > len(seeds) for trial in plan["trials"]):
+        raise StoreError(f"{where} is not a plan: a trial is for a look that the plan does not have")
     return plan
 
 

@@ -217,3 +217,16 @@ def test_the_plan_says_what_it_costs_at_least_and_at_most(arena, tmp_path):
     plan = json.loads(arena("plan", "until.toml", "--no-estimate", "--json").out)
     assert plan["looks"] == {"until": "decided", "seeds": [3, 5], "shares": pytest.approx([0.36, 0.64])}
     assert [trial["look"] for trial in plan["trials"]] == [1] + [1, 1, 1, 2, 2] * 2
+
+
+@pytest.mark.parametrize(
+    ("seeds", "cause"),
+    [([5, 3], "the seeds of its looks do not increase"), ([3], "a look that the plan does not have")],
+)
+def test_a_plan_whose_looks_cannot_be_is_refused(copy, seeds, cause):
+    path = copy / "plan.json"
+    plan = json.loads(path.read_text())
+    plan["looks"]["seeds"] = seeds
+    path.write_text(json.dumps(plan))
+    with pytest.raises(mnistarena.StoreError, match=cause):
+        mnistarena.load_run(copy)

@@ -8,6 +8,7 @@ from mnistarena.evidence.looks import Followed, sentence
 from mnistarena.evidence.pairs import Pair
 from mnistarena.report.format import series
 from mnistarena.stats.intervals import ALPHA
+from mnistarena.stats.looks import Looks
 from mnistarena.store.records import DatasetRecord, LookedAt
 from mnistarena.store.results import StoredRun
 from mnistarena.text import plural
@@ -36,7 +37,7 @@ def _decided(run: StoredRun, dataset: DatasetRecord, followed: Followed | None) 
     trials = [trial for trial in run.trials if trial.dataset == dataset["label"]]
     if spared := sum(not trial.needed for trial in trials):
         said += f": {spared} of {plural(len(trials), 'trial')} {'was' if spared == 1 else 'were'} not needed"
-    levels = series(f"{100 * ALPHA * share:.2g}\u202f%" for share in plan["shares"])
+    levels = series(f"{100 * ALPHA * share:.2g}\u202f%" for share in Looks(tuple(plan["seeds"])).shares)
     return (
         f"{said}. The number of seeds was chosen by looking at the verdicts, so each look has only a part of the "
         f"{100 * ALPHA:g}\u202f% of false ones: {levels} after {series(map(str, plan['seeds']))} seeds. The p values "
