@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import coverage, families, figures, regressions, splits, times
+from benchmarks import coverage, families, figures, looks, regressions, splits, times
 from benchmarks.cells import LEAST, MOST, Cells
 from benchmarks.simulate import POOL, Recipe, draw
 from mnistarena import load_run
@@ -43,6 +43,8 @@ TABLES = {
     "splits": splits.small_samples,
     "regressions": regressions.regressions,
     "times": times.times,
+    "looks": looks.until_decided,
+    "families of looks": looks.families_until_decided,
 }
 
 

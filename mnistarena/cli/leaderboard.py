@@ -32,7 +32,9 @@ def print_summary(console: Console, run: StoredRun, selected: set[str]) -> None:
         if any(row.interval_of == ONE_MODEL for row in comparison.rows):
             console.print(Text("* of this one trained model: one seed says nothing of its recipe's spread", "dim"))
         console.print(Text(comparison.headline, style="bold"))
-    failed = [trial for trial in run.trials if trial.label in selected and not trial.done]
+        if comparison.answers["looks"]:
+            console.print(Text(comparison.answers["looks"]))
+    failed = [trial for trial in run.trials if trial.label in selected and trial.unfinished]
     if failed:
         console.print()
         for trial in failed:
@@ -42,7 +44,7 @@ def print_summary(console: Console, run: StoredRun, selected: set[str]) -> None:
             if cause:
                 console.print(Text(f"        log: {trial.folder.log.path}", style="dim"))
         console.print(
-            f"{len(failed)} of {len(run.trials)} trials are not done. When the cause is fixed, the same command with "
+            f"{len(failed)} of {data.trials} trials are not done. When the cause is fixed, the same command with "
             "--retry-failed runs them again."
         )
     console.print(Text.assemble("\nNext: ", (f"arena report {run.path} --open", "bold")))

@@ -21,7 +21,7 @@ from mnistarena.execution.observer import Observer
 from mnistarena.plan.contents import Plan
 from mnistarena.plan.recipe import Trial
 from mnistarena.plugin.messages import Event, RowAdded, StageBegan, StepsDone
-from mnistarena.store.records import TrialRecord
+from mnistarena.store.records import LookedAt, TrialRecord
 from mnistarena.text import visible
 
 PACE_SECONDS = 5.0
@@ -62,10 +62,11 @@ class TerminalObserver(Observer):
         self.total = len(waiting)
         self.waiting, self.jobs = Counter(trial.recipe.label for trial in waiting), conditions["jobs"]
         trials = len(plan.trials())
-        finished = trials - len(waiting)
+        finished = 0 if plan.looks else trials - len(waiting)
         plural = "s" if conditions["threads"] > 1 else ""
         self.say(
             f"[bold]{escape(plan.benchmark.name)}[/]  {trials} trial{'' if trials == 1 else 's'}"
+            + (f" at most, {len(waiting)} of them now" if plan.looks and waiting else "")
             + (f", {finished} finished before" if finished else "")
             + f" → {escape(str(folder))}"
         )
@@ -75,6 +76,15 @@ class TerminalObserver(Observer):
         )
         for note in dict.fromkeys(note for recipe in plan.recipes for note in recipe.notes):
             self.notice(note)
+
+    def looked(self, dataset: str, look: LookedAt, sentence: str) -> None:
+        """Print what the look found."""
+        self.say(Text(visible(sentence), style="cyan"))
+
+    def further(self, waiting: list[Trial]) -> None:
+        """Count the trials of the round."""
+        self.total += len(waiting)
+        self.waiting.update(trial.recipe.label for trial in waiting)
 
     def notice(self, sentence: str) -> None:
         """Print a note."""
@@ -152,6 +162,11 @@ class LiveObserver(TerminalObserver):
         if waiting:
             self.display.start()
             self.tasks[""] = self.display.add_task("[bold]all trials[/]", total=len(waiting), news="")
+
+    def further(self, waiting: list[Trial]) -> None:
+        """Lengthen the bar of all trials."""
+        super().further(waiting)
+        self.display.update(self.tasks[""], total=self.total)
 
     def started(self, trial: Trial, host: str | None) -> None:
         """Add a bar; a trial that continues on another machine keeps the one it had."""

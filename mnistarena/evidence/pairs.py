@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from itertools import combinations
 
@@ -13,7 +13,7 @@ from mnistarena.evidence.recipe import RecipeEvidence
 from mnistarena.stats import splits
 from mnistarena.stats.crossed import Crossed, McNemar, differences, mcnemar
 from mnistarena.stats.intervals import Difference
-from mnistarena.stats.verdicts import Verdict, holm, judge, possible_places
+from mnistarena.stats.verdicts import Judged, Verdict, holm, judge, possible_places
 
 VERBS: dict[str, str] = {
     "better": "better than",
@@ -64,14 +64,25 @@ class Pair:
         )
 
 
-def compare(recipes: Sequence[RecipeEvidence], margin: float) -> list[Pair]:
-    """Every pair with its verdict; all that can be compared are the one Holm family that every sentence speaks from."""
+def compare(
+    recipes: Sequence[RecipeEvidence],
+    margin: float,
+    *,
+    judging: Callable[[Sequence[Pair]], list[Judged]] | None = None,
+) -> list[Pair]:
+    """Every pair with its verdict; all that can be compared are the one Holm family that every sentence speaks from.
+
+    `judging` gives the verdicts on the family in place of `judge`.
+    """
     ready = [recipe for recipe in recipes if len(recipe.correct)]
     pairs = [pair for group in _pairwise(ready) for pair in group]
     order = {recipe.label: at for at, recipe in enumerate(ready)}
     pairs.sort(key=lambda pair: (order[pair.a], order[pair.b]))
     higher = all(recipe.decided.figure.higher_is_better for recipe in recipes)
-    judged = judge([pair.difference for pair in pairs], margin=margin, higher_is_better=higher)
+    if judging is None:
+        judged = judge([pair.difference for pair in pairs], margin=margin, higher_is_better=higher)
+    else:
+        judged = judging(pairs)
     pairs = [
         replace(
             pair,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 
@@ -59,8 +59,12 @@ class PlanEstimate:
 
     @property
     def seconds(self) -> float:
-        """The whole run's time: as many trials side by side as the conditions say."""
-        times = [one.seconds for one in self.trials.values() if one.seconds is not None]
+        """The whole run's time, where it needs all of its trials."""
+        return self.time(self.trials)
+
+    def time(self, ids: Iterable[str]) -> float:
+        """The time of these trials: as many side by side as the conditions say."""
+        times = [seconds for key in ids if (seconds := self.trials[key].seconds) is not None]
         return max([sum(times) / self.conditions["jobs"], *times], default=0.0)
 
     @property

@@ -8,14 +8,15 @@ from mnistarena.environment import Conditions
 from mnistarena.plan.contents import Plan
 from mnistarena.plan.recipe import Trial
 from mnistarena.plugin.messages import Event
-from mnistarena.store.records import TrialRecord
+from mnistarena.store.records import LookedAt, TrialRecord
 
 
 class Observer:
     """Base of whoever wants to follow a run: override what is of interest. By default nothing is done.
 
     A run calls, from the thread that started it: `planned` once; then for each trial `started`, `event` again and
-    again, `ended`; `notice` and `stopping` at any time.
+    again, `ended`; `notice` and `stopping` at any time. Where seeds are added until all is decided, it calls `looked`
+    after each look, and `further` where that asks for trials; looks at what an earlier start finished come first.
     """
 
     def planned(self, plan: Plan, waiting: list[Trial], *, folder: Path, conditions: Conditions) -> None:
@@ -29,6 +30,12 @@ class Observer:
 
     def ended(self, trial: Trial, record: TrialRecord) -> None:
         """A trial's record is stored."""
+
+    def looked(self, dataset: str, look: LookedAt, sentence: str) -> None:
+        """All trials of a look have ended: what was found, as figures and as a sentence."""
+
+    def further(self, waiting: list[Trial]) -> None:
+        """Before the first trial of a further round; `waiting` are those that will run."""
 
     def notice(self, sentence: str) -> None:
         """Something that the user should know, such as a damaged file that is computed again."""

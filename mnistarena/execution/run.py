@@ -16,6 +16,7 @@ from mnistarena.execution.observer import Observer
 from mnistarena.execution.options import Options
 from mnistarena.execution.record import lost_after_training, now, scored_record, trained_record, unscored
 from mnistarena.execution.resume import Resume, ScoringRequest, carry_over
+from mnistarena.execution.rounds import Rounds, note_changed_seeds
 from mnistarena.execution.start import start_executor
 from mnistarena.execution.submissions import Submissions
 from mnistarena.plan.contents import Plan
@@ -99,12 +100,15 @@ class _Execution:
 
     def run(self) -> None:
         before = self.plan_before()
-        trials = self.plan.in_turns()
-        waiting = self.resume.waiting(trials)
-        self.trials = {trial.id: trial for trial in waiting}
-        self.conditions = self.choose(before, len({trial.id for trial in trials}), idle=not waiting)
-        self.write_start(before)
+        described = carry_over(self.plan.describe(), before, self.plan.labels, self.folder)
+        note_changed_seeds(described, before, self.resume)
+        rounds = Rounds(self.plan, described, self.resume, self.observer)
+        waiting = rounds.next()
+        self.conditions = self.choose(before, len({trial.id for trial in self.plan.trials()}), idle=not waiting)
+        self.write_start(described)
+        self.write_looks(rounds)
         self.observer.planned(self.plan, waiting, folder=self.folder.path, conditions=self.conditions)
+        rounds.tell()
         saved = 0 if self.options.force else sum(map(self.has_checkpoint, waiting))
         if saved:
             self.observer.notice(f"{plural(saved, 'trial continues', 'trials continue')} from a checkpoint")
@@ -119,7 +123,14 @@ class _Execution:
                 )
                 submissions.write_datasets(waiting)
                 with self.interrupts:
-                    self.run_trials(waiting, submissions)
+                    while waiting:
+                        self.trials |= {trial.id: trial for trial in waiting}
+                        self.run_trials(waiting, submissions)
+                        waiting = rounds.next()
+                        self.write_looks(rounds)
+                        rounds.tell()
+                        if waiting:
+                            self.observer.further(waiting)
 
     # ---- The start
 
@@ -151,10 +162,14 @@ class _Execution:
             )
         )
 
-    def write_start(self, before: PlanRecord | None) -> None:
+    def write_looks(self, rounds: Rounds) -> None:
+        """Write what the looks decided, where there are any."""
+        if self.plan.looks is not None:
+            self.folder.write_looks(rounds.record)
+
+    def write_start(self, plan: PlanRecord) -> None:
         """Write what the run is about: spec, plan, environment, plugin files, and the test images."""
         source = self.plan.spec.source
-        plan = carry_over(self.plan.describe(), before, self.plan.labels, self.folder)
         plan["conditions"] = self.conditions
         # Where relative paths start, as seen from the run folder: the two may move together.
         plan["spec_folder"] = os.path.relpath(source.base_dir, self.folder.path.resolve())
@@ -171,6 +186,7 @@ class _Execution:
 
     def run_trials(self, waiting: list[Trial], submissions: Submissions) -> None:
         """Run every trial; those that something kept from their end run once more when all others have ended."""
+        self.to_score = []
         unwritten = self.run_round(waiting, submissions, then=" will be tried once more at the end")
         # Another trial may have filled the disk, and its files are removed when it ends.
         again = [*(trial for trial, _ in unwritten), *self.to_score]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from mnistarena.plugin.messages import MetricDefinition, MetricRequest, ViewDefi
 from mnistarena.plugin.registry import Component, Registry
 from mnistarena.spec import schema, units
 from mnistarena.spec.load import Spec
-from mnistarena.store.records import MetricRecord, PlannedTrial, PlanRecord
+from mnistarena.stats.looks import Looks
+from mnistarena.store.records import LooksPlan, MetricRecord, PlannedTrial, PlanRecord
 from mnistarena.version import __version__
 
 
@@ -80,8 +81,8 @@ class TestView:
 class Outline:
     """What a spec asks for, as far as it can be known without downloading anything: `arena validate`.
 
-    `labels` are those of the recipes, `trials` how many there are; `missing` are labels of datasets that are not on
-    this machine.
+    `labels` are those of the recipes, `trials` how many there are at most; `missing` are labels of datasets that are
+    not on this machine.
     """
 
     labels: tuple[str, ...]
@@ -128,15 +129,30 @@ class Plan:
 
     @cached_property
     def _trials(self) -> list[Trial]:
-        return [trial for recipe in self.recipes for trial in recipe.trials()]
+        return [self._at_look(trial) for recipe in self.recipes for trial in recipe.trials()]
+
+    def _at_look(self, trial: Trial) -> Trial:
+        """A trial with the first look that needs it."""
+        if self.looks is None or trial.recipe.own_seeds:
+            return trial
+        return replace(trial, look=self.looks.number(trial.recipe.seeds.index(trial.seed)))
 
     def draws(self, data: LoadedDataset, trials: Iterable[Trial] | None = None) -> list[Draw]:
         """The ways in which these trials split a dataset, each once: by default all trials of the plan."""
         used = [t.draw for t in (self._trials if trials is None else trials) if t.recipe.data is data]
         return list({id(one): one for one in used}.values())
 
+    @property
+    def looks(self) -> Looks | None:
+        """After how many seeds the run is looked at; None where their number is fixed."""
+        seeds = self.benchmark.seeds
+        return seeds.looks if isinstance(seeds, schema.SeedsUntil) else None
+
     def describe(self) -> PlanRecord:
         """plan.json, without the conditions."""
+        looks: LooksPlan | None = None
+        if self.looks is not None:
+            looks = {"until": "decided", "seeds": list(self.looks.seeds), "shares": list(self.looks.shares)}
         return {
             "name": self.benchmark.name,
             "spec_file": Path(self.spec.source.name).name,
@@ -146,6 +162,7 @@ class Plan:
             "margin": self.margin,
             "target": None if self.benchmark.target is None else units.fraction(self.benchmark.target),
             "timing": self.benchmark.timing,
+            "looks": looks,
             "metrics": [metric.describe() for metric in self.metrics],
             "views": [view.definition() for view in self.views],
             "datasets": [d.describe([t for t in self._trials if t.recipe.data is d]) for d in self.datasets],
@@ -178,6 +195,7 @@ def _planned(trial: Trial) -> PlannedTrial:
         "label": trial.recipe.label,
         "dataset": trial.recipe.data.label,
         "seed": trial.seed,
+        "look": trial.look,
     }
     if trial.split is not None:
         found["split"] = trial.split

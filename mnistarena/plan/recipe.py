@@ -142,7 +142,7 @@ class Recipe:
 
     `ingredients` are the components that its training names: loss, schedule, optimizers, augmentations, monitor.
     `files` are those that the model's `build` reads beside its parameters, such as trained weights, by SHA-256.
-    `path` is where the spec has its model.
+    `path` is where the spec has its model. `own_seeds`: its table lists its seeds, so that all are for the first look.
     """
 
     label: str
@@ -153,6 +153,7 @@ class Recipe:
     transforms: Transforms
     training: schema.Training
     seeds: tuple[int, ...]
+    own_seeds: bool = False
     notes: tuple[str, ...] = ()
     ingredients: tuple[Component, ...] = ()
     resources: Resources = field(default_factory=Resources)
@@ -225,12 +226,16 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Trial:
-    """One recipe with one seed, on one of the splits where its dataset has several numbers of them."""
+    """One recipe with one seed, on one of the splits where its dataset has several numbers of them.
+
+    `look` is the first look at the results that needs it; 1 where the number of seeds is fixed.
+    """
 
     recipe: Recipe
     seed: int
     _: KW_ONLY
     split: int | None = None
+    look: int = 1
 
     @cached_property
     def identity(self) -> Identity:

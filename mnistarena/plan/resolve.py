@@ -228,6 +228,7 @@ class _Resolver:
             training=training.training,
             ingredients=training.components,
             seeds=seeds,
+            own_seeds=table.seeds is not None,
             notes=tuple(context.notes),
             resources=_resources(table.resources),
             files=context.files,
@@ -258,7 +259,8 @@ class _Resolver:
     ) -> tuple[int, ...]:
         """The recipe's seeds; one is enough where nothing depends on it."""
         table, path = variant.table, variant.path
-        seeds = tuple(table.seeds or (self.spec.benchmark.seeds if self.spec.benchmark else (0,)))
+        given = table.seeds or (self.spec.benchmark.seeds if self.spec.benchmark else (0,))
+        seeds = tuple(range(given.most)) if isinstance(given, schema.SeedsUntil) else tuple(given)
         if len(set(seeds)) != len(seeds):
             where: KeyPath = (*path, "seeds") if table.seeds else ("benchmark", "seeds")
             self.problems.add(where, f"a seed is given twice: {list(seeds)}")

@@ -5,7 +5,7 @@ A run uses an executor from one thread, in this order:
 1. `ExecutorDef.start(params, context)` makes it.
 2. `choose(work)` says under which conditions trials will run.
 3. `results(submissions, reports)` runs trials and yields what became of each. It may be called again with further
-   submissions, for trials that are to run once more when all others have ended.
+   submissions, for trials that are to run once more when all others have ended, or that their results ask for.
 4. `close()` ends it, also after an exception.
 
 Signals are not its business: SIGINT and SIGTERM arrive at the run, and `reports.stopping()` says so.

@@ -12,6 +12,7 @@ from dataclasses import KW_ONLY, dataclass, replace
 import numpy as np
 
 from mnistarena.evidence.figure import ACCURACY, Figure, deciding, margin_of
+from mnistarena.evidence.looks import Followed, follow
 from mnistarena.evidence.pairs import Pair, compare, places
 from mnistarena.evidence.recipe import RecipeEvidence, gather
 from mnistarena.report.comparison import Comparison
@@ -27,6 +28,7 @@ from mnistarena.report.sections import (
     groups,
     growth,
     learning,
+    looks,
     pairs,
     ranking,
     ratios,
@@ -110,9 +112,11 @@ def build(run: StoredRun) -> ReportData:
     for dataset in plan["datasets"]:
         recipes = gather(run, dataset)
         if recipes:
-            comparisons.append(_comparison(run, dataset, recipes, metrics, mixed))
+            followed = follow(run, dataset)
+            comparisons.append(_comparison(run, dataset, recipes, followed, metrics, mixed))
             contradictions += [text for recipe in recipes for text in recipe.contradictions]
             few += filter(None, [groups.caveat(dataset["label"], recipes)])
+            contradictions += looks.contradictions(run, dataset, followed)
     return ReportData(
         name=run.name,
         margin=_margin(run),
@@ -126,10 +130,10 @@ def build(run: StoredRun) -> ReportData:
         caveats=(*record.caveats(run), *few),
         mixed=mixed,
         contradictions=tuple(contradictions),
-        failures=tuple(failures.failure(trial) for trial in run.trials if not trial.done),
-        failure_answer=failures.answer(run.trials),
+        failures=tuple(failures.failure(trial) for trial in run.trials if trial.unfinished),
+        failure_answer=failures.answer([trial for trial in run.trials if trial.needed]),
         table=tuple(trial.row() for trial in run.trials),
-        trials=len(run.trials),
+        trials=sum(trial.needed for trial in run.trials),
         finished=sum(trial.done for trial in run.trials),
         metrics=metrics,
         conditions=record.conditions(plan.get("conditions", {})),
@@ -153,9 +157,9 @@ class _Judged:
     family: str
 
 
-def _judge(recipes: list[RecipeEvidence], baseline: str | None, margin: float) -> _Judged:
+def _judge(recipes: list[RecipeEvidence], baseline: str | None, margin: float, *, followed: Followed | None) -> _Judged:
     ranked = sorted(recipes, key=lambda recipe: (recipe.decided.loss, -recipe.accuracy if len(recipe.correct) else 1.0))
-    every = compare(recipes, margin)
+    every = list(followed.pairs) if followed else compare(recipes, margin)
     return _Judged(ranked, verdict.reference(ranked, every, baseline), pairs=every, family=pairs.family(every))
 
 
@@ -163,13 +167,14 @@ def _comparison(
     run: StoredRun,
     dataset: DatasetRecord,
     recipes: list[RecipeEvidence],
+    followed: Followed | None,
     metrics: tuple[MetricRecord, ...],
     mixed: tuple[str, ...],
 ) -> Comparison:
     """All recipes on one dataset; `recipes` are in the order of the plan."""
     margin, target, baseline = _margin(run), run.plan.get("target"), run.plan.get("baseline")
     figure = deciding(run.plan)
-    judged = _judge(recipes, baseline, margin)
+    judged = _judge(recipes, baseline, margin, followed=followed)
     ranked, reference = judged.ranked, judged.reference
     ready = [recipe for recipe in ranked if len(recipe.correct)]
     ranks = places(recipes, judged.pairs)
@@ -197,7 +202,9 @@ def _comparison(
         robustness=robustness.over_views(ranked, run.plan.get("views", []), reference, margin_of(run.plan, ACCURACY)),
         answers={},
     )
-    return replace(found, answers=_answers(found, judged, recipes, mixed, target))
+    answers = _answers(found, judged, recipes, mixed, target)
+    answers["certainty"] += looks.warning(run, judged.pairs)
+    return replace(found, answers={**answers, "looks": looks.answer(run, dataset, followed)})
 
 
 def _answers(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -121,9 +121,12 @@ def describe(error: Mapping[str, Any], model: type[BaseModel], inner: KeyPath, n
 def _fields(model: type[BaseModel], path: KeyPath) -> list[str]:
     for part in path:
         annotation = model.model_fields[str(part)].annotation if str(part) in model.model_fields else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        # Of a union such as `Average | None`, the branch that is a table.
+        branches = [get_args(one)[0] if get_origin(one) is Annotated else one for one in get_args(annotation)]
+        tables = [one for one in (annotation, *branches) if isinstance(one, type) and issubclass(one, BaseModel)]
+        if not tables:
             return []
-        model = annotation
+        model = tables[0]
     return list(model.model_fields)
 
 

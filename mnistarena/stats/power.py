@@ -6,10 +6,12 @@ Pure functions: numpy and scipy, no files.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 from mnistarena.stats.intervals import ALPHA, Difference, pivot
@@ -68,6 +70,55 @@ def need(pair: Difference, *, family: int = 1, margin: float = MARGIN, alpha: fl
     return Need(goal, many)
 
 
+def chances(
+    pairs: Sequence[Difference], seeds: int, *, margin: float = MARGIN, alpha: float = ALPHA
+) -> NDArray[np.float64]:
+    """How likely each pair of a family is decided when its recipes have so many seeds, those of now among them.
+
+    The predictive probability (Spiegelhalter, Freedman & Blackburn 1986, Control. Clin. Trials 7): the estimate will
+    be about the present one, with the variance that further seeds take away. So it is small where most of the
+    uncertainty is that of the test images, which stay. The seeds' true variance is averaged over what their few
+    accuracies leave possible.
+    """
+    if not pairs:
+        return np.zeros(0)
+    later = [one for pair in pairs for one in _with_seeds(pair, seeds)]
+    now = [one for pair in pairs for one in _with_seeds(pair, None)]
+    spread = np.sqrt(
+        np.maximum([a.standard_error**2 - b.standard_error**2 for a, b in zip(now, later, strict=True)], _LEAST)
+    )
+    own, shared = pivot(later), pivot(later, [one.shared for one in later])
+
+    def reach(level: float) -> NDArray[np.float64]:
+        levels = np.full(len(later), level)
+        return np.maximum(own.quantile(levels), shared.quantile(levels / len(pairs)))
+
+    estimate = np.array([one.estimate for one in later])
+    beyond = np.maximum(reach(alpha / 2), margin)
+    within = np.maximum(margin - reach(alpha), 0.0)
+    apart = special.ndtr((estimate - beyond) / spread) + special.ndtr((-beyond - estimate) / spread)
+    alike = special.ndtr((within - estimate) / spread) - special.ndtr((-within - estimate) / spread)
+    found: NDArray[np.float64] = (apart + alike).reshape(len(pairs), -1).mean(axis=1)
+    return found
+
+
+def _with_seeds(pair: Difference, seeds: int | None) -> list[Difference]:
+    """A pair with so many seeds, None: as many as it has, for each true variance of its seeds that may be."""
+    df = max((part.df for part in pair.components), default=0.0)
+    factors = df / (2 * special.gammaincinv(df / 2, _CHANCES)) if df else np.ones(len(_CHANCES))
+    parts = [replace(part, seeds=seeds, df=seeds - 1) if part.df and seeds else part for part in pair.components]
+    lasting = _Design(pair, 0.0, level=1.0, family=1).lasting
+    images = max(lasting + sum(part.interaction / part.seeds for part in parts), _LEAST)
+    return [
+        replace(
+            pair,
+            image_variance=images,
+            components=tuple(replace(part, square=factor * part.square) for part in parts),
+        )
+        for factor in factors
+    ]
+
+
 @dataclass(frozen=True)
 class _Design:
     """A pair as if it were measured anew, the truth being what was estimated; `level` is that of a one-sided test."""
@@ -91,7 +142,8 @@ class _Design:
         again = [replace(part, seeds=seeds, df=seeds - 1) if part.df else part for part in self.pair.components]
         images = max(self.lasting + sum(part.interaction / seeds for part in again), _LEAST)
         true = [max(part.square, part.interaction) for part in again]
-        df = (seeds - 1) * sum(true) ** 2 / max(sum(value**2 for value in true), 1e-300)
+        squares = sum(value**2 for value in true)
+        df = (seeds - 1) * (sum(true) ** 2 / squares if squares else 1.0)  # seeds that do not differ at all
         moments = [
             replace(
                 self.pair,

@@ -16,6 +16,21 @@ MARGIN = 0.001
 """Differences of accuracy within ± this (0.1 percentage points) do not matter in practice."""
 
 
+_APART: tuple[Verdict, ...] = ("better", "worse")
+_ALIKE: tuple[Verdict, ...] = ("equal",)
+
+
+@dataclass(frozen=True)
+class AtLook:
+    """One look of several at a family: of each pair its share of alpha, 0 where it is not tested at this look.
+
+    `called` are the verdicts of earlier looks that stand; None: there is none.
+    """
+
+    shares: Sequence[float]
+    called: Sequence[Verdict | None]
+
+
 @dataclass(frozen=True)
 class Judged:
     """The verdict on a pair of a family; `p` of no difference, and `p_equal` that it is not within ±margin.
@@ -40,7 +55,12 @@ def holm(p: Sequence[float] | NDArray[np.float64]) -> list[float]:
 
 
 def judge(
-    pairs: Sequence[Difference | None], *, margin: float = MARGIN, alpha: float = ALPHA, higher_is_better: bool = True
+    pairs: Sequence[Difference | None],
+    *,
+    margin: float = MARGIN,
+    alpha: float = ALPHA,
+    higher_is_better: bool = True,
+    at_look: AtLook | None = None,
 ) -> list[Judged]:
     """One verdict a pair; the differences are the Holm family. None, a pair that cannot be compared, is no member.
 
@@ -50,15 +70,20 @@ def judge(
     seeds of one are skewed (benchmarks/verdicts.py). Else undecided. Each p is the larger of two: that of the pair's
     own seeds, to which its interval belongs, and Holm's of the variances that the family shares, without which few
     seeds of many recipes could show nothing.
+    With `at_look`, each p is divided by the pair's share of alpha; what was called before is a step of Holm's that is
+    taken, and what was called equal cannot be called otherwise any more (Ye, Li, Liu & Yao 2013, Stat. Med. 32).
     """
     family = [pair for pair in pairs if pair is not None]
     if not family:
         return [Judged("not compared") for _ in pairs]
     centres = np.array([pair.centre for pair in family])
     own, shared = pivot(family), pivot(family, [pair.shared for pair in family])
+    look = at_look or AtLook([1.0] * len(pairs), [None] * len(pairs))
+    share = [one for one, pair in zip(look.shares, pairs, strict=True) if pair is not None]
+    called = [one for one, pair in zip(look.called, pairs, strict=True) if pair is not None]
     differ, alike = (
-        np.maximum(holm(shared.tail(distance)), own.tail(distance))
-        for distance in (np.abs(centres), margin - np.abs(centres))
+        np.maximum(holm(_spent(shared.tail(distance), share, called, goal)), _spent(own.tail(distance), share))
+        for distance, goal in ((np.abs(centres), _APART), (margin - np.abs(centres), _ALIKE))
     )
     sign = 1 if higher_is_better else -1
     found = iter(
@@ -70,6 +95,21 @@ def judge(
 
 def _doubled(p: NDArray[np.float64]) -> list[float]:
     found: list[float] = np.minimum(1.0, 2 * p).tolist()
+    return found
+
+
+def _spent(
+    p: NDArray[np.float64],
+    shares: Sequence[float],
+    called: Sequence[Verdict | None] = (),
+    goal: tuple[Verdict, ...] = (),
+) -> NDArray[np.float64]:
+    """p values over their shares of alpha, 1 without any; of pairs called before 0 if by the same test, else 1."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = np.where(np.array(shares) > 0, np.minimum(p / np.array(shares), 1.0), 1.0)
+    for at, verdict in enumerate(called):
+        if verdict is not None:
+            found[at] = 0.0 if verdict in goal else 1.0
     return found
 
 

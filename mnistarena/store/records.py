@@ -107,6 +107,7 @@ class RecipeRecord(TypedDict, total=False):
     """A recipe of the plan, on one dataset.
 
     `output` is what the model's plugin says that it returns; None or absent: logits, of a classifier what it has.
+    `ended_before`: how many of its seeds had ended at each start that changed which seeds it is asked for.
     """
 
     label: Required[Label]
@@ -121,6 +122,7 @@ class RecipeRecord(TypedDict, total=False):
     deterministic: bool
     output: Output | None
     seeds: list[Count]
+    ended_before: list[Count]
 
 
 class MetricRecord(TypedDict, total=False):
@@ -136,13 +138,47 @@ class MetricRecord(TypedDict, total=False):
 
 
 class PlannedTrial(TypedDict, total=False):
-    """A trial of the plan; `split` is there where its dataset has several numbers of them."""
+    """A trial of the plan; `split` is there where its dataset has several numbers of them.
+
+    `look` is the first look, from 1, that needs it; 1 where the number of seeds is fixed.
+    """
 
     id: Required[Id]
     label: Required[Label]
     dataset: Required[Label]
     seed: Required[Count]
     split: Count
+    look: Annotated[int, Field(ge=1)]
+
+
+class LooksPlan(TypedDict):
+    """After how many seeds the run is looked at, and which share of the 5 % each look spends."""
+
+    until: Label
+    seeds: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1, max_length=1000)]
+    shares: list[Number]
+
+
+class LookedAt(TypedDict):
+    """What a look found: how many comparisons were decided until then, of how many, and who gets more seeds."""
+
+    seeds: Count
+    decided: Count
+    compared: Count
+    further: list[Label]
+
+
+class DatasetLooks(TypedDict):
+    """The looks at one dataset. `asked` is the look up to which each recipe is asked for its seeds."""
+
+    asked: dict[Label, Annotated[int, Field(ge=1)]]
+    looks: list[LookedAt]
+
+
+class LooksRecord(TypedDict):
+    """looks.json: what the looks of a run decided, by dataset."""
+
+    datasets: dict[Label, DatasetLooks]
 
 
 class PluginRecord(TypedDict):
@@ -185,6 +221,7 @@ class PlanRecord(TypedDict, total=False):
     margin: Annotated[float, Field(gt=0)]
     target: Annotated[float, Field(gt=0, le=1)] | None
     timing: Label
+    looks: LooksPlan | None
     metrics: list[MetricRecord]
     views: list[ViewDefinition]
     datasets: Required[list[DatasetRecord]]
@@ -244,6 +281,7 @@ for _kind in (
         PluginRecord,
     ),
     *(EarlierRecipe, EarlierUse),
+    *(LooksPlan, LookedAt, DatasetLooks, LooksRecord),
     *(PlanRecord, TrialRecord, Conditions, Identity, ComponentIdentity, MetricDefinition, ViewDefinition),
     *(HistoryRow, Measurements, ErrorDetails, StepsSaved, messages.Latency, SplitIdentity),
 ):
@@ -251,6 +289,7 @@ for _kind in (
 
 _PLAN = TypeAdapter(PlanRecord)
 _RECORD = TypeAdapter(TrialRecord)
+_LOOKS = TypeAdapter(LooksRecord)
 _ROW = TypeAdapter(HistoryRow)
 
 
@@ -266,12 +305,23 @@ def as_plan(value: object, where: object) -> PlanRecord:
     of = {(trial["label"], trial["dataset"]) for trial in plan["trials"]}
     if len({(trial["label"], trial["dataset"], "split" in trial) for trial in plan["trials"]}) > len(of):
         raise StoreError(f"{where} is not a plan: of a recipe some trials have a split, and others none")
+    looks = plan.get("looks")
+    seeds = [0] if looks is None else looks["seeds"]
+    if seeds != sorted(set(seeds)):
+        raise StoreError(f"{where} is not a plan: the seeds of its looks do not increase")
+    if looks is not None and any(trial.get("look", 1) > len(seeds) for trial in plan["trials"]):
+        raise StoreError(f"{where} is not a plan: a trial is for a look that the plan does not have")
     return plan
 
 
 def as_record(value: object, where: object) -> TrialRecord:
     """A trial's record that was read; raises `StoreError` that names `where` and what is wrong."""
     return cast(TrialRecord, _checked(_RECORD, value, f"{where} is not a trial's record"))
+
+
+def as_looks(value: object, where: object) -> LooksRecord:
+    """The looks of a run that were read; raises `StoreError` that names `where` and what is wrong."""
+    return cast(LooksRecord, _checked(_LOOKS, value, f"{where} is not a record of looks"))
 
 
 def as_row(value: object, where: object) -> HistoryRow:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,7 +13,8 @@ from mnistarena.errors import StoreError
 from mnistarena.plugin.messages import ErrorDetails, HistoryRow, Measurements, ViewDefinition, view_title
 from mnistarena.plugin.predictions import Predictions
 from mnistarena.store.contributions import CONTRIBUTIONS, Contribution
-from mnistarena.store.records import PlannedTrial, PlanRecord, TrialRecord
+from mnistarena.store.looks import is_needed
+from mnistarena.store.records import LooksRecord, PlannedTrial, PlanRecord, TrialRecord
 from mnistarena.store.run_folder import RunFolder
 from mnistarena.store.trial_folder import CLASSIFIER, MODEL, TrialFolder
 from mnistarena.text import drawn
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+TrialStatus = Literal["done", "failed", "timeout", "interrupted", "pending", "not needed"]
 Row = Mapping[str, Any]
 """A row of a tidy table: values by column."""
 
@@ -31,7 +33,8 @@ class StoredTrial:
     """One trial of the plan: a recipe (`label`) on a dataset with a seed, and what became of it.
 
     `split` is the number of its split where the dataset has several of them.
-    `status` is `done`, `failed`, `timeout`, `interrupted`, or `pending` where it has not run.
+    `status` is `done`, `failed`, `timeout`, `interrupted`, `pending` where it has not run, or `not needed` where
+    everything was decided with fewer seeds; `look` is the first look that needs it.
     `metrics` are figures of the test split, None where one has no meaning for the model; `measurements` times (s),
     memory (bytes), counts. `views` are the further views of the test images that it predicted. `files` are the
     digests of its files. `started` is when it began, in ISO 8601. `missing` says why figures are missing: the reason
@@ -45,8 +48,9 @@ class StoredTrial:
     dataset: str
     seed: int
     split: int | None = None
-    status: Literal["done", "failed", "timeout", "interrupted", "pending"]
+    status: TrialStatus
     folder: TrialFolder
+    look: int = 1
     metrics: dict[str, float | None] = field(default_factory=dict)
     measurements: Measurements = field(default_factory=lambda: Measurements())
     conditions: Conditions = field(default_factory=lambda: Conditions())
@@ -72,6 +76,16 @@ class StoredTrial:
     def done(self) -> bool:
         """Whether the trial has results."""
         return self.status == "done"
+
+    @property
+    def needed(self) -> bool:
+        """Whether the trial is asked for: it is, unless everything was decided with fewer seeds."""
+        return self.status != "not needed"
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the trial is asked for and has no results."""
+        return self.needed and not self.done
 
     @property
     def has_model(self) -> bool:
@@ -143,7 +157,10 @@ class StoredTrial:
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A run folder, read: the plan, the environment, the spec's text and every planned trial."""
+    """A run folder, read: the plan, the environment, the spec's text and every planned trial.
+
+    `looks` says what the looks decided, by dataset; empty where the number of seeds is fixed.
+    """
 
     path: Path
     plan: PlanRecord
@@ -151,10 +168,12 @@ class StoredRun:
     environment: Mapping[str, object]
     spec: str
     trials: tuple[StoredTrial, ...]
+    looks: LooksRecord = field(default_factory=lambda: LooksRecord(datasets={}))
 
     def __repr__(self) -> str:
-        done = sum(trial.done for trial in self.trials)
-        return f"<{type(self).__name__} {self.name!r} in {self.path}: {done} of {len(self.trials)} trials done>"
+        needed = [trial for trial in self.trials if trial.needed]
+        done = sum(trial.done for trial in needed)
+        return f"<{type(self).__name__} {self.name!r} in {self.path}: {done} of {len(needed)} trials done>"
 
     @property
     def name(self) -> str:
@@ -163,12 +182,12 @@ class StoredRun:
 
     @property
     def complete(self) -> bool:
-        """Whether every planned trial is done."""
-        return all(trial.done for trial in self.trials)
+        """Whether every planned trial is done or not needed."""
+        return not any(trial.unfinished for trial in self.trials)
 
     def of(self, label: str, dataset: str) -> list[StoredTrial]:
-        """The trials of one recipe on one dataset, by seed and split."""
-        return [trial for trial in self.trials if trial.label == label and trial.dataset == dataset]
+        """The trials of one recipe on one dataset, by seed and split, without those that are not needed."""
+        return [trial for trial in self.trials if trial.label == label and trial.dataset == dataset and trial.needed]
 
     def test_split(self, dataset: str) -> dict[str, NDArray[Any]]:
         """The dataset's test split: `images` uint8 (n, C, H, W), `labels` (n,), `index` (n,)."""
@@ -236,8 +255,26 @@ def read_run(path: str | os.PathLike[str], known: Mapping[str, TrialRecord] | No
     """
     folder = RunFolder(Path(path))
     plan = folder.plan()
-    trials = tuple(_read_trial(planned, folder, known or {}) for planned in plan["trials"])
-    return StoredRun(folder.path, plan, environment=folder.environment(), spec=folder.spec(), trials=trials)
+    looks = folder.looks() if plan.get("looks") else LooksRecord(datasets={})
+    return StoredRun(
+        folder.path,
+        plan,
+        environment=folder.environment(),
+        spec=folder.spec(),
+        trials=read_trials(plan, folder, known, looks),
+        looks=looks,
+    )
+
+
+def read_trials(
+    plan: PlanRecord,
+    folder: RunFolder,
+    known: Mapping[str, TrialRecord] | None = None,
+    looks: LooksRecord | None = None,
+) -> tuple[StoredTrial, ...]:
+    """The trials of a plan as they are stored; `looks` says which are not needed."""
+    found = ((planned, _read_trial(planned, folder, known or {})) for planned in plan["trials"])
+    return tuple(one if is_needed(planned, looks) else replace(one, status="not needed") for planned, one in found)
 
 
 def _read_trial(planned: PlannedTrial, folder: RunFolder, known: Mapping[str, TrialRecord]) -> StoredTrial:
@@ -253,6 +290,7 @@ def _read_trial(planned: PlannedTrial, folder: RunFolder, known: Mapping[str, Tr
             split=split,
             status="pending",
             folder=files,
+            look=planned.get("look", 1),
         )
     done = record["status"] == "done"
     lost = record.get("view_problems", {})
@@ -265,6 +303,7 @@ def _read_trial(planned: PlannedTrial, folder: RunFolder, known: Mapping[str, Tr
         split=split,
         status=record["status"],
         folder=files,
+        look=planned.get("look", 1),
         metrics=record.get("metrics", {}),
         measurements=record.get("measurements", {}),
         conditions=record.get("conditions", {}),

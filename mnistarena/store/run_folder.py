@@ -2,6 +2,7 @@
 
     runs/full/
       spec.toml  plan.json  environment.json  .lock
+      looks.json                               what the looks decided, where seeds are added until all is decided
       plugins/<name>-<digest>.py               plugins that are single files, as they were when a run started
       datasets/<label>.npz                     test images, labels, index, groups: a report needs no dataset plugin
       trials/<label>-<dataset>-s<seed>-<id>/   trial.json  history.jsonl  predictions.npz  views.npz
@@ -38,7 +39,7 @@ from mnistarena.plugin.executor import PluginFile
 from mnistarena.store import records
 from mnistarena.store.files import digest, pack, read_bytes, to_json, unpack, write_atomically, write_file
 from mnistarena.store.json_files import ADVICE, FORMAT, read_json, with_advice
-from mnistarena.store.records import PlanRecord
+from mnistarena.store.records import LooksRecord, PlanRecord
 from mnistarena.store.trial_folder import MODEL_FILES, TrialFolder
 from mnistarena.text import all_visible, slug, unique_slug, visible
 
@@ -131,6 +132,17 @@ class RunFolder:
             raise StoreError(f"{path} is missing; is {self.path} a run folder?")
         self.refuse_links()
         return cast(PlanRecord, all_visible(records.as_plan(read_json(path), path)))
+
+    def write_looks(self, found: LooksRecord) -> None:
+        """Write what the looks of the run decided until now."""
+        write_atomically(self.path / "looks.json", to_json({**found, "format": FORMAT}))
+
+    def looks(self) -> LooksRecord:
+        """What the looks of the run decided; empty where there was none."""
+        path = self.path / "looks.json"
+        if not path.is_file():
+            return {"datasets": {}}
+        return cast(LooksRecord, all_visible(records.as_looks(read_json(path), path)))
 
     def environment(self) -> Mapping[str, object]:
         """The machine and versions of the last start, as `mnistarena.environment.Environment` has them.

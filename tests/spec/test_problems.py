@@ -73,6 +73,18 @@ CASES = {
         "[benchmark]\nname='x'\nseeds=[]\n[[dataset]]\nname='digits'\n[[model]]\nname='cnn'\n",
         [':3: benchmark: "seeds" must'],
     ),
+    "seeds until what": (
+        "[benchmark]\nname='x'\nseeds={until='decided', mots=8}\n[[dataset]]\nname='digits'\n[[model]]\nname='cnn'\n",
+        [
+            ':3: benchmark: "seeds.most" is missing',
+            ':3: benchmark: unknown key "seeds.mots"; did you mean "most"?',
+        ],
+    ),
+    "more seeds at first than at most": (
+        "[benchmark]\nname='x'\nseeds={until='decided', least=9, most=8}\n[[dataset]]\nname='digits'\n"
+        "[[model]]\nname='cnn'\n",
+        ['"least" is 9, and "most" is 8; "most" must not be below "least"'],
+    ),
     "one bracket": (
         "[benchmark]\nname='x'\n[dataset]\nname='digits'\n[[model]]\nname='cnn'\n",
         ["write [[dataset]], with two brackets"],

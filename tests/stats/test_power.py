@@ -137,3 +137,9 @@ def test_one_side_may_be_deterministic() -> None:
     assert one.seeds is not None
     assert both.seeds is not None
     assert 4 <= one.seeds < both.seeds
+
+
+def test_where_seeds_do_not_differ_at_all_no_number_of_them_is_promised() -> None:
+    wanted = power.need(undecided(0.002, spread=0.0, interaction=0.0, lasting=0.002))
+    assert (wanted.goal, wanted.seeds, wanted.seeded) == ("difference", None, True)
+    assert wanted.images is not None

@@ -75,8 +75,14 @@ def _described(plan: Plan, estimate: PlanEstimate | None) -> dict[str, Any]:
                 "notes": list(one.notes),
             }
         described["conditions"] = estimate.conditions
-        described["estimate"] = {"seconds": estimate.seconds, "memory_bytes": estimate.memory}
+        least = {"least_seconds": estimate.time(_first(plan))} if plan.looks else {}
+        described["estimate"] = {"seconds": estimate.seconds, "memory_bytes": estimate.memory, **least}
     return described
+
+
+def _first(plan: Plan) -> list[str]:
+    """The ids of the trials of the first look, which run in any case."""
+    return list({trial.id: None for trial in plan.trials() if trial.look == 1})
 
 
 def _show(plan: Plan, estimate: PlanEstimate | None, spec: str) -> None:
@@ -152,12 +158,17 @@ def _print_total(console: Console, plan: Plan, estimate: PlanEstimate | None) ->
     from rich.text import Text
 
     from mnistarena.cli.progress import duration
+    from mnistarena.text import series
 
     count = len(plan.trials())
     total = f"{count} trial{'' if count == 1 else 's'}"
+    if plan.looks is not None:
+        seeds = series(map(str, plan.looks.seeds))
+        total = f"{len(_first(plan))} to {total}: seeds until all is decided, with looks after {seeds}"
     if estimate is not None:
         where, each = estimate.conditions, estimate.conditions["threads"]
-        total += f", about {duration(estimate.seconds)} on {where['device_name']} ({where['device']}), {where['jobs']} "
-        total += f"at a time, {each} thread{'s' if each > 1 else ''} each"
+        least = f"{duration(estimate.time(_first(plan)))} to " if plan.looks else ""
+        total += f", about {least}{duration(estimate.seconds)} on {where['device_name']} ({where['device']}), "
+        total += f"{where['jobs']} at a time, {each} thread{'s' if each > 1 else ''} each"
         total += f", without {estimate.unknown} that could not be estimated" if estimate.unknown else ""
     console.print(Text(f"\n{total}."))

@@ -101,7 +101,7 @@ def command(
             observer.say(_interrupted(observer.records, observer.total))
             sys.exit(130)
     _summarize(console, observer, finished)
-    if any(not trial.done for trial in finished.trials if trial.label in observer.labels):
+    if any(trial.unfinished for trial in finished.trials if trial.label in observer.labels):
         sys.exit(1)
 
 

@@ -69,9 +69,9 @@ def describe(params: Any) -> list[dict[str, Any]]:
 
 
 def _type(entry: dict[str, Any]) -> str:
-    if "anyOf" in entry:
+    if options := _options(entry):
         # TOML has no null: what may be none is left out.
-        return " or ".join(_type(option) for option in entry["anyOf"] if option.get("type") != "null")
+        return " or ".join(_type(option) for option in options if option.get("type") != "null")
     if "$ref" in entry or entry.get("type") == "object":
         return "table"
     if "enum" in entry:
@@ -83,6 +83,11 @@ def _type(entry: dict[str, Any]) -> str:
     return str(entry.get("type", "any"))
 
 
+def _options(entry: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a value may be, where there are several."""
+    return entry.get("anyOf") or entry.get("oneOf") or []
+
+
 def _bounds(entry: dict[str, Any]) -> str:
     signs = {
         "minimum": "≥",
@@ -92,6 +97,6 @@ def _bounds(entry: dict[str, Any]) -> str:
         "minItems": "entries ≥",
         "maxItems": "entries ≤",
     }
-    options = [entry, *entry.get("anyOf", ())]
+    options = [entry, *_options(entry)]
     found = [f"{sign} {option[key]}" for option in options for key, sign in signs.items() if key in option]
     return ", ".join(found)

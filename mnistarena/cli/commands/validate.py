@@ -35,7 +35,8 @@ def command(
     registry = registry_for(loaded)
     found = outline(loaded, registry, only=only)
     counts = {"model": len(found.labels), "dataset": len(found.datasets), "trial": found.trials}
-    click.echo(f"{spec}: valid; {', '.join(plural(number, noun) for noun, number in counts.items())}")
+    most = " at most" if loaded.benchmark is not None and not isinstance(loaded.benchmark.seeds, list) else ""
+    click.echo(f"{spec}: valid; {', '.join(plural(number, noun) for noun, number in counts.items())}{most}")
     if deep:
         _try(resolve(loaded, registry, only=only))
         return

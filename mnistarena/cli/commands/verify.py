@@ -34,7 +34,7 @@ def command(run: Path, sample: str, seed: int | None, jobs: int, plugins: tuple[
         raise click.BadParameter('a number, or "all"', param_hint="--sample")
     console = Console(highlight=False, soft_wrap=True)
     trials = read_run(run).trials
-    unfinished = sum(not trial.done for trial in trials)
+    unfinished = sum(trial.unfinished for trial in trials)
     found: list[Finding] = []
     try:
         for finding in verify(
