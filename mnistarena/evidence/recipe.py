@@ -136,8 +136,9 @@ class RecipeEvidence:
         return float(np.mean(values)) if values else None
 
     def reason(self, label: str) -> str:
-        """Why a metric is missing in some seeds; empty where it is not, or where no reason is known."""
-        return "; ".join(dict.fromkeys(trial.missing[label] for trial in self.done if label in trial.missing))
+        """Why a metric, or its interval, is missing in some seeds; empty where none is, or no reason is known."""
+        told = (trial.missing.get(label) or trial.no_interval.get(label) for trial in self.done)
+        return "; ".join(dict.fromkeys(filter(None, told)))
 
 
 def gather(run: StoredRun, dataset: DatasetRecord) -> list[RecipeEvidence]:

@@ -158,6 +158,7 @@ def test_every_metric_of_the_leaderboard_has_its_interval_where_its_images_are_k
         assert intervals[name].low < values[name] < intervals[name].high, name
         assert intervals[name].estimate == pytest.approx(values[name])
     assert intervals["broken"] is None
+    assert "per_image returned values" in dict(zip(names, row.reasons, strict=True))["broken"]
     trial = run.of("large", "written")[0]
     assert "per_image returned values whose mean is 0" in trial.no_interval["broken"]
     # By a jackknife over blocks of whole writers.

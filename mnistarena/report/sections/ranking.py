@@ -20,7 +20,7 @@ class Row:
 
     `decided` is the interval of the figure that says which recipe is better, `intervals` are those of `metrics`; None
     where it is not known what each image contributes.
-    `reasons` say why a metric is missing, in the order of `metrics`, empty where it is not or where no reason is known.
+    `reasons` say why a metric or its interval is missing, in the order of `metrics`; empty where no reason is known.
     `place` is the best and the worst that the verdicts over all pairs leave; None where it cannot be compared.
     `interval_of`: "seeds", "images" and "data" describe the recipe, "one trained model" that model only.
     `verdict` is on this recipe against the reference; None where nothing is known.
