@@ -29,8 +29,9 @@ from mnistarena.inference.provenance import (
 from mnistarena.plan.identity import ENGINE, identify
 from mnistarena.plugin.components import Task
 from mnistarena.plugin.executor import Job, Mode, Submission
-from mnistarena.plugin.messages import MetricRequest, Result, SplitIdentity, error_message, without_clock
+from mnistarena.plugin.messages import MetricRequest, Result, error_message, without_clock
 from mnistarena.plugin.registry import Registry
+from mnistarena.plugin.split_identity import SplitIdentity
 from mnistarena.store.results import StoredRun, StoredTrial, read_run
 from mnistarena.store.trial_folder import MODEL, MODEL_FILES, TrialFolder
 from mnistarena.text import unique_slug
@@ -114,6 +115,7 @@ class _Verifier:
         try:
             trial.history()
             trial.predictions()
+            trial.contributions()
             for name in MODEL_FILES:
                 if trial.folder.has_model(name):  # `arena clean` may have removed it
                     trial.folder.model_file(trial.files, name)
@@ -137,6 +139,12 @@ class _Verifier:
             f"{label} is recorded as {value!r}, the predictions give {found.get(label)!r}"
             for label, value in trial.metrics.items()
             if found.get(label) != value
+        ]
+        again = TrialFolder(self.folder / "stored" / trial.id).contributions.read()
+        unlike += [
+            f"what each image contributes to {label} is not what the predictions give"
+            for label, stored in trial.contributions().items()
+            if label not in again or not stored.agrees_with(again[label])
         ]
         if unlike:
             return Finding(trial, "stored", ok=False, text="; ".join(unlike) + self.changed_metrics())

@@ -20,6 +20,10 @@ import pytest
 
 from mnistarena.execution import workers
 
+# Hundreds of processes would compile the same modules where the environment tells Python to write no bytecode.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 # All runs within this process share what workers start from, whichever of them starts it.
 workers.ALWAYS = (*workers.ALWAYS, *workers.EVERYTHING)
 

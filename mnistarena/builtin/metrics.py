@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import KW_ONLY, dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from mnistarena.builtin import per_image
 from mnistarena.errors import NoValue
 from mnistarena.plugin.components import MetricDef, Params
 from mnistarena.plugin.hooks import hookimpl
 from mnistarena.plugin.predictions import Predictions
-from mnistarena.stats import calibration, contributions
-from mnistarena.stats.consistency import confusion
+from mnistarena.stats import calibration
 from mnistarena.text import series
 
 
@@ -194,31 +193,6 @@ WITHOUT_SCIKIT_LEARN = {"accuracy", "f1_weighted", "f1_macro", "top_2_accuracy",
 """Metrics that are computed without importing it."""
 
 
-def _right(predictions: Predictions, _: object = None) -> NDArray[np.bool_]:
-    found: NDArray[np.bool_] = predictions.predicted == predictions.labels
-    return found
-
-
-def _of_cells(
-    figure: Callable[[contributions.Floats], tuple[float, contributions.Floats]],
-) -> Callable[..., contributions.Floats]:
-    """What images contribute to a figure of the confusion matrix, which comes with its slopes."""
-
-    def per_image(predictions: Predictions, _: object = None) -> contributions.Floats:
-        matrix = confusion(predictions.labels, predictions.predicted, predictions.n_classes).astype(np.float64)
-        return contributions.of_cells(*figure(matrix), predictions.labels, predictions.predicted)
-
-    return per_image
-
-
-def _top_k(predictions: Predictions, k: int) -> NDArray[Any]:
-    if predictions.n_classes == 2:
-        return _right(predictions)
-    # Of equal scores scikit-learn takes the highest class first.
-    last = predictions.n_classes - 1
-    return contributions.top_k(predictions.scores[:, ::-1], last - predictions.labels, k)
-
-
 @hookimpl
 def arena_metrics() -> Iterable[MetricDef]:
     """The builtin metrics."""
@@ -231,8 +205,8 @@ class _Metric:
 
     compute: Callable[..., float]
     summary: str
-    _: KW_ONLY
     per_image: Callable[..., NDArray[Any]]
+    _: KW_ONLY
     params: type[Params] = NoParams
     higher_is_better: bool = True
     share: bool = True
@@ -251,86 +225,53 @@ class _Metric:
 
 
 _METRICS = (
-    _Metric(accuracy, "share of test images classified rightly", per_image=_right),
-    _Metric(
-        error_rate,
-        "share of test images classified wrongly",
-        per_image=lambda predictions, _: ~_right(predictions),
-        higher_is_better=False,
-    ),
-    _Metric(balanced_accuracy, "recall averaged over classes", per_image=_of_cells(contributions.balanced_accuracy)),
-    _Metric(
-        f1_weighted,
-        "F1 averaged by the classes' sizes",
-        per_image=_of_cells(partial(contributions.f1, weighted=True)),
-    ),
-    _Metric(f1_macro, "F1 averaged over classes", per_image=_of_cells(partial(contributions.f1, weighted=False))),
+    _Metric(accuracy, "share of test images classified rightly", per_image.right),
+    _Metric(error_rate, "share of test images classified wrongly", per_image.wrong, higher_is_better=False),
+    _Metric(balanced_accuracy, "recall averaged over classes", per_image.balanced_accuracy),
+    _Metric(f1_weighted, "F1 averaged by the classes' sizes", per_image.f1_weighted),
+    _Metric(f1_macro, "F1 averaged over classes", per_image.f1_macro),
     _Metric(
         class_recall,
         "share of a class's test images classified rightly",
-        per_image=lambda predictions, params: _of_cells(partial(contributions.recall, of=params.of))(predictions),
+        per_image.class_recall,
         params=ClassParams,
     ),
     _Metric(
         class_precision,
         "share of the images classified as a class that are of it",
-        per_image=lambda predictions, params: _of_cells(partial(contributions.precision, of=params.of))(predictions),
+        per_image.class_precision,
         params=ClassParams,
     ),
-    _Metric(
-        matthews,
-        "correlation of predicted and true classes, -1 to 1",
-        per_image=_of_cells(contributions.matthews),
-        share=False,
-    ),
+    _Metric(matthews, "correlation of predicted and true classes, -1 to 1", per_image.matthews, share=False),
     _Metric(
         cohen_kappa,
         "agreement of predicted and true classes beyond chance, at most 1",
-        per_image=_of_cells(contributions.cohen_kappa),
+        per_image.cohen_kappa,
         share=False,
     ),
-    _Metric(
-        top_2_accuracy,
-        "true class among the two most probable",
-        per_image=lambda predictions, _: contributions.top_k(predictions.scores, predictions.labels, 2),
-    ),
-    _Metric(
-        top_k_accuracy,
-        "true class among the k most likely",
-        per_image=lambda predictions, params: _top_k(predictions, params.k),
-        params=TopKParams,
-    ),
-    _Metric(
-        roc_auc,
-        "area under the ROC curve, one class against the rest, averaged over classes",
-        per_image=lambda predictions, _: contributions.roc_auc(predictions.scores, predictions.labels),
-    ),
+    _Metric(top_2_accuracy, "true class among the two most probable", per_image.top_2),
+    _Metric(top_k_accuracy, "true class among the k most likely", per_image.top_k, params=TopKParams),
+    _Metric(roc_auc, "area under the ROC curve, one class against the rest, averaged over classes", per_image.roc_auc),
     _Metric(
         average_precision,
         "average precision, one class against the rest, averaged over classes",
-        per_image=lambda predictions, _: contributions.average_precision(predictions.scores, predictions.labels),
+        per_image.average_precision,
     ),
     _Metric(
         log_loss,
         "mean negative log-probability of the true class (nats)",
-        per_image=lambda predictions, _: contributions.log_loss(predictions.probabilities, predictions.labels),
+        per_image.log_loss,
         higher_is_better=False,
         share=False,
     ),
     _Metric(
         brier,
         "mean squared error of the probabilities, 0 to 2",
-        per_image=lambda predictions, _: contributions.brier(predictions.probabilities, predictions.labels),
+        per_image.brier,
         higher_is_better=False,
         share=False,
     ),
     _Metric(
-        ece,
-        "expected calibration error, bins of equal mass",
-        per_image=lambda predictions, params: contributions.calibration_error(
-            _right(predictions), predictions.probabilities.max(axis=1), params.bins
-        ),
-        params=EceParams,
-        higher_is_better=False,
+        ece, "expected calibration error, bins of equal mass", per_image.ece, params=EceParams, higher_is_better=False
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.measure import Measurement
@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mnistarena.cli.progress import duration
+from mnistarena.evidence.figure import ACCURACY, Figure
 from mnistarena.report.charts.style import Style, styles
 from mnistarena.report.comparison import Comparison
 from mnistarena.report.format import place
@@ -50,28 +51,36 @@ def print_summary(console: Console, run: StoredRun, selected: set[str]) -> None:
 def _table(console: Console, data: ReportData, comparison: Comparison) -> Table:
     """The leaderboard with as many metrics as the terminal is wide for, the spec's first ones first."""
     looks = styles(data.labels)
-    for shown in range(len(data.metrics), -1, -1):
+    # The figure that decides comes first, with its interval; accuracy stands beside another one.
+    others = [at for at, metric in enumerate(data.metrics) if metric["label"] != data.figure.label]
+    first = [data.figure.label, "95 % interval"] + ([] if data.figure == ACCURACY else ["accuracy"])
+    for shown in range(len(others), -1, -1):
         table = Table(box=None, header_style="bold", pad_edge=False)
-        metrics = [metric["label"] for metric in data.metrics[:shown]]
+        metrics = [data.metrics[at]["label"] for at in others[:shown]]
         goal = [f"to {data.target}"] if comparison.reached else []
-        for heading in ("model", "place", "seeds", "accuracy", "95 % interval", *metrics, "training", *goal):
+        for heading in ("model", "place", "seeds", *first, *metrics, "training", *goal):
             table.add_column(heading, justify="left" if heading == "model" else "right", no_wrap=True)
         reached = [[Text(one.text)] for one in comparison.reached] or [[] for _ in comparison.rows]
         for row, last in zip(comparison.rows, reached, strict=True):
-            table.add_row(*_cells(row, shown, looks), *last)
+            table.add_row(*_cells(row, data.figure, others[:shown], looks), *last)
         if Measurement.get(console, console.options.update(width=1000), table).maximum <= console.width:
             break
     return table
 
 
-def _cells(row: Row, metrics: int, looks: Mapping[str, Style]) -> list[Text]:
+def _cells(row: Row, figure: Figure, metrics: Sequence[int], looks: Mapping[str, Style]) -> list[Text]:
     seeds = str(row.seeds) if row.finished == row.seeds else f"{row.finished}/{row.seeds}"
-    if row.accuracy is None:
-        accuracy, interval = "–", "–"
+    if row.decided is None:
+        first = ["–", "–"]
     else:
-        accuracy = f"{row.accuracy.estimate:.2%}"
-        interval = f"{row.accuracy.low:.2%} – {row.accuracy.high:.2%}" + (" *" if row.interval_of == ONE_MODEL else "")
-    figures = ["–" if value is None else f"{value:.4f}" for value in row.metrics[:metrics]]
+        mean, low, high = (
+            f"{value:.2%}" if figure.share else f"{value:.4f}"
+            for value in (row.decided.estimate, row.decided.low, row.decided.high)
+        )
+        first = [mean, f"{low} – {high}" + (" *" if row.interval_of == ONE_MODEL else "")]
+    if figure != ACCURACY:
+        first.append("–" if row.accuracy is None else f"{row.accuracy.estimate:.2%}")
+    figures = ["–" if row.metrics[at] is None else f"{row.metrics[at]:.4f}" for at in metrics]
     time = "–" if row.train_seconds is None else duration(row.train_seconds)
     name = Text(row.label, looks[row.label].colour)
-    return [name, Text(place(row.place)), Text(seeds), Text(accuracy), Text(interval), *map(Text, figures), Text(time)]
+    return [name, Text(place(row.place)), Text(seeds), *map(Text, first), *map(Text, figures), Text(time)]

@@ -19,7 +19,7 @@ from mnistarena.data.dataset import task_of
 from mnistarena.data.splits import Indices, Split, SplitRule, divided, split_dataset, stratified
 from mnistarena.errors import DataError
 from mnistarena.plugin.components import Dataset, Task
-from mnistarena.plugin.messages import SplitIdentity
+from mnistarena.plugin.split_identity import SplitIdentity
 
 _HELD, _KEPT, _TESTED, _DEALT = range(4)
 """Streams of random numbers: images set aside, images kept by a limit, test images, folds."""

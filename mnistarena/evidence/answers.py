@@ -27,19 +27,21 @@ class Groups:
     """The groups of a dataset's test images, read where the first recipe needs them."""
 
     run: StoredRun
-    dataset: str
+    dataset: DatasetRecord
 
     @cached_property
     def _stored(self) -> dict[int, int]:
-        split = self.run.test_split(self.dataset)
-        return dict(zip(split["index"].tolist(), split["groups"].tolist(), strict=True)) if "groups" in split else {}
+        split = self.run.test_split(self.dataset["label"])
+        if "groups" not in split:
+            raise StoreError(f"{self.dataset['label']}: the groups of its test images are not stored")
+        return dict(zip(split["index"].tolist(), split["groups"].tolist(), strict=True))
 
     def of(self, index: NDArray[np.int64]) -> NDArray[np.int64] | None:
         """The groups of some test images; None where the dataset has none."""
-        if not index.size or not self._stored:
+        if not index.size or not self.dataset.get("test_groups"):
             return None
         if missing := set(index.tolist()) - self._stored.keys():
-            raise StoreError(f"{self.dataset}: the test image {min(missing)} is of no stored group")
+            raise StoreError(f"{self.dataset['label']}: the test image {min(missing)} is of no stored group")
         return np.array([self._stored[row] for row in index.tolist()], np.int64)
 
 

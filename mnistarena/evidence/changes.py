@@ -166,11 +166,7 @@ def _change(key: tuple[str, str], old: RecipeEvidence | None, new: RecipeEvidenc
             label, dataset, kind="unpaired", before=means[0], after=means[1], note="the runs have other test images"
         )
     crossed = Crossed([new.correct, old.correct], [new.deterministic, old.deterministic], groups=new.groups)
-    difference = None
-    if old.seeded and new.seeded and new.layout is not None:
-        (difference,) = splits.differences([(new.correct, old.correct)], new.layout)
-    elif old.seeded and new.seeded:
-        difference = crossed.difference(0, 1)
+    difference = _difference(old, new, crossed)
     if difference is not None:
         difference = bounded(difference, ACCURACY)
         return Change(
@@ -199,3 +195,12 @@ def _change(key: tuple[str, str], old: RecipeEvidence | None, new: RecipeEvidenc
         time=time,
         note=note,
     )
+
+
+def _difference(old: RecipeEvidence, new: RecipeEvidence, crossed: Crossed) -> Difference | None:
+    """The second run's recipe minus the first's; None where one of them cannot be compared."""
+    if not (old.seeded and new.seeded):
+        return None
+    if new.layout is None:
+        return crossed.difference(0, 1)
+    return splits.differences([(new.correct, old.correct)], new.layout)[0]

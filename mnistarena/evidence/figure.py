@@ -14,9 +14,9 @@ from mnistarena.stats.crossed import Contributions, Crossed
 from mnistarena.stats.intervals import Interval, wilson
 from mnistarena.stats.splits import Layout
 from mnistarena.stats.verdicts import MARGIN
+from mnistarena.store.contributions import Contribution
 from mnistarena.store.records import MetricRecord, PlanRecord
 from mnistarena.store.results import StoredTrial
-from mnistarena.store.trial_folder import Contribution
 from mnistarena.text import drawn
 
 
@@ -42,7 +42,7 @@ def figure_of(metric: MetricRecord) -> Figure:
     return Figure(
         metric["label"],
         higher_is_better=metric.get("higher_is_better", True),
-        share=metric.get("share", is_accuracy(metric)),
+        share=metric.get("share", False),
     )
 
 
@@ -54,7 +54,8 @@ def is_accuracy(metric: MetricRecord) -> bool:
 def deciding(plan: PlanRecord) -> Figure:
     """The figure that says which recipe is better."""
     label = plan.get("decide", ACCURACY.label)
-    return next((figure_of(metric) for metric in plan.get("metrics", ()) if metric["label"] == label), ACCURACY)
+    found = [metric for metric in plan.get("metrics", ()) if metric["label"] == label and not is_accuracy(metric)]
+    return figure_of(found[0]) if found else ACCURACY
 
 
 def margin_of(plan: PlanRecord, figure: Figure) -> float:
@@ -70,6 +71,7 @@ class Scored:
     row means are the seeds' figures. None where they are not known of each of these, for a `reason`. `groups` `(n,)`
     says which images count together; None: each image counts by itself. With several splits, `layout` says which column
     is of which split, and has the groups, too. `interval` is the mean's, of the recipe or of its one trained model.
+    `span` is how much an image can contribute, see `Crossed`.
     """
 
     figure: Figure
@@ -77,6 +79,7 @@ class Scored:
     _: KW_ONLY
     groups: NDArray[np.integer[Any]] | None = None
     layout: Layout | None = None
+    span: float = 1.0
     interval: Interval | None = None
     reason: str = ""
 
@@ -110,7 +113,7 @@ def scored(
     *,
     layout: Layout | None = None,
     deterministic: bool,
-    reason: str = "",
+    span: float = 1.0,
 ) -> Scored:
     """A figure with its interval: Wilson's of one accuracy over images, else that of seeds, images and splits."""
     interval = None
@@ -121,9 +124,9 @@ def scored(
         elif one and groups is None and contributions.dtype == np.bool_:
             interval = wilson(int(contributions.sum()), contributions.size)
         else:
-            crossed = Crossed([contributions], [deterministic or one], groups=groups, share=figure.share)
+            crossed = Crossed([contributions], [deterministic or one], groups=groups, share=figure.share, span=span)
             interval = crossed.mean(0)
-    return Scored(figure, contributions, groups=groups, layout=layout, interval=interval, reason=reason)
+    return Scored(figure, contributions, groups=groups, layout=layout, span=span, interval=interval)
 
 
 Stored = Sequence[tuple[StoredTrial, Mapping[str, Contribution]]]
@@ -136,6 +139,7 @@ def scored_metric(
     groups: NDArray[np.integer[Any]] | None,
     *,
     layout: Layout | None,
+    labels: NDArray[np.int64],
     deterministic: bool,
 ) -> tuple[Scored, list[str]]:
     """A metric of some finished seeds from what they stored of each image, and what contradicts that."""
@@ -149,13 +153,17 @@ def scored_metric(
     wrong = [text for trial, stored in every if (text := _contradiction(trial, figure.label, stored[figure.label]))]
     rows = [[stored[figure.label] for _, stored in seed] for seed in counted]
     joined = [np.concatenate([part.values for part in row]) for row in rows]
-    if not rows or len({len(row) for row in joined}) > 1:
-        return Scored(figure, None), wrong
+    if not rows or {len(row) for row in joined} != {len(labels)}:
+        return Scored(figure, None, reason="what is stored is of other test images" if rows else ""), wrong
     blocks = [part.blocks for part in rows[-1]]
     if any(part is not None for part in blocks):
         groups = _apart([part for part in blocks if part is not None])
         layout = layout and replace(layout, groups=groups)
-    return scored(figure, np.array(joined), groups, layout=layout, deterministic=deterministic), wrong
+    whole = np.array(joined)
+    # A share that is no mean of yes and no may rest on the images of one class: so few count, then.
+    least = int(np.unique(labels, return_counts=True)[1].min())
+    span = len(labels) / least if figure.share and whole.dtype != np.bool_ else 1.0
+    return scored(figure, whole, groups, layout=layout, deterministic=deterministic, span=span), wrong
 
 
 def _contradiction(trial: StoredTrial, label: str, stored: Contribution) -> str:

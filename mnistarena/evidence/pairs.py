@@ -180,6 +180,7 @@ def crossed_of(recipes: Sequence[RecipeEvidence]) -> Crossed | None:
         [recipe.deterministic for recipe in recipes],
         groups=first.groups,
         share=first.figure.share,
+        span=first.span,
     )
 
 

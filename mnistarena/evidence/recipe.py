@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mnistarena.evidence.answers import Answered, Groups, counted_of, joined, layout_of, repeated_of
-from mnistarena.evidence.figure import ACCURACY, Scored, deciding, figure_of, is_accuracy, scored, scored_metric
+from mnistarena.evidence.figure import ACCURACY, Scored, deciding, is_accuracy, scored, scored_metric
 from mnistarena.plugin.predictions import Predictions
 from mnistarena.stats import calibration
 from mnistarena.stats.consistency import confusion
@@ -50,8 +50,8 @@ class RecipeEvidence:
     With several splits, a seed counts where it finished in all of them, and the n columns are the test images of one
     split after the other, so that `index` may have a row more than once; `layout` says which column is whose.
     `interval` is the mean accuracy's, of one trained model's for `interval_of` "one trained model"; None: nothing
-    finished. `decided` is the figure that says which recipe is better, `figures` are the plan's metrics by label.
-    `groups` `(n,)` says which test images belong together; None: each stands for itself.
+    finished. `decided` is the figure that says which recipe is better, `intervals` are those of the plan's metrics by
+    label. `groups` `(n,)` says which test images belong together; None: each stands for itself.
     """
 
     label: str
@@ -72,7 +72,7 @@ class RecipeEvidence:
     interval_of: IntervalOf
     contradictions: tuple[str, ...]
     decided: Scored
-    figures: Mapping[str, Scored] = field(default_factory=dict)
+    intervals: Mapping[str, Interval | None] = field(default_factory=dict)
     groups: NDArray[np.integer[Any]] | None = None
     layout: Layout | None = None
 
@@ -144,7 +144,7 @@ def gather(run: StoredRun, dataset: DatasetRecord) -> list[RecipeEvidence]:
     """The recipes of one dataset, in the order of the plan."""
     names = {metric["label"]: metric.get("name", metric["label"]) for metric in run.plan.get("metrics", ())}
     entries = [entry for entry in run.plan["entries"] if entry["dataset"] == dataset["label"]]
-    groups = Groups(run, dataset["label"])
+    groups = Groups(run, dataset)
     return [_evidence(run, entry, dataset, names=names, groups=groups) for entry in entries]
 
 
@@ -166,8 +166,15 @@ def _evidence(
     index = predictions[-1].index if predictions else none
     together, layout = groups.of(index), layout_of(dataset, counted[0], groups) if counted else None
     deterministic = bool(entry.get("deterministic"))
-    figures, wrong = _figures(run, counted, correct, groups=together, layout=layout, deterministic=deterministic)
-    accuracy, decided = figures.pop(""), deciding(run.plan)
+    accuracy, decided, intervals, wrong = _figures(
+        run,
+        counted,
+        correct,
+        labels=predictions[-1].labels if predictions else none,
+        groups=together,
+        layout=layout,
+        deterministic=deterministic,
+    )
     sure = all(found.output == "probabilities" for found in predictions)
     return RecipeEvidence(
         entry["label"],
@@ -186,8 +193,8 @@ def _evidence(
         interval=accuracy.interval,
         interval_of=_interval_of(correct, layout, deterministic=deterministic),
         contradictions=(*contradictions, *wrong),
-        decided=figures.get(decided.label, accuracy),
-        figures=figures,
+        decided=decided,
+        intervals=intervals,
         groups=together,
         layout=layout,
     )
@@ -199,22 +206,24 @@ def _figures(
     correct: Correct,
     *,
     groups: NDArray[np.int64] | None,
+    labels: NDArray[np.int64],
     layout: Layout | None,
     deterministic: bool,
-) -> tuple[dict[str, Scored], list[str]]:
-    """Every metric of the plan by its label, the accuracy as "", and what contradicts the stored contributions."""
+) -> tuple[Scored, Scored, dict[str, Interval | None], list[str]]:
+    """The accuracy, the figure that decides, the intervals of all metrics, and what contradicts what is stored."""
+    accuracy = decided = scored(ACCURACY, correct, groups, layout=layout, deterministic=deterministic)
     stored = [[(trial, trial.contributions()) for trial, _ in one] for one in counted]
-    found = {"": scored(ACCURACY, correct, groups, layout=layout, deterministic=deterministic)}
-    wrong = []
+    intervals, wrong, wanted = {}, [], deciding(run.plan)
     for metric in run.plan.get("metrics", ()):
-        if is_accuracy(metric):
-            found[metric["label"]] = replace(found[""], figure=figure_of(metric))
-        else:
-            found[metric["label"]], more = scored_metric(
-                metric, stored, groups, layout=layout, deterministic=deterministic
+        found = accuracy
+        if not is_accuracy(metric):
+            found, more = scored_metric(
+                metric, stored, groups, layout=layout, labels=labels, deterministic=deterministic
             )
+            decided = found if found.figure == wanted else decided
             wrong += more
-    return found, wrong
+        intervals[metric["label"]] = found.interval
+    return accuracy, decided, intervals, wrong
 
 
 def _stacked(rows: list[NDArray[Any]], dtype: type) -> NDArray[Any]:

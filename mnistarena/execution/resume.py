@@ -10,8 +10,8 @@ from mnistarena.execution.observer import Observer
 from mnistarena.plan.contents import Plan
 from mnistarena.plan.recipe import Trial
 from mnistarena.plugin.messages import MetricDefinition, ViewDefinition
+from mnistarena.store.earlier_use import earlier_uses
 from mnistarena.store.json_files import ADVICE
-from mnistarena.store.looks import earlier_looks
 from mnistarena.store.records import DatasetRecord, PlannedTrial, PlanRecord, RecipeRecord, TrialRecord
 from mnistarena.store.run_folder import RunFolder
 from mnistarena.store.trial_folder import MODEL, TrialFolder
@@ -146,9 +146,9 @@ class Resume:
 def carry_over(
     described: PlanRecord, before: PlanRecord | None, labels: tuple[str, ...], folder: RunFolder
 ) -> PlanRecord:
-    """A plan with what an earlier start planned for models that --only leaves out, and with the looks before it."""
+    """A plan with what was planned before for models that --only leaves out, and how its test images were used."""
     plan = _with_left_out(described, before, labels)
-    return {**plan, "looks": earlier_looks(folder, plan, before)}
+    return {**plan, "earlier_uses": earlier_uses(folder, plan, before)}
 
 
 def _with_left_out(described: PlanRecord, before: PlanRecord | None, labels: tuple[str, ...]) -> PlanRecord:

@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
 from mnistarena import environment
 from mnistarena.environment import Conditions
 from mnistarena.errors import ArenaError, StoreError
@@ -163,15 +161,8 @@ class _Execution:
         self.folder.write_start(source.recorded(), plan, environment.environment(self.plan.distributions()))
         self.plugins = tuple(map(self.folder.keep_plugin, self.plan.registry.files))
         for data in self.plan.datasets:
-            dataset, rows = data.whole, test_rows(self.plan.draws(data) or [data.first])
-            arrays: dict[str, NDArray[Any]] = {
-                "images": dataset.test_images[rows],
-                "labels": dataset.test_labels[rows],
-                "index": rows,
-            }
-            if dataset.test_groups is not None:
-                arrays["groups"] = dataset.test_groups[rows]
-            self.folder.write_dataset(data.label, arrays)
+            rows = test_rows(self.plan.draws(data) or [data.first])
+            self.folder.write_dataset(data.label, data.test_split(rows))
 
     def has_checkpoint(self, trial: Trial) -> bool:
         return self.resume.trial_folder(trial).checkpoint.state() is not None

@@ -13,9 +13,10 @@ from mnistarena.data.draws import Draw, draw, pooled, rule_of
 from mnistarena.errors import ArenaError
 from mnistarena.paths import data_dir
 from mnistarena.plugin.components import DataContext
-from mnistarena.plugin.messages import Identity, SplitIdentity
+from mnistarena.plugin.messages import Identity
 from mnistarena.plugin.registry import Registry, installed
 from mnistarena.plugin.single_file import plugin_file
+from mnistarena.plugin.split_identity import SplitIdentity
 from mnistarena.store.records import DatasetRecord, RecipeRecord
 from mnistarena.store.results import StoredRun, StoredTrial
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mnistarena.data.draws import Draw, draw, own_share, pooled
 from mnistarena.data.splits import Indices, SplitRule
@@ -75,16 +76,31 @@ class LoadedDataset(PlannedDataset):
         """What a model faces before any transform."""
         return self.first.task
 
+    def test_split(self, rows: Indices) -> dict[str, NDArray[Any]]:
+        """Test images as the run folder keeps them; `rows` are all that any trial tests on."""
+        dataset = self.whole
+        found: dict[str, NDArray[Any]] = {
+            "images": dataset.test_images[rows],
+            "labels": dataset.test_labels[rows],
+            "index": rows,
+        }
+        if dataset.test_groups is not None:
+            found["groups"] = dataset.test_groups[rows]
+        return found
+
     def describe(self, trials: Sequence[Trial]) -> DatasetRecord:
         """The dataset in plan.json; `trials` are all that use it."""
         draws = {(t.drawn_by, t.split): t.draw for t in trials} if self.table.several else {}
         first = next(iter(draws.values()), self.first)
+        groups = self.whole.test_groups
+        tested = test_rows([*draws.values()] or [first])
         described = {
             "label": self.label,
             "name": self.component.name,
             "params": self.params.model_dump(mode="json"),
             "fingerprint": self.fingerprint,
             **_sizes(first),
+            "test_groups": 0 if groups is None else len(np.unique(groups[tested])),
             "split_seed": self.table.split_seed,
             "train_limit": self.table.train_limit,
             "test_limit": self.table.test_limit,

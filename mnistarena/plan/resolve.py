@@ -9,6 +9,7 @@ from mnistarena.data.dataset import check_dataset, fingerprint
 from mnistarena.errors import MissingDataError
 from mnistarena.paths import data_dir
 from mnistarena.plan.contents import Metric, Outline, Plan
+from mnistarena.plan.deciding import planned_margin
 from mnistarena.plan.grid import Variant, is_chosen, variants
 from mnistarena.plan.lookup import Lookup
 from mnistarena.plan.recipe import LoadedDataset, PlannedDataset, Recipe, Transforms, transform_identities
@@ -49,7 +50,7 @@ class _Resolver:
 
     def plan(self) -> Plan:
         metrics, datasets, labels, recipes = self.metrics(), self.datasets(), self.labels(), self.recipes
-        margin = self.margin(metrics)
+        margin = planned_margin(self.spec, metrics)
         found = recipes(datasets)
         views = tuple(views_of(self.spec, self.lookup, datasets))
         self.problems.stop()
@@ -67,7 +68,7 @@ class _Resolver:
         )
 
     def outline(self) -> Outline:
-        self.margin(self.metrics())
+        planned_margin(self.spec, self.metrics())
         datasets, labels = self.datasets(), self.labels()
         self.recipes(datasets)
         list(views_of(self.spec, self.lookup, datasets))
@@ -88,36 +89,13 @@ class _Resolver:
             if component is None:
                 continue
             params = self.problems.check(component.definition.params, arguments, path, noun="parameter")
-            if label in [m.label for m in found]:
+            if label == "accuracy" != name:
+                self.problems.add(path, f'"{name}" cannot be labelled "accuracy", which is a metric of its own')
+            elif label in [m.label for m in found]:
                 self.problems.add(path, f'two metrics are labelled "{label}"; give one a "label" of its own')
             elif params is not None:
                 found.append(Metric(label, component, params=params))
         return found
-
-    def margin(self, metrics: Sequence[Metric]) -> float:
-        """The margin of the figure that decides, in its own unit; 0 where there is a problem, which is recorded."""
-        benchmark = self.spec.benchmark
-        if benchmark is None:
-            return 0.0
-        label, given = benchmark.decide, benchmark.margin
-        found = {metric.label: metric for metric in metrics}.get(label)
-        if found is None and label != "accuracy":
-            labels = [metric.label for metric in metrics]
-            hint = did_you_mean(label, labels) or f"; metrics: {', '.join(labels)}"
-            self.problems.add(("benchmark", "decide"), f'no metric is labelled "{label}"{hint}')
-        elif found is None or found.component.definition.share:
-            if given is None or isinstance(given, str):
-                return units.share(given or "0.1 pp")
-            example = 'such as margin = "0.1 pp"'
-            self.problems.add(("benchmark", "margin"), f'"{label}" is a share; give percentage points, {example}')
-        elif isinstance(given, (int, float)):
-            return given
-        else:
-            where: KeyPath = ("benchmark", "decide") if given is None else ("benchmark", "margin")
-            example = "such as margin = 0.01: figures that differ by no more count as practically equal"
-            text = f'"{label}" is no share, so its margin is a number in its own unit; set "margin", {example}'
-            self.problems.add(where, text)
-        return 0.0
 
     # ---- Datasets
 

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from mnistarena.plugin.messages import ComponentIdentity, SplitIdentity
+    from mnistarena.plugin.messages import ComponentIdentity
     from mnistarena.plugin.registry import Registry
+    from mnistarena.plugin.split_identity import SplitIdentity
 
 Shape = tuple[int, int, int]
 """An image's shape as (channels, height, width)."""

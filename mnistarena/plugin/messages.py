@@ -10,6 +10,7 @@ from pydantic import Field
 from typing_extensions import Required, TypedDict
 
 from mnistarena.environment import Conditions
+from mnistarena.plugin.split_identity import SplitIdentity
 
 Number = Annotated[float, Field(ge=-1e300, le=1e300)]
 Count = Annotated[int, Field(ge=0, lt=1 << 53)]
@@ -31,23 +32,6 @@ class ComponentIdentity(TypedDict):
 
     name: str
     params: dict[str, Any]
-
-
-class SplitIdentity(TypedDict, total=False):
-    """A dataset's arrays, by fingerprint, and how they were split; `mnistarena.data.splits.SplitRule` has the keys.
-
-    The last four are there only where they say something.
-    """
-
-    fingerprint: Required[str]
-    validation: Required[int]
-    split_seed: Required[int]
-    train_limit: Required[int | None]
-    test_limit: Required[int | None]
-    test_seed: int
-    split: int
-    folds: int
-    test_share: float
 
 
 class Identity(TypedDict, total=False):
@@ -261,8 +245,7 @@ class Result(TypedDict, total=False):
 
     `metric_problems` are the metrics that failed, by label, and `view_problems` the further views, by `view_title`,
     each with the reason: they are missing, and tried again by the next run. `no_values` are the metrics that have no
-    meaning for the trial's predictions, with the reason; `interval_problems` are those of which no image's contribution
-    is known, so that they have no interval.
+    meaning for the trial's predictions, with the reason; `interval_problems` are those without interval.
     `conditions` are what was otherwise than planned: the host, the device. `progress` says where a checkpoint was
     saved. `cost` answers a job whose mode is "estimate". `notes` are sentences for the trial's record and the report.
     """

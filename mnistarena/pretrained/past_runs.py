@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from mnistarena.errors import ArenaError
-from mnistarena.plugin.messages import SplitIdentity
+from mnistarena.plugin.split_identity import SplitIdentity
 from mnistarena.store.results import StoredTrial, read_run
 from mnistarena.store.run_folder import RunFolder
 from mnistarena.store.trial_folder import MODEL

@@ -107,7 +107,9 @@ def _comparison(comparison: Comparison, metrics: Sequence[MetricRecord]) -> Mapp
 def pair_rows(data: ReportData) -> list[Row]:
     """Every pair of every dataset as a flat row."""
     return [
-        {"dataset": comparison.label, **pair_row(pair)} for comparison in data.comparisons for pair in comparison.pairs
+        {"dataset": comparison.label, "figure": data.figure.label, **pair_row(pair)}
+        for comparison in data.comparisons
+        for pair in comparison.pairs
     ]
 
 

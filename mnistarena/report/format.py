@@ -53,6 +53,11 @@ def margin(value: float) -> str:
     return f"{100 * value:g}"
 
 
+def figure(value: float | None, share: bool) -> str:
+    """The figure that decides without its unit: a share in percent, another to four decimals."""
+    return bare_percent(value) if share else decimal(value)
+
+
 def place(value: tuple[int, int] | None) -> str:
     """A place, such as 2, or the places that the evidence leaves possible, such as 1–3."""
     return NONE if value is None else str(value[0]) if value[0] == value[1] else f"{value[0]}–{value[1]}"

@@ -9,7 +9,7 @@ import json
 import math
 import re
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ _FILTERS = (
     text.percent,
     text.bare_percent,
     text.margin,
+    text.figure,
     text.place,
     text.points,
     text.bare_points,
@@ -82,7 +83,6 @@ def render_html(data: ReportData, figures: tuple[Figure, ...], template: Path | 
 def render_markdown(data: ReportData, figures: tuple[Figure, ...], template: Path | None = None) -> str:
     """The same report as Markdown; every text of the run is escaped for it."""
     environment = _environment(template, autoescape=False)
-    environment.finalize = escape_markdown
     page = _render(environment, "report.md.j2", view=data, figures=figures, tiles_shown=MARKDOWN_TILES)
     return re.sub(r"\n{3,}", "\n\n", page).strip() + "\n"
 
@@ -94,14 +94,21 @@ def render_notebook(data: ReportData) -> str:
 
 
 def _environment(template: Path | None, *, autoescape: bool) -> jinja2.Environment:
-    folders = [resource("templates")]
-    if template is not None:
-        if not template.is_dir():
-            raise StoreError(f"{template} is not a folder of templates")
-        folders.insert(0, template)
+    shipped = _shipped(autoescape)
+    if template is None:
+        return shipped
+    if not template.is_dir():
+        raise StoreError(f"{template} is not a folder of templates")
+    return shipped.overlay(loader=jinja2.FileSystemLoader([template, resource("templates")]))
+
+
+@cache
+def _shipped(autoescape: bool) -> jinja2.Environment:
+    """The environment of our own templates, each compiled once."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folders),
+        loader=jinja2.FileSystemLoader(resource("templates")),
         autoescape=autoescape,
+        finalize=None if autoescape else escape_markdown,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -129,7 +136,7 @@ def _render(environment: jinja2.Environment, name: str, **context: object) -> st
         raise StoreError(f"template {where}: {type(problem).__name__}: {problem}") from problem
 
 
-@lru_cache(maxsize=1)
+@cache
 def _bundle() -> str:
     """Vega, Vega-Lite and vega-embed as one script, from the installed vl-convert: nothing is fetched."""
     import vl_convert

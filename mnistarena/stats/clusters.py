@@ -62,7 +62,7 @@ class Clusters:
         scale = self._correction(self.count) / (k - 1) / self.n**2
         return VarianceComponent(k, float(figures.var(ddof=1)), interaction=scale * float((own**2).sum()), df=k - 1)
 
-    def mean(self, given: NDArray[Any], part: VarianceComponent, *, share: bool) -> Moments:
+    def mean(self, given: NDArray[Any], part: VarianceComponent, *, share: bool, span: float) -> Moments:
         """The mean over seeds of contributions `(k, n)`, with two images of a low value and two of a high one more.
 
         One value is the figure's end, the other is as far from it as contributions are where they are not at the end:
@@ -70,7 +70,7 @@ class Clusters:
         θ ± δ, δ the size of deviations from θ. Each stands for as many images of a group as are one independent one.
         """
         theta = float(given.mean(axis=1).mean())
-        low, high = pseudo_values(given, theta, share=share)
+        low, high = pseudo_values(given, theta, share=share, span=span)
         deviations = given.mean(axis=0) - theta
         residuals = self.sums(deviations)
         weight = self._images_in_one(residuals, deviations, high - low)
@@ -81,14 +81,17 @@ class Clusters:
         variance = self._correction(count) * squares / n**2
         return Moments(theta, centre, image_variance=variance, images=round(n), components=(part,), groups=self.groups)
 
-    def difference(self, apart: Floats, parts: tuple[VarianceComponent, VarianceComponent], size: float) -> Moments:
+    def difference(
+        self, apart: Floats, parts: tuple[VarianceComponent, VarianceComponent], *, size: float, power: int
+    ) -> Moments:
         """Differences of two recipes `(n,)`, means over their seeds, with a group more each way.
 
         A group is added by which the recipes differ one way, and one the other way, both of the mean size, and of half
-        of `size` at least. `size` is that of an image's difference where all are 0.
+        of `size` at least. `size` is that of an image's difference where all are 0. With a higher `power` rare large
+        differences count more.
         """
         sums, images = self.sums(apart), self.n / self.count
-        found = typical_size(sums, size)
+        found = typical_size(sums, size, power)
         more = max(found, size / 2) if found else size * images
         n, count = self.n + 2 * images, self.count + 2
         total = float(sums.sum())
@@ -114,12 +117,12 @@ class Clusters:
         return count / max(count - 1, 1)
 
 
-def pseudo_values(given: NDArray[Any], theta: float, *, share: bool) -> tuple[float, float]:
+def pseudo_values(given: NDArray[Any], theta: float, *, share: bool, span: float = 1.0) -> tuple[float, float]:
     """What the images contribute that are added to contributions `(k, n)` of mean θ: a low value and a high one."""
     # Of the second power, since rare large contributions make a mean skewed.
     if share and theta > 0.5:
-        return 1 - (typical_size(1 - given, 1.0, 2) or 1.0), 1.0
+        return 1 - (typical_size(1 - given, 1.0, 2) or span), 1.0
     if share or given.min() >= 0:
-        return 0.0, typical_size(given, power=2) or 1.0
-    half = typical_size(given - given.mean(axis=1, keepdims=True), typical_size(given), 2) or 1.0
+        return 0.0, typical_size(given, power=2) or span
+    half = typical_size(given - given.mean(axis=1, keepdims=True), typical_size(given), 2) or span
     return theta - half, theta + half

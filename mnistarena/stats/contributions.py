@@ -47,10 +47,11 @@ def brier(probabilities: NDArray[np.floating[Any]], labels: Ints) -> Floats:
     return found
 
 
-def top_k(scores: NDArray[np.floating[Any]], labels: Ints, k: int) -> Floats:
+def top_k(scores: NDArray[np.floating[Any]], labels: Ints, k: int) -> NDArray[np.bool_]:
     """Whether the true class is among the `k` with the highest scores; the lower class wins a tie."""
     best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-    return (best == labels[:, None]).any(axis=1).astype(np.float64)
+    found: NDArray[np.bool_] = (best == labels[:, None]).any(axis=1)
+    return found
 
 
 def calibration_error(right: NDArray[np.bool_], confidence: Floats, bins: int) -> Floats:

@@ -55,8 +55,10 @@ class Crossed:
     `recipes` are bool, or float64 of any size, `(k_m, n)`: what each seed gets on each image, so that the row means are
     the seeds' figures. `deterministic` says of which one seed is enough. `groups`, `(n,)`, says which images belong
     together: these are drawn together, and the images' part of every variance is then that over groups. `share` says
-    that the figure lies from 0 to 1. Of bools without groups every sum is a whole number and exact, so that neither the
-    order of images nor that of seeds changes a bit. Raises ValueError where the recipes have another number of images.
+    that the figure lies from 0 to 1, `span` how much an image may contribute where none of these shows it: 1 of an
+    accuracy, more where few images of a class say all of it. Of bools without groups every sum is a whole number and
+    exact, so that neither the order of images nor that of seeds changes a bit. Raises ValueError where the recipes have
+    another number of images.
     """
 
     def __init__(
@@ -66,10 +68,11 @@ class Crossed:
         *,
         groups: NDArray[np.integer[Any]] | None = None,
         share: bool = True,
+        span: float = 1.0,
     ) -> None:
         if len({given.shape[1] for given in recipes} | ({len(groups)} if groups is not None else set())) != 1:
             raise ValueError("recipes are compared on the same test images, and groups are theirs")
-        self.recipes, self.groups, self.share = recipes, groups, share
+        self.recipes, self.groups, self.share, self.span = recipes, groups, share, span
         self.n = int(recipes[0].shape[1])
         self.seeds = [len(given) for given in recipes]
         self.deterministic = list(deterministic or [False] * len(recipes))
@@ -138,7 +141,7 @@ class Crossed:
         if part is None:
             return None
         if not self._whole:
-            return self._clusters.mean(self.recipes[m], part, share=self.share)
+            return self._clusters.mean(self.recipes[m], part, share=self.share, span=self.span)
         total = sum(self._totals[m])
         centre = (total / k + 2) / n
         spread = max(0.0, self._products[m][m] / k**2 + 2 - n * centre**2)
@@ -150,9 +153,10 @@ class Crossed:
 
         d̄_i is the difference of the seed means at image i. Two images are added on which the recipes differ by as much
         one way and the other: of single models one that only a gets right and one that only b does (Bonett & Price
-        2012, J. Educ. Behav. Stat. 37), else of the size Σd̄²/Σ|d̄|. Where no image tells the two apart, it is the size
-        of what they get at all, Σc²/Σ|c|, as if one had got nothing there: 1 for an accuracy. It is at least half of
-        that: the means of many seeds differ by little where they do, and few such images say as little as others.
+        2012, J. Educ. Behav. Stat. 37), else of the size Σd̄²/Σ|d̄|, and Σ|d̄|³/Σd̄² of a figure that is no mean of yes
+        and no. Where no image tells the two apart, it is the size of what they get at all, Σc²/Σ|c|, as if one had got
+        nothing there: 1 for an accuracy. It is at least half of that: the means of many seeds differ by little where
+        they do, and few such images say as little as others.
         """
         first, second = self.components[a], self.components[b]
         if first is None or second is None:
@@ -160,7 +164,8 @@ class Crossed:
         i, j, n, product = self.seeds[a], self.seeds[b], self.n + 2, self._products
         apart = j * self._images[a] - i * self._images[b]
         if not self._whole:
-            return self._clusters.difference(apart / (i * j), (first, second), self._size(a, b))
+            power = 1 if self.recipes[a].dtype == self.recipes[b].dtype == np.bool_ else 2
+            return self._clusters.difference(apart / (i * j), (first, second), size=self._size(a, b), power=power)
         # All of d̄ is counted in units of 1/(k_a k_b).
         unit = i * j
         total = j * sum(self._totals[a]) - i * sum(self._totals[b])
@@ -178,8 +183,9 @@ class Crossed:
         )
 
     def _size(self, a: int, b: int) -> float:
-        """How large what the two recipes get on an image is, where it is not 0; 1 where it always is."""
-        return typical_size(np.concatenate([self.recipes[a].ravel(), self.recipes[b].ravel()])) or 1.0
+        """How large what the two recipes get on an image is, where it is not 0; `span` where that says more."""
+        found = typical_size(np.concatenate([self.recipes[a].ravel(), self.recipes[b].ravel()]))
+        return max(found, self.span) if self.share else found or self.span
 
     def difference(self, a: int, b: int) -> Difference | None:
         """Recipe a against recipe b; None where one that depends on its seed has only one."""
@@ -225,8 +231,10 @@ def seed_mean(correct: Correct, *, deterministic: bool = False, confidence: floa
     return Crossed([correct], [deterministic]).mean(0, confidence)
 
 
-def difference(a: Correct, b: Correct, *, deterministic: tuple[bool, bool] = (False, False)) -> Difference | None:
-    """Recipe A, bool `(k_a, n)`, against recipe B, `(k_b, n)`. See `Crossed.difference`."""
+def difference(
+    a: Contributions, b: Contributions, *, deterministic: tuple[bool, bool] = (False, False)
+) -> Difference | None:
+    """Recipe A, `(k_a, n)`, against recipe B, `(k_b, n)`. See `Crossed.difference`."""
     return Crossed([a, b], deterministic).difference(0, 1)
 
 

@@ -5,11 +5,12 @@ images, so that the variance of their mean is more than the J-th part of the var
 (2003, Machine Learning 52) take s² (1/J + n_test/n_train) on J − 1 degrees of freedom. Few splits say little of s², and
 the images bound the variance from below:
 
-    V(χ²) = max(I, (1/J + n_test/n_train) s² (J − 1)/χ²)
+    V(χ²) = max(I, (1/J + n_test/n_train) s² ν/χ²),   ν = min(J − 1, 9)
 
 I is the variance over all tested images, as on one split. In each split a seed gives other random numbers, so that s²
 holds the luck of seeds as well. As with seeds, a p value is a mean over χ² (`mnistarena.stats.pivotal`). Without the
-term n_test/n_train intervals of unstable learners are too narrow, without s² much too narrow: benchmarks/splits.py.
+term n_test/n_train intervals of unstable learners over many splits are too narrow, without s² all are; and more than
+ten splits of the same images tell little more of s² than ten: benchmarks/splits.py.
 
 Pure functions: numpy and scipy, no files.
 """
@@ -30,6 +31,7 @@ from mnistarena.stats.intervals import ALPHA, Difference, Interval, Moments, end
 from mnistarena.stats.variance import VarianceComponent
 
 Values = NDArray[np.float64]
+_MOST_DF = 9
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Layout:
         means = np.bincount(at, values) / np.bincount(at)
         count = 1 / (1 / len(means) + self.ratio)
         return VarianceComponent(
-            count, float(means.var(ddof=1)), interaction=image_variance * count, df=float(len(means) - 1)
+            count, float(means.var(ddof=1)), interaction=image_variance * count, df=float(min(len(means) - 1, _MOST_DF))
         )
 
     @property

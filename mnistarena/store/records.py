@@ -30,6 +30,7 @@ from mnistarena.plugin.messages import (
     ViewDefinition,
 )
 from mnistarena.plugin.predictions import Output
+from mnistarena.plugin.split_identity import SplitIdentity
 
 Id = Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
 """Hex digits, since it is part of a folder's name."""
@@ -52,7 +53,7 @@ class DrawRecord(TypedDict, total=False):
 
 
 class DatasetRecord(TypedDict, total=False):
-    """A dataset of the plan.
+    """A dataset of the plan. `test_groups` is how many groups its test images come in, 0 where they have none.
 
     `mean` and `std` are those of the training split, a value a channel; `class_counts` are its images of each class.
     Where trials split it differently, these are those of the first of `draws`, and `n_test` is the number of images
@@ -71,6 +72,7 @@ class DatasetRecord(TypedDict, total=False):
     n_train: Count
     n_validation: Count
     n_test: Required[Count]
+    test_groups: Count
     split_seed: Count | Literal["seed"]
     n_images: Count
     folds: Count | None
@@ -157,10 +159,10 @@ class EarlierRecipe(TypedDict):
     trials: list[Id]
 
 
-class Look(TypedDict):
+class EarlierUse(TypedDict):
     """A run that used the same test images before: the name of its folder, the day of its start, its recipes.
 
-    `images` says which test images, as `mnistarena.store.looks.images_of`.
+    `images` says which test images, as `mnistarena.store.earlier_use.images_of`.
     """
 
     run: Label
@@ -172,7 +174,7 @@ class Look(TypedDict):
 class PlanRecord(TypedDict, total=False):
     """plan.json: what a run is, as it was last started.
 
-    `looks` are earlier ones at its test images, by recipes that it does not have.
+    `earlier_uses` are those of its test images, by recipes that it does not have.
     """
 
     name: Required[Text]
@@ -189,7 +191,7 @@ class PlanRecord(TypedDict, total=False):
     entries: Required[list[RecipeRecord]]
     trials: Required[Annotated[list[PlannedTrial], Field(max_length=100_000)]]
     plugins: list[PluginRecord]
-    looks: list[Look]
+    earlier_uses: list[EarlierUse]
     conditions: Conditions
     spec_folder: Text
     format: int
@@ -241,9 +243,9 @@ for _kind in (
         PlannedTrial,
         PluginRecord,
     ),
-    *(EarlierRecipe, Look),
+    *(EarlierRecipe, EarlierUse),
     *(PlanRecord, TrialRecord, Conditions, Identity, ComponentIdentity, MetricDefinition, ViewDefinition),
-    *(HistoryRow, Measurements, ErrorDetails, StepsSaved, messages.Latency, messages.SplitIdentity),
+    *(HistoryRow, Measurements, ErrorDetails, StepsSaved, messages.Latency, SplitIdentity),
 ):
     _kind.__pydantic_config__ = _LOOSE  # type: ignore[union-attr]
 

@@ -12,9 +12,10 @@ from mnistarena.environment import Conditions
 from mnistarena.errors import StoreError
 from mnistarena.plugin.messages import ErrorDetails, HistoryRow, Measurements, ViewDefinition, view_title
 from mnistarena.plugin.predictions import Predictions
+from mnistarena.store.contributions import CONTRIBUTIONS, Contribution
 from mnistarena.store.records import PlannedTrial, PlanRecord, TrialRecord
 from mnistarena.store.run_folder import RunFolder
-from mnistarena.store.trial_folder import CLASSIFIER, MODEL, Contribution, TrialFolder
+from mnistarena.store.trial_folder import CLASSIFIER, MODEL, TrialFolder
 from mnistarena.text import drawn
 
 if TYPE_CHECKING:
@@ -124,7 +125,11 @@ class StoredTrial:
 
     def contributions(self) -> dict[str, Contribution]:
         """What each test image contributes to each metric, by label; `StoreError` where altered."""
-        return self.folder.contributions(self.files) if self.done else {}
+        if not self.done:
+            return {}
+        if CONTRIBUTIONS in self.files or self.folder.contributions.path.exists():
+            self.folder.check(CONTRIBUTIONS, self.files)
+        return self.folder.contributions.read()
 
     def views_predicted(self) -> NDArray[np.int32]:
         """The predicted class of every test image in each of `views`, `(views, n)`; `StoreError` where altered."""

@@ -12,7 +12,6 @@ import shutil
 import stat
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,6 +23,7 @@ from mnistarena.plugin.messages import HistoryRow
 from mnistarena.plugin.predictions import Answers, Predictions
 from mnistarena.store import records
 from mnistarena.store.checkpoint_files import CheckpointFiles
+from mnistarena.store.contributions import CONTRIBUTIONS, ContributionsFile
 from mnistarena.store.files import (
     digest,
     from_json,
@@ -40,8 +40,6 @@ from mnistarena.store.trial_log import TrialLog
 from mnistarena.text import all_visible, plain_ascii
 
 RECORD, HISTORY, PREDICTIONS, VIEWS = "trial.json", "history.jsonl", "predictions.npz", "views.npz"
-CONTRIBUTIONS = "contributions.npz"
-"""What each test image contributes to each metric."""
 MODEL, CLASSIFIER = "model.safetensors", "model.skops"
 """The trained weights of a torch module, or the fitted scikit-learn classifier, where they are kept."""
 
@@ -54,17 +52,6 @@ RESULTS = (HISTORY, PREDICTIONS)
 """What every figure of a trial is computed from."""
 
 _DIGEST_LINE = re.compile(rb'\n  "digest": "([0-9a-f]{64})",(?=\n)')
-
-
-@dataclass(frozen=True)
-class Contribution:
-    """What each test image contributes to a metric, bool or float64 `(n,)`.
-
-    `blocks` `(n,)` says which images were left out together where it comes from a jackknife.
-    """
-
-    values: NDArray[Any]
-    blocks: NDArray[np.int64] | None = None
 
 
 def _is_as_written(raw: bytes) -> bool:
@@ -88,12 +75,16 @@ def _self_digest(record: Mapping[str, object]) -> str:
 
 
 class TrialFolder:
-    """The files of one trial. `log` is what it printed, `checkpoint` where an unfinished training is."""
+    """The files of one trial. `log` is what it printed, `checkpoint` where an unfinished training is.
+
+    `contributions` are what each test image adds to each metric.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.log = TrialLog(path / "log.txt")
         self.checkpoint = CheckpointFiles(path)
+        self.contributions = ContributionsFile(path / CONTRIBUTIONS)
 
     def read(self) -> TrialRecord | None:
         """The trial's record, or None where there is none; raises `StoreError` where it is damaged."""
@@ -239,33 +230,6 @@ class TrialFolder:
         if predicted is None or predicted.ndim != 2 or predicted.dtype != np.int32:
             raise StoreError(f"{path} holds no predictions of views{ADVICE}")
         return predicted
-
-    # ---- Contributions
-
-    def write_contributions(self, found: Mapping[str, Contribution]) -> None:
-        """Store what images contribute to metrics, by their labels; without any the file is removed."""
-        path = self.path / CONTRIBUTIONS
-        if not found:
-            path.unlink(missing_ok=True)
-            return
-        arrays = {f"values {label}": one.values for label, one in found.items()}
-        arrays |= {f"blocks {label}": one.blocks for label, one in found.items() if one.blocks is not None}
-        write_atomically(path, pack(arrays))
-
-    def contributions(self, digests: Mapping[str, str]) -> dict[str, Contribution]:
-        """What images contribute to metrics, by their labels; empty where nothing is stored. The file is checked."""
-        path = self.path / CONTRIBUTIONS
-        if CONTRIBUTIONS not in digests and not path.exists():
-            return {}
-        self.check(CONTRIBUTIONS, digests)
-        arrays = with_advice(unpack, path)
-        if any(a.ndim != 1 or a.dtype.kind not in "bfi" or not np.isfinite(a).all() for a in arrays.values()):
-            raise StoreError(f"{path} holds no contributions of images{ADVICE}")
-        return {
-            name[7:]: Contribution(values, arrays.get(f"blocks {name[7:]}"))
-            for name, values in arrays.items()
-            if name.startswith("values ")
-        }
 
     # ---- Model
 

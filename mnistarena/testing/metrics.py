@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mnistarena.errors import NoValue
 from mnistarena.plugin.components import MetricDef
 from mnistarena.plugin.predictions import Predictions
+from mnistarena.stats import contributions
 from mnistarena.testing.check import Check, Nonconformity, NotApplicable
 from mnistarena.testing.component import ComponentUnderTest
 
@@ -46,6 +47,8 @@ class MetricUnderTest(ComponentUnderTest):
             Check("repeatable", "the same predictions give the same figure", function=self.check_repeatable),
             Check("any-order", "the order of the images does not matter", function=self.check_order),
             Check("direction", "perfect predictions are not worse than random ones", function=self.check_direction),
+            Check("parts", "what images contribute has the figure as its mean", function=self.check_parts),
+            Check("share", "a share is from 0 to 1", function=self.check_share),
             Check("predictions-untouched", "compute does not change the predictions", function=self.check_untouched),
         ]
 
@@ -117,10 +120,31 @@ class MetricUnderTest(ComponentUnderTest):
                 f"{higher}; change that, or the sign of the figure"
             )
 
+    def check_parts(self) -> None:
+        """`per_image`, where there is one, gives a finite number for each image, and their mean is the figure."""
+        if self.definition.per_image is None:
+            raise NotApplicable("it has no per_image, so that intervals come from a jackknife over blocks of images")
+        for perfect in (False, True):
+            given = self.predictions(perfect=perfect)
+            figure = self.value(given)
+            problem = contributions.problem(np.asarray(self.definition.per_image(given, self.params)), figure, IMAGES)
+            if problem:
+                raise Nonconformity(f"per_image {problem}")
+
+    def check_share(self) -> None:
+        """With `share`, the figure is from 0 to 1, for random predictions and for perfect ones."""
+        if not self.definition.share:
+            raise NotApplicable("it is no share")
+        for perfect in (False, True):
+            found = self.value(self.predictions(perfect=perfect))
+            if not 0 <= found <= 1:
+                raise Nonconformity(f"share is True, but the figure is {found:.6g}; leave share out")
+
     def check_untouched(self) -> None:
-        """Compute leaves the predictions as they are: other metrics get the same arrays."""
+        """Compute and `per_image` leave the predictions as they are: other metrics get the same arrays."""
         given, kept = self.predictions(), self.predictions()
-        self.compute(given)
+        if self.compute(given) is not None and self.definition.per_image is not None:
+            self.definition.per_image(given, self.params)
         for name in ("labels", "probabilities", "index"):
             if not np.array_equal(getattr(given, name), getattr(kept, name)):
                 raise Nonconformity(f"compute changed predictions.{name}; work on a copy")

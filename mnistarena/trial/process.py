@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import gc
-import io
 import os
 import signal
 import sys
@@ -13,7 +12,6 @@ import threading
 import traceback
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
-from typing import Any
 
 import torch
 
@@ -23,6 +21,7 @@ from mnistarena.plugin.executor import Job
 from mnistarena.plugin.messages import Device, Ended, ErrorDetails, Result, Status
 from mnistarena.store.trial_folder import TrialFolder
 from mnistarena.trial.isolation import OTHER_HASH_SEED, has_own_hash_seed, keep_to, limit_threads, move_into
+from mnistarena.trial.log import log_stream
 from mnistarena.trial.processes import end_all, lead
 from mnistarena.trial.run import run_trial
 from mnistarena.trial.scoring import ChangedCodeError
@@ -85,22 +84,6 @@ def probe(device: str, connection: Connection) -> None:
         found = Device(problem=f"the device {device!r} cannot be used: {first_line(problem)}")
     with contextlib.suppress(BrokenPipeError):  # the process that asked was interrupted meanwhile
         connection.send(found)
-
-
-class _Log(io.FileIO):
-    """A file that drops what cannot be written: on a full disk the training continues without its output."""
-
-    def write(self, data: Any) -> int:
-        try:
-            return super().write(data) or 0
-        except OSError:
-            return len(data)
-
-
-def log_stream(descriptor: int) -> io.TextIOWrapper:
-    """Text into an open file, line by line, that never fails."""
-    raw = _Log(descriptor, "w", closefd=False)
-    return io.TextIOWrapper(io.BufferedWriter(raw), errors="replace", line_buffering=True)
 
 
 def describe(problem: BaseException, job: Job) -> ErrorDetails:

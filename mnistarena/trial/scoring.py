@@ -22,7 +22,8 @@ from mnistarena.plugin.messages import REASON_CHARACTERS, MetricRequest, Result,
 from mnistarena.plugin.predictions import Predictions
 from mnistarena.plugin.registry import Component, Registry
 from mnistarena.stats import contributions
-from mnistarena.store.trial_folder import Contribution, TrialFolder
+from mnistarena.store.contributions import Contribution
+from mnistarena.store.trial_folder import TrialFolder
 
 CHANGED = "has changed since this run was planned; start the run again, in a new Python process"
 
@@ -65,7 +66,7 @@ def score(job: Job, predictions: Predictions, registry: Registry) -> Result:
         except Exception as problem:
             traceback.print_exc()
             found["interval_problems"][metric.label] = _reason(problem)
-    TrialFolder(job.folder).write_contributions(contributed)
+    TrialFolder(job.folder).contributions.write(contributed)
     return found
 
 

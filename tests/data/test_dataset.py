@@ -133,6 +133,18 @@ def test_a_damaged_idx_file_is_named(tmp_path, content, sentence):
         read_idx(idx(tmp_path, content), sha256="abc")
 
 
+def test_digits_are_those_of_scikit_learn():
+    from sklearn.datasets import load_digits
+
+    (definition,), theirs = digits.arena_datasets(), load_digits()
+    found = definition.load(definition.params(), DataContext(None))
+    images = np.concatenate([found.train_images, found.test_images])[:, 0].reshape(-1, 64)
+    labels = np.concatenate([found.train_labels, found.test_labels])
+    ours = np.column_stack([np.rint(images * (16 / 255)), labels])
+    expected = np.column_stack([theirs.data, theirs.target])
+    assert sorted(map(tuple, ours)) == sorted(map(tuple, expected))
+
+
 def test_digits_are_split_for_good():
     (definition,) = digits.arena_datasets()
     loaded = check_dataset(definition.load(definition.params(), DataContext(None)), "digits")

@@ -179,7 +179,7 @@ def test_a_plugin_that_fills_the_disk_costs_its_own_trial(arena, zoo, write_spec
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 def test_printing_on_a_full_disk_fails_no_trial():
-    code = "from mnistarena.trial.process import log_stream; import os\n"
+    code = "from mnistarena.trial.log import log_stream; import os\n"
     code += "stream = log_stream(os.open('/dev/full', os.O_WRONLY))\n"
     code += "print('no checkpoint this time', file=stream); stream.flush()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -10,8 +10,8 @@ import numpy as np
 
 from mnistarena.plugin.components import Predictions
 from mnistarena.stats import consistency, contributions
+from mnistarena.store.contributions import Contribution
 from mnistarena.store.run_folder import RunFolder
-from mnistarena.store.trial_folder import Contribution
 
 MODELS: dict[str, dict[str, Any]] = {
     "cnn": {"accuracy": 0.9925, "spread": 0.0004, "seconds": 96.0, "parameters": 212_542},
@@ -168,7 +168,12 @@ def build_run(
             for m, up, what in METRICS
         ],
         "conditions": CONDITIONS,
-        "datasets": [dataset_plan(label, names, n, validation) | (data or {}).get(label, {}) for label in datasets],
+        "datasets": [
+            dataset_plan(label, names, n, validation)
+            | {"test_groups": 0 if groups is None else len(np.unique(groups))}
+            | (data or {}).get(label, {})
+            for label in datasets
+        ],
         "entries": [],
         "trials": [],
     }
@@ -197,7 +202,7 @@ def build_run(
                     accuracy = float(np.clip(expected + rng.normal(0, model["spread"]), 0, 1))
                     predictions = predict(rng, labels, hardness, accuracy, len(names))
                     files.write_predictions(predictions)
-                    files.write_contributions(contributed(predictions))
+                    files.contributions.write(contributed(predictions))
                     where = {**CONDITIONS, **(conditions or {}).get(label, {})}
                     record = done(model, predictions, files.history()[-1], rng, len(names)) | {"conditions": where}
                 files.write({"id": key, "label": label, "dataset": dataset, "seed": seed, **record})

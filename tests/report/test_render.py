@@ -14,8 +14,11 @@ from click.testing import CliRunner
 
 from mnistarena.cli.commands.report import command
 from mnistarena.errors import StoreError
+from mnistarena.report.charts.all import figures
 from mnistarena.report.render import embed_json, escape_markdown, fence
+from mnistarena.report.view import build
 from mnistarena.report.write import write_report
+from mnistarena.store.results import read_run
 
 from .synthetic import MODELS, build_run, entry
 
@@ -219,3 +222,14 @@ def test_reporting_imports_no_torch(tmp_path: Path) -> None:
 
 def test_synthetic_entries_are_what_plans_hold() -> None:
     assert {"label", "dataset", "training", "notes", "seeds"} <= set(entry("cnn", [0]))
+
+
+def test_every_kind_of_chart_is_valid_for_vega_lite(five: Path, troubled: Path, several: Path) -> None:
+    import altair
+    from altair.utils.schemapi import validate_jsonschema
+
+    for run in (five, troubled, several):
+        drawn = figures(build(read_run(run)))
+        assert drawn
+        for one in drawn:
+            validate_jsonschema(one.spec, altair.Chart._rootschema)

@@ -7,12 +7,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
-from functools import cache
-from unittest import mock
 
 import pytest
-import sklearn.datasets
 import tomli
 from hypothesis import HealthCheck, given, settings, strategies as st
 
@@ -55,13 +51,6 @@ def problems_of(spec, overrides=()):
     assert found.labels
     assert found.trials
     return []
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _digits_are_read_once() -> Iterator[None]:
-    """To read them takes longer than all else in an example."""
-    with mock.patch("sklearn.datasets.load_digits", cache(sklearn.datasets.load_digits)):
-        yield
 
 
 @pytest.fixture

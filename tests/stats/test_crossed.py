@@ -24,7 +24,7 @@ def draw(k: int, n: int, accuracy: float, seed: int) -> crossed.Correct:
     return np.random.default_rng(seed).random((k, n)) < accuracy
 
 
-def compared(a: crossed.Correct, b: crossed.Correct, *, deterministic: bool = False) -> Difference:
+def compared(a: crossed.Contributions, b: crossed.Contributions, *, deterministic: bool = False) -> Difference:
     found = crossed.difference(a, b, deterministic=(deterministic, deterministic))
     assert found is not None
     return found
@@ -206,7 +206,7 @@ def test_no_order_changes_a_bit_and_the_sides_mirror_each_other(
 
 def test_shares_of_right_answers_are_compared_like_answers() -> None:
     a, b = draw(3, 400, 0.9, 1), draw(3, 400, 0.85, 2)
-    whole, halved = compared(a, b), compared(a / 2, b / 2)  # type: ignore[arg-type]
+    whole, halved = compared(a.astype(float), b.astype(float)), compared(a / 2, b / 2)
     assert halved.low == pytest.approx(whole.low / 2)
     assert halved.p_above(0.0) == pytest.approx(whole.p_above(0.0))
 

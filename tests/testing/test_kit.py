@@ -203,6 +203,14 @@ def error_rate(predictions, params):
     return float((predictions.predicted != predictions.labels).mean())
 
 
+def parts_of_accuracy(predictions, params):
+    return predictions.predicted == predictions.labels
+
+
+def in_percent(predictions, params):
+    return 100 * error_rate(predictions, params)
+
+
 BROKEN = {
     "needs images it did not ask for": (model(only_large_images), {"check"}, "1 × 1 × 1 images of 2 classes"),
     "one class short": (model(one_class_short), {"check", "output"}, "(7, 9)|(2, 1), not (2, 2)|(1, 9)"),
@@ -252,6 +260,18 @@ BROKEN = {
         TransformDef("b", "b", params=NoParams, build=global_draws, random=True),
         {"repeatable"},
         "it draws from the global random stream of numpy",
+    ),
+    "parts of another figure": (
+        MetricDef(
+            "wrong", "x", params=NoParams, compute=error_rate, higher_is_better=False, per_image=parts_of_accuracy
+        ),
+        {"parts"},
+        "per_image returned values whose mean is",
+    ),
+    "a share in percent": (
+        MetricDef("percent", "x", params=NoParams, compute=in_percent, higher_is_better=False, share=True),
+        {"share"},
+        "share is True, but the figure is",
     ),
     "wrong direction": (
         MetricDef("error", "share of wrong answers", params=NoParams, compute=error_rate, higher_is_better=True),

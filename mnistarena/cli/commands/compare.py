@@ -64,7 +64,7 @@ def command(run_a: Path, run_b: Path, fail_on_regression: bool, margin: str | No
     from mnistarena.report.shortfall import shortfall
     from mnistarena.spec import units
     from mnistarena.stats.verdicts import MARGIN
-    from mnistarena.store.looks import between
+    from mnistarena.store.earlier_use import between
     from mnistarena.store.results import read_run
 
     within = None
@@ -79,7 +79,7 @@ def command(run_a: Path, run_b: Path, fail_on_regression: bool, margin: str | No
     regressions = [change for change in found if change.regression]
     why = [shortfall(change, within) for change in found]
     short = sum(map(bool, why))
-    looks = between(before, after)
+    uses = between(before, after)
     if as_json:
         from mnistarena.store.files import to_json
 
@@ -87,7 +87,7 @@ def command(run_a: Path, run_b: Path, fail_on_regression: bool, margin: str | No
             {**asdict(change), "regression": change.regression, "shortfall": sentence}
             for change, sentence in zip(found, why, strict=True)
         ]
-        totals = {"margin": within, "regressions": len(regressions), "not_shown": short, "looks": looks}
+        totals = {"margin": within, "regressions": len(regressions), "not_shown": short, "earlier_uses": uses}
         click.echo(to_json({"changes": rows, **totals}).decode(), nl=False)
     else:
         from rich.console import Console
@@ -100,7 +100,7 @@ def command(run_a: Path, run_b: Path, fail_on_regression: bool, margin: str | No
             console.print(Text("\n" + _tested(found, why, within)))
         if any(change.time_ratio for change in found):
             console.print(Text(f"\n{TIMES}", style="dim"))
-        for sentence in looks:
+        for sentence in uses:
             console.print(Text(f"\n{sentence}", style="dim"))
     failed = short or all(change.kind == "new" for change in found)
     sys.exit(1 if fail_on_regression and failed else 0)

@@ -33,6 +33,13 @@ MAX_MATRICES = 16
 
 def figures(data: ReportData) -> tuple[Figure, ...]:
     """Every chart of a report, in the order of its sections."""
+    from altair.utils.schemapi import debug_mode
+
+    with debug_mode(False):  # Altair would check each part against its schema, half of the time
+        return _figures(data)
+
+
+def _figures(data: ReportData) -> tuple[Figure, ...]:
     looks = styles(data.labels)
     found: list[Figure] = []
     if data.across and any(row.ranks for row in data.across.rows):

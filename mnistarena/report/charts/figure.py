@@ -80,7 +80,7 @@ def finish(
     """The figure of an Altair chart; in the page it is as wide as its place where no width is given."""
     import vl_convert
 
-    spec = chart.properties(width=width or WIDTH, background="transparent").configure(**_CONFIG).to_dict()
+    spec = chart.properties(width=width or WIDTH, background="transparent").configure(**_CONFIG).to_dict(validate=False)
     svg = vl_convert.vegalite_to_svg({**spec, "background": "#ffffff"})
     if width is None:
         spec = {**spec, "width": "container", "autosize": {"type": "fit-x", "contains": "padding"}}

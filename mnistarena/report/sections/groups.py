@@ -51,7 +51,7 @@ def _wider(recipe: RecipeEvidence) -> float:
     values = decided.contributions if mine and decided.contributions is not None else recipe.correct
     widths = []
     for groups in (recipe.groups, None):
-        one = scored(decided.figure, values, groups, deterministic=recipe.deterministic).interval
+        one = scored(decided.figure, values, groups, deterministic=recipe.deterministic, span=decided.span).interval
         assert one is not None
         widths.append(one.high - one.low)
     return widths[0] / widths[1]

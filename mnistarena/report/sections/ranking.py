@@ -95,7 +95,7 @@ def row(
         seed_accuracies=tuple(float(value) for value in recipe.correct.mean(axis=1)) if recipe.correct.size else (),
         decided=recipe.decided.interval,
         metrics=tuple(recipe.metric(metric["label"]) for metric in metrics),
-        intervals=tuple(recipe.figures[metric["label"]].interval for metric in metrics),
+        intervals=tuple(recipe.intervals.get(metric["label"]) for metric in metrics),
         reasons=tuple(recipe.reason(metric["label"]) for metric in metrics),
         train_seconds=recipe.mean("train_seconds"),
         wall_seconds=recipe.mean("wall_seconds"),

@@ -8,7 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 
 from mnistarena.environment import Conditions
 from mnistarena.report.format import NONE, names, plain, series
-from mnistarena.store import looks
+from mnistarena.store import earlier_use
 from mnistarena.store.findings import idle_seeds, repeated_seeds
 from mnistarena.store.records import DatasetRecord, RecipeRecord, TrainingRecord
 from mnistarena.store.results import StoredRun, StoredTrial
@@ -57,7 +57,7 @@ def caveats(run: StoredRun) -> tuple[str, ...]:
         *_few_seeds(run),
         *_picked(entries),
         *idle_seeds(run),
-        *looks.sentences(run.plan),
+        *earlier_use.sentences(run.plan),
         *(_of(entry["label"], note) for entry in entries for note in entry.get("notes", ())),
         *(f"{kind}: {names(dict.fromkeys(labels), 8)}." for kind, labels in _shortcuts(entries).items()),
         *_from_trials(run.trials),

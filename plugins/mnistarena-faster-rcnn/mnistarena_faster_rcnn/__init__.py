@@ -14,6 +14,9 @@ from mnistarena import MetricDef, ModelDef, Params, Predictions, Task, hookimpl
 from mnistarena_faster_rcnn.boxes import intersection_over_union
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from mnistarena_faster_rcnn.detector import Detector
     from mnistarena_faster_rcnn.network import SmallNetwork
 
@@ -82,10 +85,14 @@ class NoParams(Params):
 
 def mean_iou(predictions: Predictions, params: NoParams) -> float | None:
     """Mean intersection over union of the detected box and the ink's; None for a model that gives no boxes."""
-    extras = predictions.extras
-    if "boxes" not in extras or "ink_boxes" not in extras:
+    if "boxes" not in predictions.extras or "ink_boxes" not in predictions.extras:
         return None
-    return float(intersection_over_union(extras["boxes"], extras["ink_boxes"]).mean())
+    return float(ious(predictions, params).mean())
+
+
+def ious(predictions: Predictions, params: NoParams) -> NDArray[np.float64]:
+    """The intersection over union of each image, `(n,)`."""
+    return intersection_over_union(predictions.extras["boxes"], predictions.extras["ink_boxes"])
 
 
 @hookimpl
@@ -119,5 +126,7 @@ def arena_metrics() -> Iterable[MetricDef]:
             params=NoParams,
             compute=mean_iou,
             higher_is_better=True,
+            share=True,
+            per_image=ious,
         )
     ]

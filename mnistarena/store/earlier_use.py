@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 
 from mnistarena.errors import ArenaError
-from mnistarena.store.records import DatasetRecord, EarlierRecipe, Look, PlanRecord
+from mnistarena.store.records import DatasetRecord, EarlierRecipe, EarlierUse, PlanRecord
 from mnistarena.store.results import StoredRun
 from mnistarena.store.run_folder import RunFolder
 from mnistarena.store.trial_folder import PREDICTIONS
@@ -24,25 +24,25 @@ MOST_FOLDERS, MOST_RUNS, MOST_RECIPES = 5000, 200, 1000
 """Bounds on what a run reads of its neighbours: folders that are listed, plans that are read, recipes that are kept."""
 
 
-def earlier_looks(folder: RunFolder, plan: PlanRecord, before: PlanRecord | None) -> list[Look]:
-    """The looks that runs here have had at the test images of a plan that is about to start.
+def earlier_uses(folder: RunFolder, plan: PlanRecord, before: PlanRecord | None) -> list[EarlierUse]:
+    """How runs here have used the test images of a plan that is about to start.
 
     `before` is what was planned in this folder until now. The folders beside it are read only where the plan has a
     trial that was not in it: a run that is continued keeps what it found. Nothing is raised.
     """
-    found: list[Look] = []
+    found: list[EarlierUse] = []
     if before is not None:
-        found += [*before.get("looks", ()), *looks_of(folder, before)]
+        found += [*before.get("earlier_uses", ()), *uses_of(folder, before)]
     if before is None or not _trials(plan) <= _trials(before):
         for beside in _beside(folder):
             with suppress(ArenaError, OSError):
                 theirs = beside.plan()
-                found += [*theirs.get("looks", ()), *looks_of(beside, theirs)]
+                found += [*theirs.get("earlier_uses", ()), *uses_of(beside, theirs)]
     return _others(plan, found)
 
 
-def looks_of(folder: RunFolder, plan: PlanRecord) -> Iterator[Look]:
-    """What a run folder has looked at: each dataset's recipes that have predicted its test images."""
+def uses_of(folder: RunFolder, plan: PlanRecord) -> Iterator[EarlierUse]:
+    """What a run folder has used: each dataset's recipes that have predicted its test images."""
     for dataset in plan["datasets"]:
         recipes: dict[str, list[str]] = {}
         seen = set()
@@ -66,28 +66,28 @@ def images_of(dataset: DatasetRecord) -> str:
     return dataset["fingerprint"] + drawn if "fingerprint" in dataset else ""
 
 
-def sentences(plan: PlanRecord, looks: Iterable[Look] | None = None, *, kind: str = "earlier") -> list[str]:
-    """A sentence for each dataset whose test images were used by other recipes; none at the first look.
+def sentences(plan: PlanRecord, uses: Iterable[EarlierUse] | None = None, *, kind: str = "earlier") -> list[str]:
+    """A sentence for each dataset whose test images were used by other recipes; none at the first use.
 
-    `looks` are those that the plan holds unless told otherwise; `kind` is what these runs are called.
+    `uses` are those that the plan holds unless told otherwise; `kind` is what these runs are called.
     """
-    looks = list(plan.get("looks", ()) if looks is None else looks)
+    uses = list(plan.get("earlier_uses", ()) if uses is None else uses)
     return [
         sentence
         for images, dataset in _datasets(plan).items()
-        if (sentence := _sentence(plan, dataset, [look for look in looks if look["images"] == images], kind))
+        if (sentence := _sentence(plan, dataset, [use for use in uses if use["images"] == images], kind))
     ]
 
 
 def between(before: StoredRun, after: StoredRun) -> list[str]:
     """The sentences of two runs that are compared, for what the second of them shows."""
-    mine = looks_of(RunFolder(before.path), before.plan)
-    known = [*before.plan.get("looks", ()), *after.plan.get("looks", ()), *mine]
+    mine = uses_of(RunFolder(before.path), before.plan)
+    known = [*before.plan.get("earlier_uses", ()), *after.plan.get("earlier_uses", ()), *mine]
     return sentences(after.plan, _others(after.plan, known), kind="other")
 
 
-def _sentence(plan: PlanRecord, dataset: str, looks: list[Look], kind: str) -> str:
-    recipes = [recipe for look in looks for recipe in look["recipes"]]
+def _sentence(plan: PlanRecord, dataset: str, uses: list[EarlierUse], kind: str) -> str:
+    recipes = [recipe for use in uses for recipe in use["recipes"]]
     if not recipes:
         return ""
     here = {entry["label"] for entry in plan["entries"] if entry["dataset"] == dataset}
@@ -97,30 +97,30 @@ def _sentence(plan: PlanRecord, dataset: str, looks: list[Look], kind: str) -> s
         some = "" if len(changed) == len(recipes) else f"{len(changed)} of them "
         what = "another form" if len(changed) == 1 else "other forms"
         forms = f", {some}{what} of {series(dict.fromkeys(changed))}"
-    runs = series((f"{look['run']} of {look['date']}" for look in looks), 5)
+    runs = series((f"{use['run']} of {use['date']}" for use in uses), 5)
     return (
-        f"{dataset}: these test images were used by {plural(len(looks), f'{kind} run')} here ({runs}), with "
+        f"{dataset}: these test images were used by {plural(len(uses), f'{kind} run')} here ({runs}), with "
         f"{plural(len(recipes), 'other recipe')}{forms}. The more recipes are chosen by the same images, the more the "
         "best of them owes to luck; only images that no choice was made by would show how much."
     )
 
 
-def _others(plan: PlanRecord, looks: Iterable[Look]) -> list[Look]:
-    """Of these looks, the recipes that are not in a plan, on its test images, each once."""
+def _others(plan: PlanRecord, uses: Iterable[EarlierUse]) -> list[EarlierUse]:
+    """Of these uses, the recipes that are not in a plan, on its test images, each once."""
     datasets = _datasets(plan)
     known = set(_trials(plan))
-    found: list[Look] = []
+    found: list[EarlierUse] = []
     left = MOST_RECIPES
-    for look in looks:
+    for use in uses:
         recipes: list[EarlierRecipe] = []
-        for recipe in look["recipes"] if look["images"] in datasets else ():
+        for recipe in use["recipes"] if use["images"] in datasets else ():
             # Two recipes with a trial in common are one, with other seeds.
             if left and known.isdisjoint(recipe["trials"]):
                 recipes.append(recipe)
                 left -= 1
             known.update(recipe["trials"])
         if recipes:
-            found.append({**look, "recipes": recipes})
+            found.append({**use, "recipes": recipes})
     return found
 
 

@@ -61,7 +61,7 @@ def test_a_run_says_how_often_its_test_images_were_used_before(arena: Callable[.
     start(arena, tmp_path, "runs/second", params="params = { C = 0.25 }", more=MORE)
     assert "used by 2 earlier runs here (first of 20" in said(arena, second)
     third = start(arena, tmp_path, "runs/third", params="params = { C = 0.1 }")
-    looks = json.loads((third / "plan.json").read_text())["looks"]
+    looks = json.loads((third / "plan.json").read_text())["earlier_uses"]
     assert sorted(look["run"] for look in looks) == ["first", "second", "second"]
     assert sum(len(look["recipes"]) for look in looks) == 4
 
@@ -71,4 +71,4 @@ def test_a_run_says_how_often_its_test_images_were_used_before(arena: Callable[.
     assert (first / "plan.json").read_bytes() == before
     compared = arena("compare", first, second)
     assert "used by 2 other runs here (first of 20" in compared.out
-    assert json.loads(arena("compare", first, same, "--json").out)["looks"] == []
+    assert json.loads(arena("compare", first, same, "--json").out)["earlier_uses"] == []
