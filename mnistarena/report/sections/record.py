@@ -80,13 +80,15 @@ def _few_seeds(run: StoredRun) -> Iterator[str]:
         if not any(trial.split is not None for trial in trials):
             entries.append((entry, len(trials) - len(repeated)))
     one = [entry["label"] for entry, seeds in entries if seeds == 1 and not entry.get("deterministic")]
-    few = {entry["label"]: seeds for entry, seeds in entries if seeds in (2, 3) and not entry.get("deterministic")}
+    few = [(entry["label"], seeds) for entry, seeds in entries if seeds in (2, 3) and not entry.get("deterministic")]
     if one:
         yield f"One seed: {names(dict.fromkeys(one))}. Their figures describe one trained model, not the recipe."
     if few:
-        number = {frozenset({2}): "Two", frozenset({3}): "Three"}.get(frozenset(few.values()), "Two or three")
+        number = {frozenset({2}): "Two", frozenset({3}): "Three"}.get(
+            frozenset(seeds for _, seeds in few), "Two or three"
+        )
         yield (
-            f"{number} seeds: {names(few)}. So few can show a large difference, seldom a small one, and their "
+            f"{number} seeds: {names(dict(few))}. So few can show a large difference, seldom a small one, and their "
             "intervals are wide. They cannot show a failure that is rare: where one seed in five goes wrong, three "
             "seeds miss it in 51 % of benchmarks, five in 33 %, and no interval holds then."
         )
