@@ -50,28 +50,35 @@ def visit(browser: Browser, five: Path) -> Iterator[Visit]:
     page.close()
 
 
+@pytest.fixture(scope="module")
+def drawn(browser: Browser, five: Path) -> Iterator[Visit]:
+    """The page with all its charts drawn; to be looked at, not changed."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    visit = Visit(page, five)
+    visit.draw_all()
+    yield visit
+    page.close()
+
+
 def models(page: Page) -> list[str]:
     return page.locator("table.board tbody th").all_inner_texts()
 
 
-def test_the_page_opens_without_a_complaint_and_asks_for_nothing(visit: Visit, five: Path) -> None:
-    visit.draw_all()
-    assert visit.complaints == []
-    assert visit.requests == [(five / "report.html").as_uri()]
+def test_the_page_opens_without_a_complaint_and_asks_for_nothing(drawn: Visit, five: Path) -> None:
+    assert drawn.complaints == []
+    assert drawn.requests == [(five / "report.html").as_uri()]
 
 
-def test_every_visible_chart_becomes_interactive(visit: Visit) -> None:
-    visit.draw_all()
-    assert visit.page.locator(".chart.vega-embed svg.marks").count() == 6
-    first = visit.page.locator(".chart.vega-embed").first.bounding_box()
+def test_every_visible_chart_becomes_interactive(drawn: Visit) -> None:
+    assert drawn.page.locator(".chart.vega-embed svg.marks").count() == 6
+    first = drawn.page.locator(".chart.vega-embed").first.bounding_box()
     assert first is not None
     assert first["height"] > 250
 
 
-def test_a_point_under_the_mouse_tells_its_figures(visit: Visit) -> None:
-    visit.draw_all()
-    visit.page.locator("#time .chart .mark-symbol path").first.hover()
-    tip = visit.page.locator("#vg-tooltip-element.visible")
+def test_a_point_under_the_mouse_tells_its_figures(drawn: Visit) -> None:
+    drawn.page.locator("#time .chart .mark-symbol path").first.hover()
+    tip = drawn.page.locator("#vg-tooltip-element.visible")
     tip.wait_for()
     assert "95 % interval" in tip.inner_text()
 
