@@ -52,7 +52,7 @@ def trained_trials(name: str, dataset: SplitIdentity | None = None) -> list[Stor
     found = [trial for trial in done if MODEL in trial.files and trial.folder.has_model()]
     if not found:
         raise Untrained(f"{label} of {folder}: {_why_not(done)}")
-    if dataset is not None and any(_saw(trial, dataset) for trial in found):
+    if dataset is not None and any(saw(trial, dataset) for trial in found):
         raise ArenaError(
             f"{name} was trained on images that some split tests on: both have the same images, and with "
             '"folds" or "splits" any of them may be tested; take weights that were trained on other images'
@@ -60,7 +60,7 @@ def trained_trials(name: str, dataset: SplitIdentity | None = None) -> list[Stor
     return found
 
 
-def _saw(trial: StoredTrial, dataset: SplitIdentity) -> bool:
+def saw(trial: StoredTrial, dataset: SplitIdentity) -> bool:
     """Whether a trial was trained on the images of a dataset of which each may be a test image."""
     record = trial.record()
     theirs = record["identity"]["dataset"] if record else dataset

@@ -13,8 +13,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mnistarena import load_run
+from mnistarena import StoreError, load_run
 from mnistarena.evidence.recipe import gather
+from mnistarena.pretrained.past_runs import saw
 from mnistarena.stats import splits
 from mnistarena.stats.crossed import difference
 
@@ -179,3 +180,23 @@ def test_the_plan_says_what_few_test_images_let_be_known(arena, tmp_path):
     planned = json.loads(arena("plan", "spec.toml", "--no-estimate", "--json").out)
     assert [trial.get("split") for trial in planned["trials"]] == [None, 0, 1]
     assert [draw["n_test"] for draw in planned["datasets"][1]["draws"]] == [360, 360]
+
+
+def test_a_plan_that_contradicts_itself_is_refused(finished, tmp_path):
+    plan = json.loads((finished / "plan.json").read_text())
+    del plan["trials"][0]["split"]
+    (tmp_path / "plan.json").write_text(json.dumps(plan))
+    with pytest.raises(StoreError, match="of a recipe some trials have a split, and others none"):
+        load_run(tmp_path)
+    run = load_run(finished)
+    with pytest.raises(StoreError, match="the plan says of 500 images that 599 are tested in a split"):
+        gather(run, {**run.plan["datasets"][0], "n_images": 500})
+
+
+def test_weights_that_have_seen_what_is_tested_are_refused(finished):
+    known = {record["dataset"]: record["identity"]["dataset"] for record in records(finished)}
+    folded, sampled = (load_run(finished).of("knn", label)[0] for label in ("folded", "sampled"))
+    assert saw(folded, known["sampled"])
+    assert saw(sampled, known["folded"])
+    assert not saw(sampled, known["sampled"])
+    assert not saw(folded, {**known["folded"], "fingerprint": "other images"})
