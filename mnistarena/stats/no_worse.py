@@ -27,10 +27,15 @@ class NoWorse:
     need: Need | None
 
 
+def p_of_loss(pair: Difference, margin: float) -> float:
+    """One-sided p of the hypothesis that A loses `margin` or more against B; see `Difference.wary`."""
+    return pair.wary().p_above(-margin)
+
+
 def no_worse(pair: Difference, margin: float, alpha: float = ALPHA) -> NoWorse:
-    """Test at α that A does not lose `margin` or more against B; see `Difference.wary`."""
+    """Test at α that A does not lose `margin` or more against B."""
+    p = p_of_loss(pair, margin)
     pair = replace(pair.wary(), shared=NOTHING_SHARED)
-    p = pair.p_above(-margin)
     wanted = None
     if p >= alpha and pair.estimate > -margin:
         # As far as the estimate is above −margin, so far it is to be shown.
