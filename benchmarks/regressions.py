@@ -10,7 +10,8 @@ import numpy as np
 from benchmarks.cells import Cells, table
 from benchmarks.coverage import ACCURACIES, REGIMES, WIDE, compared, named, two
 from benchmarks.simulate import Recipe
-from mnistarena.stats.no_worse import no_worse
+from mnistarena.stats.intervals import ALPHA
+from mnistarena.stats.no_worse import p_of_loss
 
 SEEDS = ((1, 1), (2, 2), (3, 3), (5, 5), (10, 10), (3, 10), (10, 3))
 
@@ -36,4 +37,4 @@ def regressions(cells: Cells) -> Iterator[str]:
 
 def _passed(n: int, recipes: Sequence[Recipe], margin: float, rng: np.random.Generator, repeats: int) -> list[int]:
     # The second recipe of the pair is the worse one, by the margin.
-    return [sum(no_worse(pair.turned(), margin).shown for pair in compared(rng, repeats, n, recipes))]
+    return [sum(p_of_loss(pair.turned(), margin) < ALPHA for pair in compared(rng, repeats, n, recipes))]

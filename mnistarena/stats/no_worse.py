@@ -26,9 +26,14 @@ class NoWorse:
     need: Need | None
 
 
+def p_of_loss(pair: Difference, margin: float) -> float:
+    """Twice the one-sided p of the hypothesis that A loses `margin` or more against B, at most 1."""
+    return min(1.0, 2 * pair.p_above(-margin))
+
+
 def no_worse(pair: Difference, margin: float, alpha: float = ALPHA) -> NoWorse:
     """Whether A is shown not to lose `margin` or more against B: the interval of A minus B lies above −margin."""
-    p = min(1.0, 2 * pair.p_above(-margin))
+    p = p_of_loss(pair, margin)
     wanted = None
     if p >= alpha and pair.estimate > -margin:
         # As far as the estimate is above −margin, so far it is to be shown.
