@@ -21,7 +21,7 @@ from mnistarena.cli.commands.show import describe
 from mnistarena.plugin import hooks
 from mnistarena.plugin.discovery import KINDS, discover
 from mnistarena.plugin.registry import Registry
-from mnistarena.spec import schema
+from mnistarena.spec import schema, seeds
 
 DEFAULT = (
     "mnistarena",
@@ -35,7 +35,9 @@ WIDTH = 78
 
 def table(name: str) -> str:
     """A table of the spec: key, type, default, meaning."""
-    return _rows(describe(getattr(schema, name)), "key")
+    return _rows(
+        describe(getattr(seeds if hasattr(seeds, name) and not hasattr(schema, name) else schema, name)), "key"
+    )
 
 
 def components(kind: str) -> str:

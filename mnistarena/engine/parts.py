@@ -12,7 +12,8 @@ from mnistarena.errors import TrialError
 from mnistarena.plugin.components import Task
 from mnistarena.plugin.registry import Registry
 from mnistarena.plugin.training import steps_of
-from mnistarena.spec.schema import ComponentEntry, Training
+from mnistarena.spec.schema import Training
+from mnistarena.spec.table import ComponentEntry
 
 Augment = Callable[[torch.Tensor, torch.Tensor, torch.Generator], tuple[torch.Tensor, torch.Tensor]]
 

@@ -17,6 +17,7 @@ from mnistarena.plugin.messages import MetricDefinition, MetricRequest, ViewDefi
 from mnistarena.plugin.registry import Component, Registry
 from mnistarena.spec import schema, units
 from mnistarena.spec.load import Spec
+from mnistarena.spec.seeds import SeedsUntil
 from mnistarena.stats.looks import Looks
 from mnistarena.store.records import LooksPlan, MetricRecord, PlannedTrial, PlanRecord
 from mnistarena.version import __version__
@@ -146,7 +147,7 @@ class Plan:
     def looks(self) -> Looks | None:
         """After how many seeds the run is looked at; None where their number is fixed."""
         seeds = self.benchmark.seeds
-        return seeds.looks if isinstance(seeds, schema.SeedsUntil) else None
+        return seeds.looks if isinstance(seeds, SeedsUntil) else None
 
     def describe(self) -> PlanRecord:
         """plan.json, without the conditions."""

@@ -9,10 +9,10 @@ from mnistarena.errors import ArenaError, PluginError
 from mnistarena.plan.recipe import Transforms
 from mnistarena.plugin.components import Params, Task
 from mnistarena.plugin.registry import Component, Registry, installed
-from mnistarena.spec import schema
 from mnistarena.spec.lines import Path as KeyPath
 from mnistarena.spec.load import Spec
 from mnistarena.spec.problems import Problems
+from mnistarena.spec.table import ComponentEntry
 
 T = TypeVar("T")
 
@@ -60,7 +60,7 @@ class Lookup:
         return None
 
     def transforms(
-        self, entries: Sequence[str | schema.ComponentEntry], where: KeyPath, task: Task | None
+        self, entries: Sequence[str | ComponentEntry], where: KeyPath, task: Task | None
     ) -> tuple[Transforms | None, Task | None]:
         """A list of transforms with their parameters, and the task after them; None where one of them is wrong."""
         found: list[tuple[Component, Params]] | None = []

@@ -21,6 +21,7 @@ from mnistarena.plugin.registry import Component, Registry
 from mnistarena.spec import schema, units
 from mnistarena.spec.lines import Path as KeyPath
 from mnistarena.spec.load import Spec
+from mnistarena.spec.seeds import SeedsUntil
 from mnistarena.text import did_you_mean
 
 
@@ -260,7 +261,7 @@ class _Resolver:
         """The recipe's seeds; one is enough where nothing depends on it."""
         table, path = variant.table, variant.path
         given = table.seeds or (self.spec.benchmark.seeds if self.spec.benchmark else (0,))
-        seeds = tuple(range(given.most)) if isinstance(given, schema.SeedsUntil) else tuple(given)
+        seeds = tuple(range(given.most)) if isinstance(given, SeedsUntil) else tuple(given)
         if len(set(seeds)) != len(seeds):
             where: KeyPath = (*path, "seeds") if table.seeds else ("benchmark", "seeds")
             self.problems.add(where, f"a seed is given twice: {list(seeds)}")

@@ -14,6 +14,7 @@ from mnistarena.plugin.registry import Component
 from mnistarena.spec import optimizers, schema
 from mnistarena.spec.lines import Path as KeyPath
 from mnistarena.spec.load import Spec, merge
+from mnistarena.spec.table import ComponentEntry
 from mnistarena.text import did_you_mean
 
 DEFAULT_EPOCHS = 5
@@ -95,7 +96,7 @@ class _Components:
             training.model_copy(update=changes), tuple(self.components), own=self.own, changed=frozenset(self.changes)
         )
 
-    def filled(self, kind: str, entry: schema.ComponentEntry, path: KeyPath, **given: Any) -> schema.ComponentEntry:
+    def filled(self, kind: str, entry: ComponentEntry, path: KeyPath, **given: Any) -> ComponentEntry:
         """An entry with all parameters of its component; as it is where something is wrong."""
         component = self.lookup.component(kind, entry.name, path)
         if component is None:
@@ -104,7 +105,7 @@ class _Components:
         params = self.problems.check(component.definition.params, {**entry.arguments, **given}, path, noun="parameter")
         return entry if params is None else _with(entry, params)
 
-    def loss(self) -> schema.ComponentEntry:
+    def loss(self) -> ComponentEntry:
         """The loss, with `label_smoothing` among its parameters."""
         training, path = self.training, self.at("loss")
         entry, definition = training.loss_entry, self.definition("loss", training.loss_entry.name)
@@ -224,7 +225,7 @@ class _Components:
         return name.lower() in optimizers.WITH_CLOSURE or (found is not None and found.closure)
 
 
-def _with(entry: schema.ComponentEntry, params: Params) -> schema.ComponentEntry:
+def _with(entry: ComponentEntry, params: Params) -> ComponentEntry:
     return entry.model_copy(update=params.model_dump(mode="json"))
 
 

@@ -11,6 +11,7 @@ from mnistarena.plan.recipe import LoadedDataset, PlannedDataset
 from mnistarena.spec import schema
 from mnistarena.spec.lines import Path as KeyPath
 from mnistarena.spec.load import Spec
+from mnistarena.spec.table import ComponentEntry
 from mnistarena.text import did_you_mean
 
 
@@ -32,7 +33,7 @@ def views_of(spec: Spec, lookup: Lookup, datasets: Sequence[PlannedDataset]) -> 
                 chosen = list(table.transforms)
                 item = chosen[at]
                 before = {"name": item} if isinstance(item, str) else {"name": item.name, **item.arguments}
-                chosen[at] = schema.ComponentEntry.model_validate({**before, parameter: severity})
+                chosen[at] = ComponentEntry.model_validate({**before, parameter: severity})
                 yield from _view(table, chosen, path, datasets, lookup, parameter=parameter, severity=severity)
         if not table.severities:
             yield from _view(table, table.transforms, path, datasets, lookup)
@@ -57,7 +58,7 @@ def _owner(table: schema.EvaluationTable, parameter: str, path: KeyPath, lookup:
 
 def _view(
     table: schema.EvaluationTable,
-    entries: list[str | schema.ComponentEntry],
+    entries: list[str | ComponentEntry],
     path: KeyPath,
     datasets: Sequence[PlannedDataset],
     lookup: Lookup,

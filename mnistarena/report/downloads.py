@@ -13,7 +13,7 @@ from mnistarena.evidence.pairs import Pair
 from mnistarena.report.comparison import Comparison
 from mnistarena.report.view import ReportData
 from mnistarena.store.records import MetricRecord
-from mnistarena.store.results import Row
+from mnistarena.store.rows import Row
 
 MOST_PAIRS = 1000
 """How many pairs the page's file holds; if there are more, those with the reference. `arena export` has all."""

@@ -43,7 +43,8 @@ from mnistarena.report.sections.failures import Failure
 from mnistarena.report.sections.growth import Growth
 from mnistarena.store.findings import missing_figures
 from mnistarena.store.records import DatasetRecord, MetricRecord, PlanRecord
-from mnistarena.store.results import Row, StoredRun
+from mnistarena.store.results import StoredRun
+from mnistarena.store.rows import Row
 
 
 @dataclass(frozen=True)

@@ -6,73 +6,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
-    Discriminator,
     Field,
-    Tag,
     model_validator,
 )
 
 from mnistarena.data.splits import SplitRule
 from mnistarena.plugin.training import Length
+from mnistarena.spec.seeds import Seed, Seeds
+from mnistarena.spec.table import ComponentEntry, Table, TomlTable
 from mnistarena.spec.units import amount, as_margin, duration, percentage
-from mnistarena.stats.looks import LEAST_SEEDS, Looks, looks
-
-
-class Table(BaseModel):
-    """A table of the spec: strict, and without unknown keys."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-TomlTable = dict[str, Any]
-"""A table whose keys are checked later, by whoever it is for."""
-
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
-
-
-class ComponentEntry(Table):
-    """A component by name, with its parameters beside it: `{ name = "resize", size = 32 }`."""
-
-    model_config = ConfigDict(strict=True, extra="allow", frozen=True, allow_inf_nan=False)
-
-    name: str = Field(min_length=1, description="the component's name")
-
-    @property
-    def arguments(self) -> TomlTable:
-        """Everything beside the name."""
-        return dict(self.model_extra or {})
-
-
-class SeedsUntil(Table):
-    """`seeds = { until = "decided", most = 20 }`: seeds 0, 1, 2 … as long as they help to decide a comparison."""
-
-    until: Literal["decided"] = Field(description="further seeds for recipes of a comparison that is undecided")
-    most: int = Field(ge=2, le=1000, description="at most so many seeds of a recipe")
-    least: int = Field(LEAST_SEEDS, ge=2, le=1000, description="the first look is after so many seeds, or after `most`")
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> SeedsUntil:
-        if self.least > self.most and "least" in self.model_fields_set:
-            raise ValueError(f'"least" is {self.least}, and "most" is {self.most}; "most" must not be below "least"')
-        return self
-
-    @property
-    def looks(self) -> Looks:
-        """After how many seeds verdicts are asked for."""
-        return looks(min(self.least, self.most), self.most)
-
-
-def _kind_of_seeds(value: object) -> str:
-    return "table[until]" if isinstance(value, (dict, SeedsUntil)) else "list[seed]"
-
-
-Seeds = Annotated[
-    Annotated[list[Seed], Field(min_length=1), Tag("list[seed]")] | Annotated[SeedsUntil, Tag("table[until]")],
-    Discriminator(_kind_of_seeds),
-]
 
 
 class Benchmark(Table):

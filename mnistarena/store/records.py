@@ -1,24 +1,19 @@
-"""The JSON files of a run folder as types, and the checks before anything reads a figure from them.
+"""The JSON files of a run folder as types: TypedDicts, so that a file's content is used as it is.
 
-A file may come from a stranger or from another version: keys that are added later are allowed, those that are read
-must have the type that is written here. Each type is a TypedDict, so the file's content is used as it is.
+`mnistarena.store.checked` holds files to them.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field
 from typing_extensions import Required, TypedDict
 
 from mnistarena.environment import Conditions
-from mnistarena.errors import StoreError
-from mnistarena.plugin import messages
 from mnistarena.plugin.messages import (
-    ComponentIdentity,
     Count,
     ErrorDetails,
-    HistoryRow,
     Identity,
     Label,
     Measurements,
@@ -30,7 +25,6 @@ from mnistarena.plugin.messages import (
     ViewDefinition,
 )
 from mnistarena.plugin.predictions import Output
-from mnistarena.plugin.split_identity import SplitIdentity
 
 Id = Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
 """Hex digits, since it is part of a folder's name."""
@@ -265,77 +259,3 @@ class TrialRecord(TypedDict, total=False):
     stamps: dict[Label, list[int] | None]
     format: int
     digest: Label
-
-
-_LOOSE = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
-
-for _kind in (
-    *(
-        DatasetRecord,
-        DrawRecord,
-        TransformRecord,
-        TrainingRecord,
-        RecipeRecord,
-        MetricRecord,
-        PlannedTrial,
-        PluginRecord,
-    ),
-    *(EarlierRecipe, EarlierUse),
-    *(LooksPlan, LookedAt, DatasetLooks, LooksRecord),
-    *(PlanRecord, TrialRecord, Conditions, Identity, ComponentIdentity, MetricDefinition, ViewDefinition),
-    *(HistoryRow, Measurements, ErrorDetails, StepsSaved, messages.Latency, SplitIdentity),
-):
-    _kind.__pydantic_config__ = _LOOSE  # type: ignore[union-attr]
-
-_PLAN = TypeAdapter(PlanRecord)
-_RECORD = TypeAdapter(TrialRecord)
-_LOOKS = TypeAdapter(LooksRecord)
-_ROW = TypeAdapter(HistoryRow)
-
-
-def as_plan(value: object, where: object) -> PlanRecord:
-    """A plan that was read; raises `StoreError` that names `where` and what is wrong."""
-    plan = cast(PlanRecord, _checked(_PLAN, value, f"{where} is not a plan"))
-    datasets = {entry["label"] for entry in plan["datasets"]}
-    recipes = {(entry["label"], entry["dataset"]) for entry in plan["entries"]}
-    if not {entry["dataset"] for entry in plan["entries"]} <= datasets:
-        raise StoreError(f"{where} is not a plan: a recipe is on a dataset that the plan does not have")
-    if not {(trial["label"], trial["dataset"]) for trial in plan["trials"]} <= recipes:
-        raise StoreError(f"{where} is not a plan: a trial is of a recipe that the plan does not have")
-    of = {(trial["label"], trial["dataset"]) for trial in plan["trials"]}
-    if len({(trial["label"], trial["dataset"], "split" in trial) for trial in plan["trials"]}) > len(of):
-        raise StoreError(f"{where} is not a plan: of a recipe some trials have a split, and others none")
-    looks = plan.get("looks")
-    seeds = [0] if looks is None else looks["seeds"]
-    if seeds != sorted(set(seeds)):
-        raise StoreError(f"{where} is not a plan: the seeds of its looks do not increase")
-    if looks is not None and any(trial.get("look", 1) > len(seeds) for trial in plan["trials"]):
-        raise StoreError(f"{where} is not a plan: a trial is for a look that the plan does not have")
-    return plan
-
-
-def as_record(value: object, where: object) -> TrialRecord:
-    """A trial's record that was read; raises `StoreError` that names `where` and what is wrong."""
-    return cast(TrialRecord, _checked(_RECORD, value, f"{where} is not a trial's record"))
-
-
-def as_looks(value: object, where: object) -> LooksRecord:
-    """The looks of a run that were read; raises `StoreError` that names `where` and what is wrong."""
-    return cast(LooksRecord, _checked(_LOOKS, value, f"{where} is not a record of looks"))
-
-
-def as_row(value: object, where: object) -> HistoryRow:
-    """A row of a history that was read; raises `StoreError` that names `where` and what is wrong."""
-    return cast(HistoryRow, _checked(_ROW, value, f"cannot read {where}"))
-
-
-def _checked(adapter: TypeAdapter[Any], value: object, blame: str) -> object:
-    try:
-        adapter.validate_python(value)
-    except ValidationError as problem:
-        first = problem.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise StoreError(f"{blame}: {where}: {first['msg']}" if where else f"{blame}: {first['msg']}") from None
-    except RecursionError:
-        raise StoreError(f"{blame}: nested too deeply") from None
-    return value

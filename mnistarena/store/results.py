@@ -15,6 +15,7 @@ from mnistarena.plugin.predictions import Predictions
 from mnistarena.store.contributions import CONTRIBUTIONS, Contribution
 from mnistarena.store.looks import is_needed
 from mnistarena.store.records import LooksRecord, PlannedTrial, PlanRecord, TrialRecord
+from mnistarena.store.rows import Row, prediction_rows, view_rows
 from mnistarena.store.run_folder import RunFolder
 from mnistarena.store.trial_folder import CLASSIFIER, MODEL, TrialFolder
 from mnistarena.text import drawn
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TrialStatus = Literal["done", "failed", "timeout", "interrupted", "pending", "not needed"]
-Row = Mapping[str, Any]
-"""A row of a tidy table: values by column."""
 
 
 @dataclass(frozen=True)
@@ -215,36 +214,15 @@ class StoredRun:
                 yield from ({**key, **line} for line in trial.history())
             elif what == "predictions":
                 if trial.done:
-                    yield from ({**key, **row} for row in _prediction_rows(trial.predictions()))
+                    yield from ({**key, **row} for row in prediction_rows(trial.predictions()))
             elif what == "views":
                 if trial.views:
-                    yield from ({**key, **row} for row in _view_rows(trial))
+                    yield from (
+                        {**key, **row}
+                        for row in view_rows(trial.views, trial.views_predicted() == trial.predictions().labels)
+                    )
             else:
                 raise ValueError(f'"{what}" is not a table; there are trials, history, predictions and views')
-
-
-def _view_rows(trial: StoredTrial) -> Iterator[Row]:
-    right = trial.views_predicted() == trial.predictions().labels
-    for view, accuracy in zip(trial.views, right.mean(axis=1).tolist(), strict=True):
-        yield {
-            "view": view["name"],
-            "parameter": view.get("parameter"),
-            "severity": view.get("severity"),
-            "accuracy": accuracy,
-        }
-
-
-def _prediction_rows(found: Predictions) -> Iterator[Row]:
-    has_probabilities = found.output == "probabilities"
-    columns: dict[str, list[Any]] = {
-        "index": found.index.tolist(),
-        "true": found.labels.tolist(),
-        "predicted": found.predicted.tolist(),
-        "probability": found.probabilities.max(axis=1).tolist() if has_probabilities else [None] * len(found.labels),
-        "correct": (found.predicted == found.labels).tolist(),
-    }
-    for values in zip(*columns.values(), strict=True):
-        yield dict(zip(columns, values, strict=True))
 
 
 def read_run(path: str | os.PathLike[str], known: Mapping[str, TrialRecord] | None = None) -> StoredRun:

@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 from mnistarena.environment import Environment
 from mnistarena.errors import StoreError, cannot_write
 from mnistarena.plugin.executor import PluginFile
-from mnistarena.store import records
+from mnistarena.store import checked
 from mnistarena.store.files import digest, pack, read_bytes, to_json, unpack, write_atomically, write_file
 from mnistarena.store.json_files import ADVICE, FORMAT, read_json, with_advice
 from mnistarena.store.records import LooksRecord, PlanRecord
@@ -131,7 +131,7 @@ class RunFolder:
         if not self.exists():
             raise StoreError(f"{path} is missing; is {self.path} a run folder?")
         self.refuse_links()
-        return cast(PlanRecord, all_visible(records.as_plan(read_json(path), path)))
+        return cast(PlanRecord, all_visible(checked.as_plan(read_json(path), path)))
 
     def write_looks(self, found: LooksRecord) -> None:
         """Write what the looks of the run decided until now."""
@@ -142,7 +142,7 @@ class RunFolder:
         path = self.path / "looks.json"
         if not path.is_file():
             return {"datasets": {}}
-        return cast(LooksRecord, all_visible(records.as_looks(read_json(path), path)))
+        return cast(LooksRecord, all_visible(checked.as_looks(read_json(path), path)))
 
     def environment(self) -> Mapping[str, object]:
         """The machine and versions of the last start, as `mnistarena.environment.Environment` has them.

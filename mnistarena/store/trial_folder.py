@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from mnistarena.errors import StoreError, cannot_write
 from mnistarena.plugin.messages import HistoryRow
 from mnistarena.plugin.predictions import Answers, Predictions
-from mnistarena.store import records
+from mnistarena.store import checked
 from mnistarena.store.checkpoint_files import CheckpointFiles
 from mnistarena.store.contributions import CONTRIBUTIONS, ContributionsFile
 from mnistarena.store.files import (
@@ -95,7 +95,7 @@ class TrialFolder:
         found = with_advice(lambda _: parse_json(raw, path), path)
         if not _is_as_written(raw) and found.get("digest") != _self_digest(found):
             raise StoreError(f"{path} was altered since it was written{ADVICE}")
-        record = with_advice(lambda _: records.as_record(found, path), path)
+        record = with_advice(lambda _: checked.as_record(found, path), path)
         return record if plain_ascii(raw) else cast(TrialRecord, all_visible(record))
 
     def write(self, record: TrialRecord) -> None:
@@ -166,7 +166,7 @@ class TrialFolder:
             rows = [from_json(line) for line in read_bytes(path).splitlines()]
         except ValueError as problem:
             raise StoreError(f"cannot read {path}: {problem}") from problem
-        return [records.as_row(row, f"{path}:{number}") for number, row in enumerate(rows, 1)]
+        return [checked.as_row(row, f"{path}:{number}") for number, row in enumerate(rows, 1)]
 
     # ---- Predictions
 

@@ -206,7 +206,11 @@ def test_no_order_changes_a_bit_and_the_sides_mirror_each_other(
 
 def test_shares_of_right_answers_are_compared_like_answers() -> None:
     a, b = draw(3, 400, 0.9, 1), draw(3, 400, 0.85, 2)
-    whole, halved = compared(a.astype(float), b.astype(float)), compared(a / 2, b / 2)
+    whole, halved = (
+        compared(a.astype(float), b.astype(float)),
+        crossed.Crossed([a / 2, b / 2], span=0.5).difference(0, 1),
+    )
+    assert halved is not None
     assert halved.low == pytest.approx(whole.low / 2)
     assert halved.p_above(0.0) == pytest.approx(whole.p_above(0.0))
 

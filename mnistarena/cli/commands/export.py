@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from mnistarena.store.results import Row
+    from mnistarena.store.rows import Row
 
 WHAT = ("trials", "history", "predictions", "views", "pairs")
 

@@ -1,0 +1,117 @@
+"""The JSON files of a run folder, checked before anything reads a figure from them.
+
+A file may come from a stranger or from another version: keys that are added later are allowed, those that are read
+must have the type that `mnistarena.store.records` says.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from mnistarena.environment import Conditions
+from mnistarena.errors import StoreError
+from mnistarena.plugin import messages
+from mnistarena.plugin.messages import (
+    ComponentIdentity,
+    ErrorDetails,
+    HistoryRow,
+    Identity,
+    Measurements,
+    MetricDefinition,
+    StepsSaved,
+    ViewDefinition,
+)
+from mnistarena.plugin.split_identity import SplitIdentity
+from mnistarena.store.records import (
+    DatasetLooks,
+    DatasetRecord,
+    DrawRecord,
+    EarlierRecipe,
+    EarlierUse,
+    LookedAt,
+    LooksPlan,
+    LooksRecord,
+    MetricRecord,
+    PlannedTrial,
+    PlanRecord,
+    PluginRecord,
+    RecipeRecord,
+    TrainingRecord,
+    TransformRecord,
+    TrialRecord,
+)
+
+_LOOSE = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
+
+for _kind in (
+    *(
+        DatasetRecord,
+        DrawRecord,
+        TransformRecord,
+        TrainingRecord,
+        RecipeRecord,
+        MetricRecord,
+        PlannedTrial,
+        PluginRecord,
+    ),
+    *(EarlierRecipe, EarlierUse),
+    *(LooksPlan, LookedAt, DatasetLooks, LooksRecord),
+    *(PlanRecord, TrialRecord, Conditions, Identity, ComponentIdentity, MetricDefinition, ViewDefinition),
+    *(HistoryRow, Measurements, ErrorDetails, StepsSaved, messages.Latency, SplitIdentity),
+):
+    _kind.__pydantic_config__ = _LOOSE  # type: ignore[union-attr]
+
+_PLAN = TypeAdapter(PlanRecord)
+_RECORD = TypeAdapter(TrialRecord)
+_LOOKS = TypeAdapter(LooksRecord)
+_ROW = TypeAdapter(HistoryRow)
+
+
+def as_plan(value: object, where: object) -> PlanRecord:
+    """A plan that was read; raises `StoreError` that names `where` and what is wrong."""
+    plan = cast(PlanRecord, _checked(_PLAN, value, f"{where} is not a plan"))
+    datasets = {entry["label"] for entry in plan["datasets"]}
+    recipes = {(entry["label"], entry["dataset"]) for entry in plan["entries"]}
+    if not {entry["dataset"] for entry in plan["entries"]} <= datasets:
+        raise StoreError(f"{where} is not a plan: a recipe is on a dataset that the plan does not have")
+    if not {(trial["label"], trial["dataset"]) for trial in plan["trials"]} <= recipes:
+        raise StoreError(f"{where} is not a plan: a trial is of a recipe that the plan does not have")
+    of = {(trial["label"], trial["dataset"]) for trial in plan["trials"]}
+    if len({(trial["label"], trial["dataset"], "split" in trial) for trial in plan["trials"]}) > len(of):
+        raise StoreError(f"{where} is not a plan: of a recipe some trials have a split, and others none")
+    looks = plan.get("looks")
+    seeds = [0] if looks is None else looks["seeds"]
+    if seeds != sorted(set(seeds)):
+        raise StoreError(f"{where} is not a plan: the seeds of its looks do not increase")
+    if looks is not None and any(trial.get("look", 1) > len(seeds) for trial in plan["trials"]):
+        raise StoreError(f"{where} is not a plan: a trial is for a look that the plan does not have")
+    return plan
+
+
+def as_record(value: object, where: object) -> TrialRecord:
+    """A trial's record that was read; raises `StoreError` that names `where` and what is wrong."""
+    return cast(TrialRecord, _checked(_RECORD, value, f"{where} is not a trial's record"))
+
+
+def as_looks(value: object, where: object) -> LooksRecord:
+    """The looks of a run that were read; raises `StoreError` that names `where` and what is wrong."""
+    return cast(LooksRecord, _checked(_LOOKS, value, f"{where} is not a record of looks"))
+
+
+def as_row(value: object, where: object) -> HistoryRow:
+    """A row of a history that was read; raises `StoreError` that names `where` and what is wrong."""
+    return cast(HistoryRow, _checked(_ROW, value, f"cannot read {where}"))
+
+
+def _checked(adapter: TypeAdapter[Any], value: object, blame: str) -> object:
+    try:
+        adapter.validate_python(value)
+    except ValidationError as problem:
+        first = problem.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise StoreError(f"{blame}: {where}: {first['msg']}" if where else f"{blame}: {first['msg']}") from None
+    except RecursionError:
+        raise StoreError(f"{blame}: nested too deeply") from None
+    return value
