@@ -36,7 +36,7 @@ WIDTH = 78
 def table(name: str) -> str:
     """A table of the spec: key, type, default, meaning."""
     return _rows(
-        describe(getattr(seeds if hasattr(seeds, name) and not hasattr(schema, name) else schema, name)), "key"
+        describe({**vars(seeds), **vars(schema)}[name]), "key"
     )
 
 

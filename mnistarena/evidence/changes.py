@@ -9,11 +9,11 @@ from typing import Literal
 import numpy as np
 
 from mnistarena.evidence import timing
-from mnistarena.evidence.figure import ACCURACY, margin_of
+from mnistarena.evidence.figure import ACCURACY, Figure, deciding, margin_of
 from mnistarena.evidence.pairs import bounded
 from mnistarena.evidence.recipe import RecipeEvidence, gather
 from mnistarena.stats import splits
-from mnistarena.stats.crossed import Crossed, McNemar
+from mnistarena.stats.crossed import Crossed, McNemar, mcnemar
 from mnistarena.stats.intervals import ALPHA, Difference
 from mnistarena.stats.no_worse import no_worse
 from mnistarena.stats.power import Need
@@ -58,6 +58,7 @@ class Change:
     time: float | None = None
     time_ratio: Ratio | None = None
     note: str = ""
+    figure: Figure = ACCURACY
     no_worse: bool | None = False
     p_no_worse: float | None = None
     need: Need | None = None
@@ -71,22 +72,24 @@ class Change:
 def changes(before: StoredRun, after: StoredRun, margin: float | None = None) -> tuple[Change, ...]:
     """Every recipe of either run; the Holm family is the recipes that both runs let be compared.
 
-    They are compared by accuracy. `margin` is the second run's where none is given, and accuracy decides there.
+    They are compared by the figure that decides in the second run. `margin` is that run's where none is given.
     Raises `StoreError` where stored predictions are damaged.
     """
-    margin = margin_of(after.plan, ACCURACY) if margin is None else margin
-    first, second = _recipes(before), _recipes(after)
+    figure = deciding(after.plan)
+    margin = margin_of(after.plan, figure) if margin is None else margin
+    first, second = _recipes(before, figure), _recipes(after, figure)
     found: list[Change] = []
     for key in dict.fromkeys([*second, *first]):
         old, new = first.get(key), second.get(key)
         timed = _conditions(before, old) == _conditions(after, new)
         alone = timed and not timing.refusal(before) and not timing.refusal(after)
         ratio = _time_ratio(old, new) if alone and old and new else None
-        found.append(replace(_change(key, old, new, timed), time_ratio=ratio))
+        found.append(replace(_change(key, old, new, timed), time_ratio=ratio, figure=figure))
     judged = [(at, one.difference) for at, one in enumerate(found) if one.difference and one.kind == "undecided"]
     shared = shared_variance([part for _, difference in judged for part in difference.components])
     family = [replace(difference, shared=shared) for _, difference in judged]
-    for (at, _), one in zip(judged, judge(family, margin=margin), strict=True):
+    verdicts = judge(family, margin=margin, higher_is_better=figure.higher_is_better)
+    for (at, _), one in zip(judged, verdicts, strict=True):
         found[at] = replace(found[at], kind=one.verdict, p_adjusted=one.p)
     tested = [(at, one.mcnemar) for at, one in enumerate(found) if one.mcnemar and one.kind == "model alike"]
     for (at, test), p in zip(tested, holm([test.p for _, test in tested]), strict=True):
@@ -106,13 +109,15 @@ def _tested(change: Change, margin: float) -> Change:
     if pair is None:
         known = {"new": None, "identical": True}
         return replace(change, no_worse=known.get(change.kind, False))
-    found = no_worse(pair, margin)
+    found = no_worse(pair if change.figure.higher_is_better else pair.turned(), margin)
     return replace(change, no_worse=found.shown, p_no_worse=found.p, need=found.need)
 
 
-def _recipes(run: StoredRun) -> dict[tuple[str, str], RecipeEvidence]:
+def _recipes(run: StoredRun, figure: Figure) -> dict[tuple[str, str], RecipeEvidence]:
     return {
-        (recipe.label, dataset["label"]): recipe for dataset in run.plan["datasets"] for recipe in gather(run, dataset)
+        (recipe.label, dataset["label"]): recipe
+        for dataset in run.plan["datasets"]
+        for recipe in gather(run, dataset, figure)
     }
 
 
@@ -143,11 +148,11 @@ def _change(key: tuple[str, str], old: RecipeEvidence | None, new: RecipeEvidenc
     label, dataset = key
     if old is None or new is None:
         there = new or old
-        accuracy = there.accuracy if there is not None and len(there.correct) else None
+        mean = there.decided.mean if there is not None and there.decided.known else None
         if old is None:
-            return Change(label, dataset, kind="new", after=accuracy, note="only in the second run")
-        return Change(label, dataset, kind="gone", before=accuracy, note="only in the first run")
-    means = [recipe.accuracy if len(recipe.correct) else None for recipe in (old, new)]
+            return Change(label, dataset, kind="new", after=mean, note="only in the second run")
+        return Change(label, dataset, kind="gone", before=mean, note="only in the first run")
+    means = [recipe.decided.mean if recipe.decided.known else None for recipe in (old, new)]
     seconds = [recipe.mean("train_seconds") for recipe in (old, new)]
     time = seconds[1] / seconds[0] if timed and seconds[0] and seconds[1] else None
     if not len(old.correct):
@@ -165,42 +170,50 @@ def _change(key: tuple[str, str], old: RecipeEvidence | None, new: RecipeEvidenc
         return Change(
             label, dataset, kind="unpaired", before=means[0], after=means[1], note="the runs have other test images"
         )
-    crossed = Crossed([new.correct, old.correct], [new.deterministic, old.deterministic], groups=new.groups)
-    difference = _difference(old, new, crossed)
+    unknown = [(run, recipe) for run, recipe in (("first", old), ("second", new)) if not recipe.decided.known]
+    if unknown:
+        run, recipe = unknown[0]
+        note = f"no {recipe.decided.figure.label} in the {run} run: {recipe.decided.reason}"
+        return Change(label, dataset, kind="not compared", before=means[0], after=means[1], time=time, note=note)
+    difference = _difference(old, new)
     if difference is not None:
-        difference = bounded(difference, ACCURACY)
         return Change(
             label,
             dataset,
             kind="undecided",
             before=means[0],
             after=means[1],
-            difference=difference,
+            difference=bounded(difference, new.decided.figure),
             time=time,
             note=note,
         )
-    if new.layout is not None:
-        return Change(
-            label, dataset, kind="not compared", before=means[0], after=means[1], time=time, note="trials are missing"
-        )
     one = "one seed: these two trained models, not the recipes"
     note = note or (one if old.complete and new.complete else "seeds are missing")
+    single = new.layout is None and new.decided.contributions is new.correct
     return Change(
         label,
         dataset,
-        kind="model alike",
+        kind="model alike" if single else "not compared",
         before=means[0],
         after=means[1],
-        mcnemar=crossed.mcnemar(0, 1),
+        mcnemar=mcnemar(new.correct[0], old.correct[0], new.groups) if single else None,
         time=time,
         note=note,
     )
 
 
-def _difference(old: RecipeEvidence, new: RecipeEvidence, crossed: Crossed) -> Difference | None:
+def _difference(old: RecipeEvidence, new: RecipeEvidence) -> Difference | None:
     """The second run's recipe minus the first's; None where one of them cannot be compared."""
-    if not (old.seeded and new.seeded):
+    ours, theirs = new.decided.contributions, old.decided.contributions
+    if not (old.seeded and new.seeded) or ours is None or theirs is None:
         return None
-    if new.layout is None:
-        return crossed.difference(0, 1)
-    return splits.differences([(new.correct, old.correct)], new.layout)[0]
+    if new.decided.layout is not None:
+        return splits.differences([(ours, theirs)], new.decided.layout)[0]
+    crossed = Crossed(
+        [ours, theirs],
+        [new.deterministic, old.deterministic],
+        groups=new.decided.groups,
+        share=new.decided.figure.share,
+        span=new.decided.span,
+    )
+    return crossed.difference(0, 1)

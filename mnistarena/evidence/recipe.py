@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mnistarena.evidence.answers import Answered, Groups, counted_of, joined, layout_of, repeated_of
-from mnistarena.evidence.figure import ACCURACY, Scored, deciding, is_accuracy, scored, scored_metric
+from mnistarena.evidence.figure import (
+    ACCURACY,
+    Figure,
+    Scored,
+    deciding,
+    figure_of,
+    is_accuracy,
+    scored,
+    scored_metric,
+)
 from mnistarena.plugin.predictions import Predictions
 from mnistarena.stats import calibration
 from mnistarena.stats.consistency import confusion
@@ -141,16 +150,22 @@ class RecipeEvidence:
         return "; ".join(dict.fromkeys(filter(None, told)))
 
 
-def gather(run: StoredRun, dataset: DatasetRecord) -> list[RecipeEvidence]:
-    """The recipes of one dataset, in the order of the plan."""
+def gather(run: StoredRun, dataset: DatasetRecord, figure: Figure | None = None) -> list[RecipeEvidence]:
+    """The recipes of one dataset, in the order of the plan; `figure` is to decide, by default the plan's."""
     names = {metric["label"]: metric.get("name", metric["label"]) for metric in run.plan.get("metrics", ())}
     entries = [entry for entry in run.plan["entries"] if entry["dataset"] == dataset["label"]]
-    groups = Groups(run, dataset)
-    return [_evidence(run, entry, dataset, names=names, groups=groups) for entry in entries]
+    groups, wanted = Groups(run, dataset), figure or deciding(run.plan)
+    return [_evidence(run, entry, dataset, names=names, groups=groups, wanted=wanted) for entry in entries]
 
 
 def _evidence(
-    run: StoredRun, entry: RecipeRecord, dataset: DatasetRecord, *, names: dict[str, str], groups: Groups
+    run: StoredRun,
+    entry: RecipeRecord,
+    dataset: DatasetRecord,
+    *,
+    names: dict[str, str],
+    groups: Groups,
+    wanted: Figure,
 ) -> RecipeEvidence:
     planned = sorted(run.of(entry["label"], entry["dataset"]), key=lambda trial: (trial.seed, trial.split or 0))
     repeated = () if entry.get("deterministic") else repeated_of(planned)
@@ -171,6 +186,7 @@ def _evidence(
         run,
         counted,
         correct,
+        wanted=wanted,
         labels=predictions[-1].labels if predictions else none,
         groups=together,
         layout=layout,
@@ -206,23 +222,27 @@ def _figures(
     counted: Sequence[Answered],
     correct: Correct,
     *,
+    wanted: Figure,
     groups: NDArray[np.int64] | None,
     labels: NDArray[np.int64],
     layout: Layout | None,
     deterministic: bool,
 ) -> tuple[Scored, Scored, dict[str, Interval | None], list[str]]:
     """The accuracy, the figure that decides, the intervals of all metrics, and what contradicts what is stored."""
-    accuracy = decided = scored(ACCURACY, correct, groups, layout=layout, deterministic=deterministic)
+    accuracy = scored(ACCURACY, correct, groups, layout=layout, deterministic=deterministic)
+    decided = accuracy if wanted == ACCURACY else Scored(wanted, None, reason="it is no metric of this run")
     stored = [[(trial, trial.contributions()) for trial, _ in one] for one in counted]
-    intervals, wrong, wanted = {}, [], deciding(run.plan)
+    intervals, wrong = {}, []
     for metric in run.plan.get("metrics", ()):
-        found = accuracy
-        if not is_accuracy(metric):
+        if is_accuracy(metric):
+            found = replace(accuracy, figure=figure_of(metric))
+        else:
             found, more = scored_metric(
                 metric, stored, groups, layout=layout, labels=labels, deterministic=deterministic
             )
-            decided = found if found.figure == wanted else decided
             wrong += more
+        if found.figure == wanted:
+            decided = found
         intervals[metric["label"]] = found.interval
     return accuracy, decided, intervals, wrong
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mnistarena.evidence.changes import Change
-from mnistarena.report import format as text
+from mnistarena.report import format as text, wording
 from mnistarena.stats.intervals import Difference
 from mnistarena.stats.power import Need
 
@@ -18,7 +18,7 @@ _REASONS = {
 def shortfall(change: Change, margin: float) -> str:
     """One sentence: why the second run is not shown to lose less than the margin; empty where it is, or of no concern.
 
-    `margin` is a share, as in `changes`.
+    `margin` is in the figure's own unit, as in `changes`.
     """
     if change.no_worse is not False:
         return ""
@@ -26,6 +26,8 @@ def shortfall(change: Change, margin: float) -> str:
         return f"{_measured(change, change.difference, margin)}."
     if change.kind in _REASONS:
         return f"{_REASONS[change.kind].format(note=change.note)}."
+    if change.kind == "not compared" and change.note.startswith("no "):
+        return f"{change.note}; run both with that metric."
     if "seeds are missing" in change.note:
         return "seeds without a result belong to the recipe, so it is not compared; run both runs until all are done."
     return (
@@ -36,13 +38,16 @@ def shortfall(change: Change, margin: float) -> str:
 
 def _measured(change: Change, difference: Difference, margin: float) -> str:
     """What the difference says, and what would show that there is no loss."""
-    within, estimate = f"{text.margin(margin)} pp", text.points(difference.estimate)
-    if difference.estimate <= -margin:
+    figure, within = change.figure, wording.margin(margin, change.figure)
+    estimate = wording.difference(difference.estimate, figure)
+    loss = -difference.estimate if figure.higher_is_better else difference.estimate
+    if loss >= margin:
         said = f"the difference is {estimate}, a loss of {within} or more"
         return said if change.kind == "worse" else f"{said}; more seeds help only if the true loss is smaller"
     return (
-        f"a loss of {within} or more is not ruled out: the difference is {estimate}, its 95 % interval begins at "
-        f"{text.points(max(difference.low, -1.0))} ({text.p_value(change.p_no_worse or 0.0)}); {_needed(change.need)}"
+        f"a loss of {within} or more is not ruled out: the difference is {estimate}, its 95 % interval "
+        f"{wording.difference(difference.low, figure)} to {wording.difference(difference.high, figure)} "
+        f"({text.p_value(change.p_no_worse or 0.0)}); {_needed(change.need)}"
     )
 
 

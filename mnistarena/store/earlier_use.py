@@ -50,8 +50,8 @@ def uses_of(folder: RunFolder, plan: PlanRecord) -> Iterator[EarlierUse]:
             label, seed = trial["label"], trial["seed"]
             if trial["dataset"] == dataset["label"]:
                 recipes.setdefault(label, []).append(trial["id"])
-                stored = folder.trial(label, dataset["label"], seed=seed, identity=trial["id"]).path / PREDICTIONS
-                seen |= {label} if stored.is_file() else set()
+                files = folder.trial(label, dataset["label"], seed=seed, split=trial.get("split"), identity=trial["id"])
+                seen |= {label} if (files.path / PREDICTIONS).is_file() else set()
         yield {
             "run": visible(folder.path.resolve().name)[:200],
             "date": _date(folder.path / "plan.json"),
@@ -63,6 +63,8 @@ def uses_of(folder: RunFolder, plan: PlanRecord) -> Iterator[EarlierUse]:
 def images_of(dataset: DatasetRecord) -> str:
     """What the datasets of two plans share if their test images are the same; empty where that is not known."""
     drawn = f" {dataset['test_limit']} {dataset.get('split_seed')}" if dataset.get("test_limit") else ""
+    if dataset.get("folds") or dataset.get("splits"):
+        drawn = " all"
     return dataset["fingerprint"] + drawn if "fingerprint" in dataset else ""
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mnistarena import load_run
@@ -50,7 +51,7 @@ def test_a_run_against_itself_has_changed_nothing(arena: Arena, five: Path) -> N
     done = arena("compare", five, five, "--fail-on-regression")
     assert done.status == 0
     assert "Nothing changed" in done.out
-    assert "Passed: of 5 recipes, each tested at 5 %, none loses 0.1 pp or more." in done.out
+    assert "Passed: of 5 recipes, each tested at 5 %, none loses 0.1 pp or more." in flat(done.out)
 
 
 def test_a_recipe_that_got_worse_is_a_regression(arena: Arena, tmp_path: Path) -> None:
@@ -63,9 +64,37 @@ def test_a_recipe_that_got_worse_is_a_regression(arena: Arena, tmp_path: Path) -
     failed = arena("compare", first, second, "--fail-on-regression", "--margin", "2pp")
     assert failed.status == 1
     assert "1 regression: cnn." in failed.out
-    assert "of 2 recipes of the first run, 1 is not shown to lose less than 2 pp." in failed.out
+    assert "of 2 recipes of the first run, 1 is not shown to lose less than 2 pp." in flat(failed.out)
     assert re.search(r"- cnn: the difference is −4\.\d\d pp, a loss of 2 pp or more\.", flat(failed.out))
     assert arena("compare", second, first, "--fail-on-regression", "--margin", "2pp").status == 0
+
+
+def test_runs_are_compared_by_what_decides_in_the_second(arena: Arena, tmp_path: Path) -> None:
+    worse = {"cnn": {**CNN, "accuracy": 0.9}}
+    first, second = pair(tmp_path, {"cnn": CNN}, worse, decide="log_loss", margin=0.02)
+    (change,) = changes(load_run(first), load_run(second))
+    losses = [
+        np.mean([trial.metrics["log_loss"] for trial in load_run(run).of("cnn", "mnist")]) for run in (first, second)
+    ]
+    assert [change.before, change.after] == pytest.approx(losses)
+    assert losses[0] < losses[1], "the lower one is the better one"
+    assert (change.kind, change.no_worse) == ("worse", False)
+    assert kinds(second, first) == {"cnn": "better"}
+    failed = arena("compare", first, second, "--fail-on-regression")
+    assert failed.status == 1
+    assert "a loss of 0.02 or more" in flat(failed.out)
+    assert f"{losses[0]:.4f}" in failed.out
+    assert arena("compare", second, first, "--fail-on-regression").status == 0
+    assert arena("compare", first, second, "--margin", "0.1pp").status == 2
+    assert arena("compare", second, first, "--margin", "0.5", "--fail-on-regression").status == 0
+
+    without = build_run(tmp_path / "c", models={"cnn": CNN}, n=1500, salt="other")
+    plan = json.loads((without / "plan.json").read_text())
+    plan["metrics"] = [metric for metric in plan["metrics"] if metric["label"] != "log_loss"]
+    (without / "plan.json").write_text(json.dumps(plan))
+    (change,) = changes(load_run(without), load_run(second))
+    assert (change.kind, change.no_worse) == ("not compared", False)
+    assert "no log_loss in the first run: it is no metric of this run" in change.note
 
 
 def test_what_is_only_undecided_is_not_shown_to_be_no_regression(arena: Arena, tmp_path: Path) -> None:

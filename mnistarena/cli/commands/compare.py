@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from mnistarena.evidence.changes import Change
+    from mnistarena.evidence.figure import Figure
 
 SAID = {
     "better": ("better", "green"),
@@ -50,10 +52,10 @@ TIMES = (
 def command(run_a: Path, run_b: Path, fail_on_regression: bool, margin: str | None, as_json: bool) -> None:
     """What changed from RUN_A to RUN_B, two run folders.
 
-    Every recipe, found by its label and dataset, against itself: the same verdicts as in a report, paired over
-    the test images, Holm's correction over all recipes compared. A regression is a recipe that is worse, a
-    single trained model that McNemar's test calls worse by more than the margin, or a seed that no longer
-    finishes.
+    Every recipe, found by its label and dataset, against itself, by the figure that decides in RUN_B: the same
+    verdicts as in a report, paired over the test images, Holm's correction over all recipes compared. A regression
+    is a recipe that is worse, a single trained model that McNemar's test calls worse by more than the margin, or a
+    seed that no longer finishes.
 
     With --fail-on-regression it is not enough that none is seen: for every recipe of RUN_A it must be shown, at
     5 %, that RUN_B loses less than the margin. Recipes that predict the same pass. One that is gone, fails, has
@@ -61,20 +63,14 @@ def command(run_a: Path, run_b: Path, fail_on_regression: bool, margin: str | No
     0; 1 where it is not shown, with --fail-on-regression; 2 when a run cannot be read.
     """
     from mnistarena.evidence.changes import changes
+    from mnistarena.evidence.figure import deciding, margin_of
     from mnistarena.report.shortfall import shortfall
-    from mnistarena.spec import units
-    from mnistarena.stats.verdicts import MARGIN
     from mnistarena.store.earlier_use import between
     from mnistarena.store.results import read_run
 
-    within = None
-    if margin is not None:
-        try:
-            within = units.share(units.points(margin))
-        except ValueError as problem:
-            raise click.BadParameter(f"{margin!r} {problem}", param_hint="--margin") from problem
     before, after = read_run(run_a), read_run(run_b)
-    within = float(after.plan.get("margin", MARGIN)) if within is None else within
+    figure = deciding(after.plan)
+    within = margin_of(after.plan, figure) if margin is None else _margin(margin, figure)
     found = changes(before, after, within)
     regressions = [change for change in found if change.regression]
     why = [shortfall(change, within) for change in found]
@@ -93,11 +89,13 @@ def command(run_a: Path, run_b: Path, fail_on_regression: bool, margin: str | No
         from rich.console import Console
         from rich.text import Text
 
+        from mnistarena.report import wording
+
         console = Console(highlight=False)
-        console.print(_table(found))
+        console.print(_table(found, figure))
         console.print(Text("\n" + _closing(found, regressions), style="bold"))
         if fail_on_regression:
-            console.print(Text("\n" + _tested(found, why, within)))
+            console.print(Text("\n" + _tested(found, why, wording.margin(within, figure))))
         if any(change.time_ratio for change in found):
             console.print(Text(f"\n{TIMES}", style="dim"))
         for sentence in uses:
@@ -106,11 +104,27 @@ def command(run_a: Path, run_b: Path, fail_on_regression: bool, margin: str | No
     sys.exit(1 if fail_on_regression and failed else 0)
 
 
-def _table(found: tuple[Change, ...]) -> Table:
+def _margin(given: str, figure: Figure) -> float:
+    """A margin in the figure's own unit."""
+    from mnistarena.spec import units
+
+    try:
+        if figure.share:
+            return units.share(units.points(given))
+        found = float(given)
+        if not 0 < found < math.inf:
+            raise ValueError("is not a number above 0")
+    except ValueError as problem:
+        what = problem if figure.share else f'is no margin of "{figure.label}"; it is a number above 0, such as 0.01'
+        raise click.BadParameter(f"{given!r} {what}", param_hint="--margin") from problem
+    return found
+
+
+def _table(found: tuple[Change, ...], figure: Figure) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    from mnistarena.report import format as text
+    from mnistarena.report import format as text, wording
 
     several = len({change.dataset for change in found}) > 1
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -120,11 +134,12 @@ def _table(found: tuple[Change, ...]) -> Table:
         delta = Text("–")
         if change.difference is not None:
             d = change.difference
-            delta = Text(f"{text.points(d.estimate)}\n[{text.bare_points(d.low)}, {text.bare_points(d.high)}]")
+            low, high = (wording.difference(end, figure).removesuffix("\u202fpp") for end in (d.low, d.high))
+            delta = Text(f"{wording.difference(d.estimate, figure)}\n[{low}, {high}]")
         elif change.mcnemar is not None:
             delta = Text(text.points(change.mcnemar.difference))
         elif change.before is not None and change.after is not None:
-            delta = Text(text.points(change.after - change.before))
+            delta = Text(wording.difference(change.after - change.before, figure))
         verdict = Text(*SAID[change.kind])
         if change.p_adjusted is not None:
             verdict.append(f", {text.p_value(change.p_adjusted)}", "dim")
@@ -135,7 +150,8 @@ def _table(found: tuple[Change, ...]) -> Table:
             ratio = change.time_ratio
             time = f"{ratio.estimate:.2f}×\n[{ratio.low:.2f}, {ratio.high:.2f}]"
         cells = [Text(change.label), *([Text(change.dataset)] if several else [])]
-        cells += [Text(text.percent(change.before)), Text(text.percent(change.after)), delta, verdict, Text(time)]
+        means = ("–" if one is None else wording.value(one, figure) for one in (change.before, change.after))
+        cells += [*map(Text, means), delta, verdict, Text(time)]
         table.add_row(*cells)
     return table
 
@@ -157,15 +173,14 @@ def _closing(found: tuple[Change, ...], regressions: list[Change]) -> str:
     return " ".join([head, *said])
 
 
-def _tested(found: tuple[Change, ...], why: list[str], margin: float) -> str:
-    """The answer of --fail-on-regression, with a line for each recipe that fails it."""
-    from mnistarena.report import format as text
+def _tested(found: tuple[Change, ...], why: list[str], within: str) -> str:
+    """The answer of --fail-on-regression, with a line for each recipe that fails it; `within` is the margin."""
     from mnistarena.text import plural
 
     old = [change for change in found if change.kind != "new"]
     if not old:
         return "Failed: the first run has no recipe, so nothing is compared."
-    several, within = len({change.dataset for change in found}) > 1, f"{text.margin(margin)} pp"
+    several = len({change.dataset for change in found}) > 1
     lines = [
         f"- {change.label}{f' on {change.dataset}' if several else ''}: {sentence}"
         for change, sentence in zip(found, why, strict=True)
