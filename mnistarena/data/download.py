@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import http.client
 import socket
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 from mnistarena.errors import MissingDataError
@@ -59,7 +60,7 @@ def _find(file: str, folders: Sequence[Path]) -> Path | None:
 def _attempt(download: Callable[[], object]) -> str:
     """Try a download; returns why it failed, or nothing."""
     try:
-        with download_timeout():
+        with downloading():
             download()
     except (RuntimeError, OSError, http.client.HTTPException) as problem:
         return (str(problem).strip() or type(problem).__name__).splitlines()[-1]
@@ -67,11 +68,15 @@ def _attempt(download: Callable[[], object]) -> str:
 
 
 @contextmanager
-def download_timeout() -> Iterator[None]:
-    """While entered, a download that gets no answer for `DOWNLOAD_TIMEOUT` seconds fails."""
+def downloading() -> Iterator[None]:
+    """While entered, a download that gets no answer for `DOWNLOAD_TIMEOUT` seconds fails.
+
+    What libraries print of it goes to the standard error: a command's output may be JSON.
+    """
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)
     try:
-        yield
+        with redirect_stdout(sys.stderr):
+            yield
     finally:
         socket.setdefaulttimeout(before)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import Field
 
-from mnistarena.data.download import download_timeout
+from mnistarena.data.download import downloading
 from mnistarena.errors import ArenaError, first_line
 from mnistarena.plugin.components import Params, PrepareContext
 from mnistarena.pretrained.past_runs import Untrained, trained_model
@@ -117,7 +117,7 @@ def imagenet_file(enum: str, download: bool) -> Path:
         if not download:
             raise Unavailable(f"{file} is not there, and nothing is to be downloaded")
         try:
-            with download_timeout():
+            with downloading():
                 weights.get_state_dict(progress=False, check_hash=True)
         except Exception as problem:
             raise Unavailable(

@@ -49,8 +49,9 @@ def test_without_imagenet_the_run_stops_and_says_what_to_write(hub, context):
     assert 'weights = ["imagenet", "none"]' in str(caught.value)
 
 
-def test_the_next_preference_is_used_and_noted_with_the_reason(hub, context):
+def test_the_next_preference_is_used_and_noted_with_the_reason(hub, context, capsys):
     assert resolve(["imagenet", "missing.pth", "none"], context) == ("none", None)
+    assert "Downloading" not in capsys.readouterr().out, "a command's output may be JSON"
     (note,) = context.notes
     assert "trained from scratch" in note
     assert "imagenet" in note
