@@ -35,9 +35,7 @@ WIDTH = 78
 
 def table(name: str) -> str:
     """A table of the spec: key, type, default, meaning."""
-    return _rows(
-        describe({**vars(seeds), **vars(schema)}[name]), "key"
-    )
+    return _rows(describe({**vars(seeds), **vars(schema)}[name]), "key")
 
 
 def components(kind: str) -> str:

@@ -164,7 +164,7 @@ class Crossed:
         i, j, n, product = self.seeds[a], self.seeds[b], self.n + 2, self._products
         apart = j * self._images[a] - i * self._images[b]
         if not self._whole:
-            power = 1 if self.recipes[a].dtype == self.recipes[b].dtype == np.bool_ else 2
+            power = 1 if all(_is_yes_or_no(self.recipes[m]) for m in (a, b)) else 2
             return self._clusters.difference(apart / (i * j), (first, second), size=self._size(a, b), power=power)
         # All of d̄ is counted in units of 1/(k_a k_b).
         unit = i * j
@@ -199,6 +199,10 @@ class Crossed:
         """P(A > B): how often a seed of a has more than one of b, ties half; Mann & Whitney's U/(k_a k_b)."""
         first, second = self.figures(a)[:, None], self.figures(b)[None, :]
         return float(((first > second) + 0.5 * (first == second)).mean())
+
+
+def _is_yes_or_no(given: Contributions) -> bool:
+    return given.dtype == np.bool_ or bool(((given == 0) | (given == given.max())).all())
 
 
 def differences(asked: Iterable[tuple[Crossed, int, int]]) -> list[Difference | None]:

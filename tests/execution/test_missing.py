@@ -258,7 +258,10 @@ def test_seeds_that_change_nothing_count_as_one(idle, arena, tmp_path, write_spe
     row = next(row for row in run.view.comparisons[0].rows if row.label == "entropy")
     assert (row.seeds, row.finished) == (1, 1)
     pair = run.view.comparisons[0].pair("entropy", "seed")
-    assert (pair.difference, pair.reason) == (None, "entropy has one seed only")
+    assert (pair.difference, pair.reason) == (
+        None,
+        "entropy has one seed only, since the others changed nothing",
+    )
     one = next(text for text in run.view.caveats if text.startswith("One seed: "))
     assert "entropy" in one
 

@@ -120,8 +120,8 @@ def test_only_a_recipe_of_an_undecided_pair_gets_further_seeds(whole, arena):
     folder, printed = whole
     assert seeds_of(folder) == {"knn": [0], "far": [0, 1, 2], "near": [0, 1, 2, 3, 4]}
     assert "11 trials at most, 7 of them now" in printed
-    assert "after 3 seeds, 1 of 2 comparisons decided; further seeds for near" in printed
-    assert "after 5 seeds, 1 of 2 comparisons decided; no further seeds" in printed
+    assert "after 3 seeds, 2 of 3 comparisons decided; further seeds for near" in printed
+    assert "after 5 seeds, 2 of 3 comparisons decided; no further seeds" in printed
     assert "9/9 done" in printed
     run = mnistarena.load_run(folder)
     assert run.complete
@@ -134,7 +134,7 @@ def test_only_a_recipe_of_an_undecided_pair_gets_further_seeds(whole, arena):
         "near": 5,
     }
     said = run.view.comparisons[0].answers["looks"]
-    assert said.startswith("1 of 2 comparisons decided after 5 of at most 5 seeds: 2 of 11 trials were not needed.")
+    assert said.startswith("2 of 3 comparisons decided after 5 of at most 5 seeds: 2 of 11 trials were not needed.")
     assert "1.8\u202f% and 3.2\u202f% after 3 and 5 seeds" in said
     assert said in printed
     assert not run.view.contradictions
@@ -179,7 +179,7 @@ def test_a_failed_seed_takes_its_recipe_out_and_no_further_seeds_follow(arena, c
     assert [trial.status for trial in near] == ["done"] * 3 + ["failed", "done"] + ["not needed"] * 3
     assert [pair["verdict"] for pair in run.pairs().to_dict("records")] == ["better", "not compared", "not compared"]
     assert len(run.view.failures) == 1
-    assert "1 of 9 trials have no result: 1 failed" in run.view.failure_answer
+    assert "1 of 9 trials has no result: 1 failed" in run.view.failure_answer
 
 
 def test_seeds_that_are_changed_after_results_were_there_are_told(arena, copy, whole):

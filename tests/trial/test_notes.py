@@ -22,7 +22,7 @@ class _Recipe:
 
 
 class _Trial:
-    id, seed, identity, recipe = "abc", 0, {}, _Recipe
+    id, seed, split, identity, recipe = "abc", 0, None, {}, _Recipe
 
 
 @pytest.mark.parametrize("status", ["done", "failed"])
