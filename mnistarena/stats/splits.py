@@ -17,7 +17,6 @@ Pure functions: numpy and scipy, no files.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
@@ -26,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistarena.stats.clusters import pseudo_values, typical_size
-from mnistarena.stats.crossed import Contributions
+from mnistarena.stats.crossed import Contributions, interval_of
 from mnistarena.stats.intervals import ALPHA, Difference, Interval, Moments, ends
 from mnistarena.stats.variance import VarianceComponent
 
@@ -97,10 +96,7 @@ def mean_moments(given: Contributions, layout: Layout, *, share: bool = True) ->
 
 def mean(given: Contributions, layout: Layout, confidence: float = 1 - ALPHA, *, share: bool = True) -> Interval:
     """Interval of one recipe's figure over training samples, seeds and images, cut as in `Crossed.mean`."""
-    moments = mean_moments(given, layout, share=share)
-    low, high = ends([moments], confidence)[0]
-    least = 0.0 if share or given.min() >= 0 else -math.inf
-    return Interval(moments.estimate, max(least, low), high=min(1.0 if share else math.inf, high))
+    return interval_of(mean_moments(given, layout, share=share), given, confidence, share=share)
 
 
 def difference_moments(a: Contributions, b: Contributions, layout: Layout) -> Moments:
