@@ -134,3 +134,9 @@ def plain(value: object) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def about(count: int) -> str:
+    """A count with two digits, rounded up."""
+    digits = 10 ** max(len(str(count)) - 2, 0)
+    return f"{-(-count // digits) * digits:,}"

@@ -52,9 +52,10 @@ def _measured(change: Change, difference: Difference, margin: float) -> str:
 
 
 def _needed(need: Need | None) -> str:
+    if need is not None and need.pooled and need.images is not None:
+        return f"about {text.about(need.images)} images in all would show it, if the true difference is that"
     if need is not None and need.seeds is not None:
         return f"about {need.seeds:,} seeds of each would show it, if the true difference is that"
     if need is not None and need.images is not None:
-        digits = 10 ** max(len(str(need.images)) - 2, 0)
-        return f"no number of seeds would show it, but about {-(-need.images // digits) * digits:,} test images would"
+        return f"no number of seeds would show it, but about {text.about(need.images)} test images would"
     return "a larger margin would be needed"
