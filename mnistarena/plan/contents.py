@@ -116,10 +116,11 @@ class Plan:
         return list(self._trials)
 
     def in_turns(self) -> list[Trial]:
-        """Every trial, in the order in which they run: with timing = "exclusive" in rounds of a seed and split of each recipe.
+        """Every trial, in the order in which they run.
 
-        What slows the machine for a while then slows all alike. Every other round goes backwards: what slows it more
-        and more does not favour those that come first.
+        With timing = "exclusive" in rounds of a seed, and split, of each recipe. What slows the machine for a while
+        then slows all alike. Every other round goes backwards: what slows it more and more does not favour those that
+        come first.
         """
         if self.benchmark.timing != "exclusive":
             return self.trials()
