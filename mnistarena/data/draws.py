@@ -100,13 +100,12 @@ def pooled(dataset: Dataset) -> Dataset:
     labels = np.concatenate([dataset.train_labels, dataset.test_labels])
     groups: dict[str, Any] = {}
     if dataset.train_groups is not None:
-        others = getattr(dataset, "test_groups", None)
-        if others is None:
+        if dataset.test_groups is None:
             raise DataError(
                 'it says which of its training images belong together, but not which of its test images; "folds" and '
                 '"splits" mix the two, and images that belong together must stay in one part'
             )
-        both = np.concatenate([dataset.train_groups, others])
+        both = np.concatenate([dataset.train_groups, dataset.test_groups])
         groups = {"train_groups": both, "test_groups": both}
     return dataclasses.replace(
         dataset,

@@ -110,9 +110,20 @@ def contradictions_of(trial: StoredTrial, names: dict[str, str], matrix: NDArray
     """Stored figures that the stored predictions do not give."""
     accuracy = float(np.diag(matrix).sum() / matrix.sum())
     expected = {"accuracy": accuracy, "f1_weighted": accuracy + weighted_f1_gap(matrix)}
-    return [
+    found = (
+        contradiction(trial, label, expected[names[label]], "predictions")
+        for label in trial.metrics
+        if names.get(label) in expected
+    )
+    return [text for text in found if text]
+
+
+def contradiction(trial: StoredTrial, label: str, expected: float, source: str) -> str:
+    """That a stored figure is not the one that its `source` gives; empty where it is, or where there is no figure."""
+    value = trial.metrics[label]
+    if value is None or abs(expected - value) <= 1e-6 * max(1.0, abs(value)):
+        return ""
+    return (
         f"{trial.label}, {drawn(trial.seed, trial.split)}: {label} is stored as {value:.6f}, "
-        f"but its predictions give {expected[names[label]]:.6f}"
-        for label, value in trial.metrics.items()
-        if names.get(label) in expected and value is not None and abs(value - expected[names[label]]) > 1e-6
-    ]
+        f"but its {source} give {expected:.6f}"
+    )

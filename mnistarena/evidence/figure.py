@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mnistarena.evidence.answers import contradiction
 from mnistarena.stats import splits
 from mnistarena.stats.crossed import Contributions, Crossed
 from mnistarena.stats.intervals import Interval, wilson
@@ -17,7 +18,6 @@ from mnistarena.stats.verdicts import MARGIN
 from mnistarena.store.contributions import Contribution
 from mnistarena.store.records import MetricRecord, PlanRecord
 from mnistarena.store.results import StoredTrial
-from mnistarena.text import drawn
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,9 @@ def scored_metric(
             reasons = (trial.missing.get(figure.label), trial.no_interval.get(figure.label))
             reason = next(filter(None, reasons), "what each image contributes to it is not stored; run it again")
             return Scored(figure, None, reason=reason), []
-    wrong = [text for trial, stored in every if (text := _contradiction(trial, figure.label, stored[figure.label]))]
+    means = [(trial, float(stored[figure.label].values.mean())) for trial, stored in every]
+    said = (contradiction(trial, figure.label, mean, "images' contributions") for trial, mean in means)
+    wrong = [text for text in said if text]
     rows = [[stored[figure.label] for _, stored in seed] for seed in counted]
     joined = [np.concatenate([part.values for part in row]) for row in rows]
     if not rows or {len(row) for row in joined} != {len(labels)}:
@@ -164,17 +166,6 @@ def scored_metric(
     least = int(np.unique(labels, return_counts=True)[1].min())
     span = len(labels) / least if figure.share and whole.dtype != np.bool_ else 1.0
     return scored(figure, whole, groups, layout=layout, deterministic=deterministic, span=span), wrong
-
-
-def _contradiction(trial: StoredTrial, label: str, stored: Contribution) -> str:
-    """What the images of a trial contribute, where that is not its figure; else empty."""
-    value, mean = trial.metrics[label], float(stored.values.mean())
-    if value is None or abs(mean - value) <= 1e-6 * max(1.0, abs(value)):
-        return ""
-    return (
-        f"{trial.label}, {drawn(trial.seed, trial.split)}: {label} is stored as {value:.6f}, "
-        f"but its images' contributions give {mean:.6f}"
-    )
 
 
 def _apart(blocks: Sequence[NDArray[np.integer[Any]]]) -> NDArray[np.integer[Any]]:

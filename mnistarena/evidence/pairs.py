@@ -182,6 +182,14 @@ def _over_splits(able: Sequence[RecipeEvidence], asked: Sequence[tuple[int, int]
     return list(splits.differences([(matrices[i], matrices[j]) for i, j in asked], layout, share=share, span=span))
 
 
+def difference_of(a: RecipeEvidence, b: RecipeEvidence) -> Difference | None:
+    """Recipe a minus recipe b, on the same test images; None where one of them cannot be compared."""
+    if not (a.comparable and b.comparable):
+        return None
+    crossed = crossed_of([a, b]) if a.layout is None else None
+    return _over_splits([a, b], [(0, 1)])[0] if crossed is None else crossed.difference(0, 1)
+
+
 def crossed_of(recipes: Sequence[RecipeEvidence]) -> Crossed | None:
     """The figure that decides of comparable recipes on the same test images; None of none."""
     if not recipes:

@@ -103,6 +103,12 @@ def count(value: float | None) -> str:
     return NONE if value is None else f"{value:,.0f}"
 
 
+def rounded_up(number: int) -> str:
+    """A whole number rounded up to two digits, such as 13,000."""
+    digits = 10 ** max(len(str(number)) - 2, 0)
+    return f"{-(-number // digits) * digits:,}"
+
+
 def decimal(value: float | None) -> str:
     """A metric's value to four decimals."""
     return NONE if value is None or math.isnan(value) else f"{value:.4f}".replace("-", "−")
@@ -134,9 +140,3 @@ def plain(value: object) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def about(count: int) -> str:
-    """A count with two digits, rounded up."""
-    digits = 10 ** max(len(str(count)) - 2, 0)
-    return f"{-(-count // digits) * digits:,}"

@@ -71,7 +71,7 @@ def _alone(only: RecipeEvidence, figure: Figure) -> str:
     return f"{only.label} has a mean {wording.name(figure)} of {score}; there is nothing to compare it with."
 
 
-def _shares(ready: Sequence[RecipeEvidence], figure: Figure) -> list[str]:
+def _first(ready: Sequence[RecipeEvidence]) -> list[str]:
     """The recipes whose mean is the best one; more than one where it is shared."""
     best = ready[0].decided.mean
     return [recipe.label for recipe in ready if abs(recipe.decided.mean - best) < 1e-12]
@@ -79,7 +79,7 @@ def _shares(ready: Sequence[RecipeEvidence], figure: Figure) -> list[str]:
 
 def _models(ready: Sequence[RecipeEvidence], pairs: Sequence[Pair], figure: Figure) -> tuple[str, set[str]]:
     """Where no two recipes can be compared: trained models of one seed each by McNemar's test, else only why."""
-    first, best = _shares(ready, figure), ready[0].decided.mean
+    first, best = _first(ready), ready[0].decided.mean
     single = all(len(r.trials) == 1 and not r.deterministic and r.index.size == ready[0].index.size for r in ready)
     tests = [pair.seen_from(first[0]) for pair in pairs if first[0] in (pair.a, pair.b)]
     if not single or (figure == ACCURACY and any(pair.mcnemar is None for pair in tests)):
@@ -126,13 +126,13 @@ def _compared(
         rest = f"each of the {len(better)} others" if len(better) > 1 else better[0]
         start = f"Of {among}, " if among else ""
         return f"{start}{best.label} {wording.wins(score, figure)}: better than {rest}.", told
-    first = [label for label in _shares(able, figure) if label in told]
+    first = [label for label in _first(able) if label in told]
     verb, it = ("has", "it") if len(first) == 1 else ("share", best.label)
     parts = []
     if undecided:
         parts.append(f"{names(undecided)} cannot be told apart from {it} on this evidence")
     if equal:
-        also = f"{names(equal)} {'is' if len(equal) == 1 else 'are'}" if equal else ""
-        parts.append(f"{also} practically equal to {it} (within ±{wording.margin(margin, figure)})")
+        verbs = "is" if len(equal) == 1 else "are"
+        parts.append(f"{names(equal)} {verbs} practically equal to {it} (within ±{wording.margin(margin, figure)})")
     start = f"No single winner of {among}" if among else "No single winner"
     return f"{start}: {names(first)} {verb} the {wording.leads(score, figure)}, but {'; '.join(parts)}.", told

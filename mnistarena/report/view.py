@@ -11,7 +11,7 @@ from dataclasses import KW_ONLY, dataclass, replace
 
 import numpy as np
 
-from mnistarena.evidence.figure import ACCURACY, Figure, deciding, margin_of
+from mnistarena.evidence.figure import ACCURACY, Figure, deciding, is_accuracy, margin_of
 from mnistarena.evidence.looks import Followed, follow
 from mnistarena.evidence.pairs import Pair, compare, places
 from mnistarena.evidence.recipe import RecipeEvidence, gather
@@ -105,7 +105,7 @@ class ReportData:
 def build(run: StoredRun) -> ReportData:
     """Compute the report of a run, finished or not; raises `StoreError` where a stored file is damaged."""
     plan = run.plan
-    metrics = tuple(m for m in plan.get("metrics", ()) if m.get("name", m["label"]) != "accuracy")
+    metrics = tuple(m for m in plan.get("metrics", ()) if not is_accuracy(m))
     mixed = record.mixed_conditions(run)
     comparisons: list[Comparison] = []
     contradictions: list[str] = []

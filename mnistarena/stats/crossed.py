@@ -125,11 +125,7 @@ class Crossed:
         It is cut at 0 and 1 where the figure is a share, and at 0 where no image contributes less.
         """
         moments = self.mean_moments(m)
-        if moments is None:
-            return None
-        low, high = ends([moments], confidence)[0]
-        least = 0.0 if self.share or self.recipes[m].min() >= 0 else -math.inf
-        return Interval(moments.estimate, max(least, low), high=min(1.0 if self.share else math.inf, high))
+        return None if moments is None else interval_of(moments, self.recipes[m], confidence, share=self.share)
 
     def mean_moments(self, m: int) -> Moments | None:
         """What the interval of recipe m's figure is made of.
@@ -187,10 +183,6 @@ class Crossed:
         """Recipe a against recipe b; None where one that depends on its seed has only one."""
         return differences([(self, a, b)])[0]
 
-    def mcnemar(self, a: int, b: int) -> McNemar:
-        """McNemar's exact test of the first trained model of recipe a against that of b; for an accuracy only."""
-        return mcnemar(self.recipes[a][0], self.recipes[b][0], self.groups)
-
     def superiority(self, a: int, b: int) -> float:
         """P(A > B): how often a seed of a has more than one of b, ties half; Mann & Whitney's U/(k_a k_b)."""
         first, second = self.figures(a)[:, None], self.figures(b)[None, :]
@@ -206,6 +198,13 @@ def size_of(a: Contributions, b: Contributions, *, share: bool, span: float) -> 
 def power_of(a: Contributions, b: Contributions) -> int:
     """How much rare large differences of two recipes count, see `Clusters.difference`: 1 where both say yes or no."""
     return 1 if _is_yes_or_no(a) and _is_yes_or_no(b) else 2
+
+
+def interval_of(moments: Moments, given: Contributions, confidence: float, *, share: bool) -> Interval:
+    """The interval of the mean of contributions `(k, n)`, cut where no figure can be."""
+    low, high = ends([moments], confidence)[0]
+    least = 0.0 if share or given.min() >= 0 else -math.inf
+    return Interval(moments.estimate, max(least, low), high=min(1.0 if share else math.inf, high))
 
 
 def _is_yes_or_no(given: Contributions) -> bool:
@@ -235,18 +234,6 @@ def _difference(moments: Moments, shared: SharedVariance, low: float, high: floa
         high=high,
         shared=shared,
     )
-
-
-def seed_mean(correct: Correct, *, deterministic: bool = False, confidence: float = 1 - ALPHA) -> Interval | None:
-    """Interval of one recipe's accuracy over seeds and images; C is `(k, n)`. See `Crossed.mean`."""
-    return Crossed([correct], [deterministic]).mean(0, confidence)
-
-
-def difference(
-    a: Contributions, b: Contributions, *, deterministic: tuple[bool, bool] = (False, False)
-) -> Difference | None:
-    """Recipe A, `(k_a, n)`, against recipe B, `(k_b, n)`. See `Crossed.difference`."""
-    return Crossed([a, b], deterministic).difference(0, 1)
 
 
 def mcnemar(a: Correct, b: Correct, groups: NDArray[np.integer[Any]] | None = None) -> McNemar:

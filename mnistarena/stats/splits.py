@@ -17,7 +17,6 @@ Pure functions: numpy and scipy, no files.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any
@@ -26,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistarena.stats.clusters import Clusters
-from mnistarena.stats.crossed import Contributions, power_of, size_of
+from mnistarena.stats.crossed import Contributions, interval_of, power_of, size_of
 from mnistarena.stats.intervals import ALPHA, Difference, Interval, Moments, ends
 from mnistarena.stats.variance import VarianceComponent
 
@@ -102,10 +101,7 @@ def mean(
     given: Contributions, layout: Layout, confidence: float = 1 - ALPHA, *, share: bool = True, span: float = 1.0
 ) -> Interval:
     """Interval of one recipe's figure over training samples, seeds and images, cut as in `Crossed.mean`."""
-    moments = mean_moments(given, layout, share=share, span=span)
-    low, high = ends([moments], confidence)[0]
-    least = 0.0 if share or given.min() >= 0 else -math.inf
-    return Interval(moments.estimate, max(least, low), high=min(1.0 if share else math.inf, high))
+    return interval_of(mean_moments(given, layout, share=share, span=span), given, confidence, share=share)
 
 
 def difference_moments(

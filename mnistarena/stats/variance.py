@@ -19,7 +19,7 @@ is unstable has more than the promised share of false calls: see benchmarks/verd
 
 @dataclass(frozen=True)
 class VarianceComponent:
-    """What one recipe's seeds contribute: `square` their accuracies' variance s², `interaction` MSI/n.
+    """What one recipe's seeds contribute: `square` the variance s² of their figures, `interaction` MSI/n.
 
     MSI is the mean square of the seed × image interaction in a two-way layout without replication (Searle,
     Casella & McCulloch, Variance Components, 1992, chapter 4). `df` are the degrees of freedom of s². A deterministic

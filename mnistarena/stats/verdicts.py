@@ -66,8 +66,8 @@ def judge(
 
     better: one-sided p of Δ ≤ 0 below α/2, and Δ̂ > margin. worse: the mirror; where a lower figure is better, the two
     change places. equal: both one-sided tests against ±margin below α/2 (Schuirmann 1987): the interval of a pair by
-    itself then lies within ±margin. At α, recipes as far apart as the margin were called equal in up to 8 % where the
-    seeds of one are skewed (benchmarks/verdicts.py). Else undecided. Each p is the larger of two: that of the pair's
+    itself then lies within ±margin. At α, recipes as far apart as the margin are called equal too often where the seeds
+    of one are skewed (benchmarks/verdicts.py). Else undecided. Each p is the larger of two: that of the pair's
     own seeds, to which its interval belongs, and Holm's of the variances that the family shares, without which few
     seeds of many recipes could show nothing.
     With `at_look`, each p is divided by the pair's share of alpha; what was called before is a step of Holm's that is

@@ -76,9 +76,9 @@ def as_plan(value: object, where: object) -> PlanRecord:
     recipes = {(entry["label"], entry["dataset"]) for entry in plan["entries"]}
     if not {entry["dataset"] for entry in plan["entries"]} <= datasets:
         raise StoreError(f"{where} is not a plan: a recipe is on a dataset that the plan does not have")
-    if not {(trial["label"], trial["dataset"]) for trial in plan["trials"]} <= recipes:
-        raise StoreError(f"{where} is not a plan: a trial is of a recipe that the plan does not have")
     of = {(trial["label"], trial["dataset"]) for trial in plan["trials"]}
+    if not of <= recipes:
+        raise StoreError(f"{where} is not a plan: a trial is of a recipe that the plan does not have")
     if len({(trial["label"], trial["dataset"], "split" in trial) for trial in plan["trials"]}) > len(of):
         raise StoreError(f"{where} is not a plan: of a recipe some trials have a split, and others none")
     if plan.get("decide", "accuracy") not in {"accuracy", *(metric["label"] for metric in plan.get("metrics", ()))}:

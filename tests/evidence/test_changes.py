@@ -51,7 +51,7 @@ def test_a_run_against_itself_has_changed_nothing(arena: Arena, five: Path) -> N
     done = arena("compare", five, five, "--fail-on-regression")
     assert done.status == 0
     assert "Nothing changed" in done.out
-    assert "Passed: of 5 recipes, each tested at 5 %, none loses 0.1 pp or more." in flat(done.out)
+    assert "Passed: of 5 recipes, each by its 95 % interval, none loses 0.1 pp or more." in flat(done.out)
 
 
 def test_a_recipe_that_got_worse_is_a_regression(arena: Arena, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from mnistarena import load_run
 from mnistarena.evidence.figure import ACCURACY, Figure
 from mnistarena.evidence.pairs import compare
 from mnistarena.evidence.recipe import gather
-from mnistarena.stats.crossed import seed_mean
+from mnistarena.stats.crossed import Crossed
 from mnistarena.store.trial_folder import TrialFolder
 
 from ..report.synthetic import MODELS, build_run
@@ -172,7 +172,7 @@ def test_test_images_of_one_writer_count_together(ran: Path) -> None:
     assert run.test_split("written")["groups"].tolist() == (np.arange(180) // 12).tolist()
     for recipe in gather(run, run.plan["datasets"][0]):
         assert recipe.groups is not None
-        alone = seed_mean(recipe.correct, deterministic=recipe.deterministic)
+        alone = Crossed([recipe.correct], [recipe.deterministic]).mean(0)
         assert recipe.interval is not None
         assert alone is None or recipe.interval != alone
     answer = run.view.comparisons[0].answers["certainty"]

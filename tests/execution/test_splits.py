@@ -17,7 +17,7 @@ from mnistarena import StoreError, load_run
 from mnistarena.evidence.recipe import gather
 from mnistarena.pretrained.past_runs import saw
 from mnistarena.stats import splits
-from mnistarena.stats.crossed import difference
+from mnistarena.stats.crossed import Crossed
 
 from ..helpers import bits, records, wait_for
 
@@ -136,7 +136,7 @@ def test_the_evidence_counts_each_image_once_and_the_luck_of_the_split(finished)
     means = [knn.correct[0, knn.layout.split == n].mean() for n in range(3)]
     assert sorted(means) == pytest.approx(sorted(t.metrics["accuracy"] for t in knn.done))
     (pair,) = splits.differences([(knn.correct, forest.correct)], knn.layout)
-    naive = difference(knn.correct, forest.correct, deterministic=(True, False))
+    naive = Crossed([knn.correct, forest.correct], [True, False]).difference(0, 1)
     assert pair.estimate == pytest.approx(naive.estimate)
     assert pair.splits == 3
     least = splits.differences([(knn.correct, forest.correct)], replace(knn.layout, ratio=0.0))[0]

@@ -123,12 +123,12 @@ def test_recipes_take_turns_where_times_are_judged(write_spec, tiny_text):
     assert sorted(at) == sorted((trial.recipe.label, trial.seed) for trial in plan.trials())
     shared = resolve(load_spec(write_spec(text), ['benchmark.timing="shared"']), installed())
     assert shared.in_turns() == shared.trials()
-    folded = resolve(load_spec(write_spec(text), ["dataset.digits.folds=2"]), installed())
-    turns = [(trial.seed, trial.split) for trial in folded.in_turns()]
-    assert turns == sorted(turns)
-    assert turns.count((0, 0)) == turns.count((0, 1)) == 3
-    rounds = [[trial.recipe.label for trial in folded.in_turns()[at : at + 3]] for at in (0, 3)]
-    assert rounds[0] == rounds[1][::-1], "each split is a round"
+    models = [{"name": name} for name in ("random-forest", "knn", "svm-rbf")]
+    spec = {"benchmark": {"name": "a", "timing": "exclusive"}, "dataset": [{"name": "digits", "folds": 2}]}
+    folded = resolve(load_spec({**spec, "model": models}), installed())
+    assert [trial.split for trial in folded.in_turns()] == [0] * 3 + [1] * 3, "each split is a round"
+    labels = [trial.recipe.label for trial in folded.in_turns()]
+    assert labels[:3] == labels[3:][::-1]
 
 
 class Known:

@@ -37,7 +37,7 @@ def test_the_ranks_are_tested_on_seed_means_as_scipy_would(tmp_path: Path) -> No
     assert found is not None
     assert [row.label for row in found.rows] == ["top", "mid", "low"]
     assert found.rows[0].mean_rank == pytest.approx(1.25)
-    assert found.rows[0].accuracies == pytest.approx(means["top"])
+    assert found.rows[0].means == pytest.approx(means["top"])
     assert found.friedman is not None
     assert found.friedman.chi_square == pytest.approx(stats.friedmanchisquare(*means.values()).statistic)
     assert "differ by more than chance (Friedman's test" in found.answer

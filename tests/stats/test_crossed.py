@@ -25,22 +25,22 @@ def draw(k: int, n: int, accuracy: float, seed: int) -> crossed.Correct:
 
 
 def compared(a: crossed.Contributions, b: crossed.Contributions, *, deterministic: bool = False) -> Difference:
-    found = crossed.difference(a, b, deterministic=(deterministic, deterministic))
+    found = crossed.Crossed([a, b], [deterministic, deterministic]).difference(0, 1)
     assert found is not None
     return found
 
 
 def test_one_seed_permits_no_claim_about_a_recipe() -> None:
     one, three = draw(1, 500, 0.9, 0), draw(3, 500, 0.9, 1)
-    assert crossed.seed_mean(one) is None
-    assert crossed.difference(one, three) is None
-    assert crossed.difference(three, one) is None
+    assert crossed.Crossed([one]).mean(0) is None
+    assert crossed.Crossed([one, three]).difference(0, 1) is None
+    assert crossed.Crossed([three, one]).difference(0, 1) is None
 
 
 def test_one_seed_of_a_deterministic_recipe_is_enough() -> None:
     one, three = draw(1, 500, 0.9, 0), draw(3, 500, 0.8, 1)
-    assert crossed.seed_mean(one, deterministic=True) is not None
-    found = crossed.difference(one, three, deterministic=(True, False))
+    assert crossed.Crossed([one], [True]).mean(0) is not None
+    found = crossed.Crossed([one, three], [True, False]).difference(0, 1)
     assert found is not None
     assert found.estimate == pytest.approx(one.mean() - three.mean())
 
@@ -67,7 +67,7 @@ def test_two_deterministic_recipes_are_a_paired_t_test_with_an_image_each_way(n:
 
 @pytest.mark.parametrize("right", [0, 3, 250, 450, 499, 500])
 def test_a_deterministic_mean_is_agresti_and_coulls_interval(right: int) -> None:
-    found = crossed.seed_mean(np.arange(500)[None] < right, deterministic=True)
+    found = crossed.Crossed([np.arange(500)[None] < right], [True]).mean(0)
     low, high = proportion_confint(right, 500, method="agresti_coull")
     assert found is not None
     assert found.estimate == right / 500
@@ -78,7 +78,7 @@ def test_a_deterministic_mean_is_agresti_and_coulls_interval(right: int) -> None
 @pytest.mark.parametrize(("k", "n"), [(2, 1), (2, 100), (5, 10_000)])
 def test_seeds_without_an_error_are_not_certain(k: int, n: int, right: bool) -> None:
     every = np.full((k, n), right)
-    found = crossed.seed_mean(every)
+    found = crossed.Crossed([every]).mean(0)
     assert found is not None
     assert (found.estimate, found.high if right else found.low) == (right, right)
     width = found.high - found.low
@@ -193,7 +193,7 @@ def test_no_order_changes_a_bit_and_the_sides_mirror_each_other(
     assert compared(a[seeds][:, images], b[:, images]) == found
     assert compared(b, a) == found.turned()
     assert compared(b, a).turned() == found
-    assert crossed.seed_mean(a[seeds][:, images]) == crossed.seed_mean(a)
+    assert crossed.Crossed([a[seeds][:, images]]).mean(0) == crossed.Crossed([a]).mean(0)
     assert found.low < found.centre < found.high
     inner = found.interval(0.9)
     assert found.low < inner.low < inner.high < found.high
@@ -219,11 +219,10 @@ def test_all_pairs_at_once_are_the_pairs_one_by_one() -> None:
     recipes = [draw(k, 300, 0.9, k) for k in (2, 3, 1, 5)]
     together = crossed.Crossed(recipes)
     for a, b in itertools.combinations(range(4), 2):
-        one, many = crossed.difference(recipes[a], recipes[b]), together.difference(a, b)
+        one, many = crossed.Crossed([recipes[a], recipes[b]]).difference(0, 1), together.difference(a, b)
         assert (one is None) == (many is None) == (2 in (a, b))
         if one and many:
             assert many == replace(one, shared=many.shared)
-        assert together.mcnemar(a, b) == crossed.mcnemar(recipes[a][0], recipes[b][0])
 
 
 def test_the_chance_that_one_seed_beats_another_counts_ties_half() -> None:
@@ -248,7 +247,7 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
 
 def test_recipes_on_different_images_are_not_paired() -> None:
     with pytest.raises(ValueError, match="same test images"):
-        crossed.difference(draw(2, 10, 0.5, 0), draw(2, 11, 0.5, 0))
+        crossed.Crossed([draw(2, 10, 0.5, 0), draw(2, 11, 0.5, 0)])
 
 
 def test_statistics_imports_no_torch_and_no_pandas() -> None:

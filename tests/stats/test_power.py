@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mnistarena.stats import crossed, power
+from mnistarena.stats import power
+from mnistarena.stats.crossed import Crossed
 from mnistarena.stats.intervals import Difference
 from mnistarena.stats.no_worse import no_worse
 from mnistarena.stats.variance import VarianceComponent
@@ -62,7 +63,7 @@ def test_that_many_seeds_do_decide_about_as_often_as_promised(
 
     def benchmark(k: int) -> Difference:
         sides = [rng.random((k, 2000)) < rng.normal(mean, 0.01, (k, 1)) for mean in accuracies]
-        found = crossed.difference(*sides)
+        found = Crossed(sides).difference(0, 1)
         assert found is not None
         return found
 
@@ -111,8 +112,8 @@ def test_of_deterministic_recipes_images_are_named_and_no_seeds() -> None:
     def benchmark(n: int) -> Difference:
         # 6 in 100 images only the first has right, 4 only the second.
         kind = rng.random(n)
-        found = crossed.difference(
-            np.array([kind > 0.04]), np.array([(kind <= 0.04) | (kind > 0.1)]), deterministic=(True, True)
+        found = Crossed([np.array([kind > 0.04]), np.array([(kind <= 0.04) | (kind > 0.1)])], [True, True]).difference(
+            0, 1
         )
         assert found is not None
         return found

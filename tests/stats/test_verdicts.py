@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from statsmodels.stats.multitest import multipletests
 
-from mnistarena.stats import crossed, verdicts
+from mnistarena.stats import verdicts
+from mnistarena.stats.crossed import Crossed
 from mnistarena.stats.intervals import Difference
 from mnistarena.stats.no_worse import no_worse
 from mnistarena.stats.verdicts import judge
@@ -31,9 +32,9 @@ def said(pairs: list[Difference | None], margin: float = verdicts.MARGIN) -> lis
     return [one.verdict for one in judge(pairs, margin=margin)]
 
 
-def benchmark(accuracies: list[float], seeds: list[int], rng: np.random.Generator, n: int = 2000) -> crossed.Crossed:
+def benchmark(accuracies: list[float], seeds: list[int], rng: np.random.Generator, n: int = 2000) -> Crossed:
     """Recipes whose seeds differ by their images only."""
-    return crossed.Crossed([rng.random((k, n)) < accuracy for k, accuracy in zip(seeds, accuracies, strict=True)])
+    return Crossed([rng.random((k, n)) < accuracy for k, accuracy in zip(seeds, accuracies, strict=True)])
 
 
 def test_holm_agrees_with_statsmodels() -> None:
@@ -90,7 +91,7 @@ def test_many_seeds_do_not_make_up_for_images_that_may_be_missing() -> None:
     """Of 300 images 0.6 tell apart recipes that differ by 0.2 pp for every seed: in every second test set none does."""
     rng = np.random.default_rng(3)
     sides = [rng.random((10, 300)) >= 0.0005 for _ in range(2)]
-    found = crossed.difference(*sides)
+    found = Crossed(sides).difference(0, 1)
     assert found is not None
     assert said([found], 0.002) == ["undecided"]
     assert not no_worse(found, 0.002).shown
@@ -117,7 +118,7 @@ def test_a_recipe_that_agrees_with_another_on_every_image_is_equal_where_these_a
     n: int, expected: str
 ) -> None:
     same = np.repeat(np.random.default_rng(3).random((1, n)) < 0.9, 2, axis=0)
-    assert said([crossed.difference(same, same)]) == [expected]
+    assert said([Crossed([same, same]).difference(0, 1)]) == [expected]
 
 
 def test_a_pair_is_called_only_where_its_own_interval_agrees() -> None:
@@ -141,7 +142,7 @@ def test_recipes_of_a_run_share_what_they_say_of_seeds_so_that_few_seeds_can_dec
     accuracies = [0.935, *[0.9] * 7]
     many = benchmark(accuracies, [3] * 8, rng)
     pairs = [many.difference(0, b) for b in range(1, 8)]
-    alone = [crossed.difference(many.recipes[0], many.recipes[b]) for b in range(1, 8)]
+    alone = [Crossed([many.recipes[0], many.recipes[b]]).difference(0, 1) for b in range(1, 8)]
     assert said(pairs).count("better") >= 5
     assert said(alone).count("better") <= 2
 

@@ -79,15 +79,17 @@ def test_a_run_says_how_often_its_test_images_were_used_before(arena: Callable[.
     assert json.loads(arena("compare", first, same, "--json").out)["earlier_uses"] == []
 
 
-def test_test_images_of_a_limit_are_the_same_where_seeds_draw_training_images(tiny_text, write_spec) -> None:
-    def images(*overrides: str) -> str:
-        plan = resolve(load_spec(write_spec(tiny_text), overrides), installed())
-        (dataset,) = plan.describe()["datasets"]
+def test_test_images_of_a_limit_are_the_same_where_seeds_draw_training_images() -> None:
+    def images(**keys: int | str) -> str:
+        dataset = {"name": "digits", "train_limit": 100, "test_limit": 50, **keys}
+        spec = {"benchmark": {"name": "a"}, "dataset": [dataset], "model": [{"name": "knn"}]}
+        plan = resolve(load_spec(spec), installed())
+        (described,) = plan.describe()["datasets"]
         (drawn, *_) = plan.draws(plan.datasets[0])
-        known = seen.setdefault(images_of(dataset), drawn.split.test.tolist())
+        known = seen.setdefault(images_of(described), drawn.split.test.tolist())
         assert drawn.split.test.tolist() == known
-        return images_of(dataset)
+        return images_of(described)
 
     seen: dict[str, list[int]] = {}
-    assert images() == images('dataset.digits.split_seed="seed"')
-    assert images() != images("dataset.digits.split_seed=1")
+    assert images() == images(split_seed="seed")
+    assert images() != images(split_seed=1)

@@ -57,10 +57,10 @@ def command(run_a: Path, run_b: Path, fail_on_regression: bool, margin: str | No
     is a recipe that is worse, a single trained model that McNemar's test calls worse by more than the margin, or a
     seed that no longer finishes.
 
-    With --fail-on-regression it is not enough that none is seen: for every recipe of RUN_A it must be shown, at
-    5 %, that RUN_B loses less than the margin. Recipes that predict the same pass. One that is gone, fails, has
-    other test images, or one seed only and other predictions does not; each is told with the reason. Exit status:
-    0; 1 where it is not shown, with --fail-on-regression; 2 when a run cannot be read.
+    With --fail-on-regression it is not enough that none is seen: for every recipe of RUN_A it must be shown, by
+    its 95 % interval, that RUN_B loses less than the margin. Recipes that predict the same pass. One that is gone,
+    fails, has other test images, or one seed only and other predictions does not; each is told with the reason.
+    Exit status: 0; 1 where it is not shown, with --fail-on-regression; 2 when a run cannot be read.
     """
     from mnistarena.evidence.changes import changes
     from mnistarena.evidence.figure import deciding, margin_of
@@ -187,7 +187,7 @@ def _tested(found: tuple[Change, ...], why: list[str], within: str) -> str:
         if sentence
     ]
     if not lines:
-        return f"Passed: of {plural(len(old), 'recipe')}, each tested at 5 %, none loses {within} or more."
+        return f"Passed: of {plural(len(old), 'recipe')}, each by its 95 % interval, none loses {within} or more."
     are = "is" if len(lines) == 1 else "are"
     head = f"Failed: of {plural(len(old), 'recipe')} of the first run, {len(lines)} {are} not shown to lose less than"
     return "\n".join([f"{head} {within}.", *lines])

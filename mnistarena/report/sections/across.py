@@ -24,7 +24,7 @@ class RankRow:
     """A recipe's mean figure and rank on each counted dataset; no rank where it is not complete on all."""
 
     label: str
-    accuracies: tuple[float | None, ...]
+    means: tuple[float | None, ...]
     _: KW_ONLY
     ranks: tuple[float, ...]
 

@@ -9,7 +9,7 @@ from mnistarena.evidence.figure import Figure
 from mnistarena.evidence.pairs import VERBS, Pair, compared
 from mnistarena.evidence.recipe import RecipeEvidence
 from mnistarena.report import wording
-from mnistarena.report.format import about, names, p_value, seconds
+from mnistarena.report.format import names, p_value, rounded_up, seconds
 from mnistarena.stats import power
 from mnistarena.stats.power import Need
 from mnistarena.text import plural
@@ -123,7 +123,7 @@ def needed(pair: Pair, context: _Context) -> str:
     else:
         what, small = "To show a difference of this size", "for a difference of this size"
     if need.pooled:
-        images = "" if need.images is None else f" would take about {about(need.images)} images in all"
+        images = "" if need.images is None else f" would take about {rounded_up(need.images)} images in all"
         return f"{what}{images or ', no number of images is enough'}."
     if need.seeds is not None:
         return f"{what} would take about {need.seeds:,} seeds of {_each(pair, need, context)}."
@@ -133,7 +133,7 @@ def needed(pair: Pair, context: _Context) -> str:
         said = f"Neither depends on its seed, and the test set is too small {small}"
     if need.images is None:
         return f"{said}."
-    return f"{said}; about {about(need.images)} test images would be needed."
+    return f"{said}; about {rounded_up(need.images)} test images would be needed."
 
 
 def _each(pair: Pair, need: Need, context: _Context) -> str:
