@@ -77,16 +77,21 @@ def changes(before: StoredRun, after: StoredRun, margin: float | None = None) ->
     figure = deciding(after.plan)
     margin = margin_of(after.plan, figure) if margin is None else margin
     first, second = _recipes(before, figure), _recipes(after, figure)
+    unlike = _unlike(before, after, figure)
     found: list[Change] = []
     for key in dict.fromkeys([*second, *first]):
         old, new = first.get(key), second.get(key)
         timed = _conditions(before, old) == _conditions(after, new)
         alone = timed and not timing.refusal(before) and not timing.refusal(after)
         ratio = _time_ratio(old, new) if alone and old and new else None
+        if old and unlike:
+            old = replace(old, decided=replace(old.decided, contributions=None, interval=None, reason=unlike))
         found.append(replace(_change(key, old, new, timed), time_ratio=ratio, figure=figure))
     judged = [(at, one.difference) for at, one in enumerate(found) if one.difference and one.kind == "undecided"]
-    shared = shared_variance([part for _, difference in judged for part in difference.components])
-    family = [replace(difference, shared=shared) for _, difference in judged]
+    # Splits say how unlike training samples are, not how seeds of the other recipes vary.
+    seeded = [difference for _, difference in judged if difference.splits == 1]
+    shared = shared_variance([part for difference in seeded for part in difference.components])
+    family = [replace(one, shared=shared) if one.splits == 1 else one for _, one in judged]
     verdicts = judge(family, margin=margin, higher_is_better=figure.higher_is_better)
     for (at, _), one in zip(judged, verdicts, strict=True):
         found[at] = replace(found[at], kind=one.verdict, p_adjusted=one.p)
@@ -121,6 +126,17 @@ def _recipes(run: StoredRun, figure: Figure) -> dict[tuple[str, str], RecipeEvid
     }
 
 
+def _unlike(before: StoredRun, after: StoredRun, figure: Figure) -> str:
+    """Why the figure of the first run is not that of the second, though it is called the same; else empty."""
+    known = []
+    for run in (before, after):
+        metric = next((one for one in run.plan.get("metrics", ()) if one["label"] == figure.label), None)
+        known.append(metric and (metric.get("name", metric["label"]), metric.get("params", {})))
+    if figure == ACCURACY or None in known or known[0] == known[1]:
+        return ""
+    return "it is another metric there, or has other parameters"
+
+
 def _conditions(run: StoredRun, recipe: RecipeEvidence | None) -> set[str]:
     """The conditions under which a recipe's times were measured."""
     trials = recipe.done if recipe else ()
@@ -135,12 +151,17 @@ def _time_ratio(old: RecipeEvidence, new: RecipeEvidence) -> Ratio | None:
 
 def _compared(old: RecipeEvidence, new: RecipeEvidence) -> tuple[bool, str]:
     """Whether nothing has changed, and what is to be said of it."""
+    first, second = (
+        {(trial.seed, trial.split): trial.files.get(PREDICTIONS) for trial in recipe.done} for recipe in (old, new)
+    )
     if {trial.id for trial in old.done} == {trial.id for trial in new.done}:
-        if np.array_equal(old.predicted, new.predicted):
+        # The same classes may have other probabilities, and so another figure that is not the accuracy.
+        ours, theirs = new.decided.contributions, old.decided.contributions
+        figures = first == second if ours is None or theirs is None else np.array_equal(ours, theirs)
+        if figures and np.array_equal(old.predicted, new.predicted):
             return True, "the same trials"
         return False, "the same trials, but other predictions: do conditions differ?"
-    digests = [{trial.seed: trial.files.get(PREDICTIONS) for trial in recipe.done} for recipe in (old, new)]
-    alike = digests[0] == digests[1] and None not in digests[0].values()
+    alike = first == second and None not in first.values()
     return alike, "other trials, the same predictions" if alike else ""
 
 

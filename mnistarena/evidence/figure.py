@@ -125,7 +125,7 @@ def scored(
     if contributions is not None and len(contributions):
         one = len(contributions) == 1
         if layout is not None:
-            interval = splits.mean(contributions, layout, share=figure.share)
+            interval = splits.mean(contributions, layout, share=figure.share, span=span)
         elif one and groups is None and contributions.dtype == np.bool_:
             interval = wilson(int(contributions.sum()), contributions.size)
         else:

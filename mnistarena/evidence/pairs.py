@@ -178,7 +178,8 @@ def _over_splits(able: Sequence[RecipeEvidence], asked: Sequence[tuple[int, int]
     layout = known[0].layout
     assert layout is not None
     matrices = [one.contributions for one in known if one.contributions is not None]
-    return list(splits.differences([(matrices[i], matrices[j]) for i, j in asked], layout))
+    share, span = known[0].figure.share, known[0].span
+    return list(splits.differences([(matrices[i], matrices[j]) for i, j in asked], layout, share=share, span=span))
 
 
 def difference_of(a: RecipeEvidence, b: RecipeEvidence) -> Difference | None:

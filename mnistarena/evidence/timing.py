@@ -75,15 +75,16 @@ def against(
     )
 
 
-Measured = dict[int, tuple[StoredTrial, float]]
-"""Trials with their figures, by seed."""
+Measured = dict[tuple[int, int], tuple[StoredTrial, float]]
+"""Trials with their figures, by seed and split, 0 where there is only one."""
 
 
 def measured(recipe: RecipeEvidence, figure: Callable[[StoredTrial], float | None]) -> Measured:
-    """A recipe's finished trials that have a figure, and the figure, by seed."""
+    """A recipe's finished trials that have a figure, and the figure, by seed and split."""
     # A seed that repeats another's bits is a measurement of its own all the same.
     trials = [trial for trial in (*recipe.trials, *recipe.repeated) if trial.done]
-    return {trial.seed: (trial, value) for trial in trials if (value := figure(trial)) is not None and value > 0}
+    known = ((trial, figure(trial)) for trial in trials)
+    return {(one.seed, one.split or 0): (one, value) for one, value in known if value is not None and value > 0}
 
 
 def _rounds(base: Measured, own: Measured) -> tuple[list[float], list[float]] | str:
@@ -93,21 +94,21 @@ def _rounds(base: Measured, own: Measured) -> tuple[list[float], list[float]] | 
         return "not measured"
     if min(len(base), len(own)) == 1:
         return "one measurement only"
-    if all(base[seed][0].id == own[seed][0].id for seed in both):
+    if all(base[at][0].id == own[at][0].id for at in both):
         return "the same trials" if both else "no seed in common"
-    kept = _apart_in_time([_Round(seed, own[seed][0].started or "", base[seed][0].started or "") for seed in both])
+    kept = _apart_in_time([_Round(at, own[at][0].started or "", base[at][0].started or "") for at in both])
     if len(kept) < 2:
         return "not measured in turns"
     if len({one.own >= one.base for one in kept} | {one.own > one.base for one in kept}) == 1:
         return "always measured in the same order"
-    return [own[one.seed][1] for one in kept], [base[one.seed][1] for one in kept]
+    return [own[one.at][1] for one in kept], [base[one.at][1] for one in kept]
 
 
 @dataclass(frozen=True)
 class _Round:
-    """A seed, and when the trials of a recipe and of the reference began, in ISO 8601: it sorts as text."""
+    """A seed and split, and when the trials of a recipe and of the reference began, in ISO 8601: it sorts as text."""
 
-    seed: int
+    at: tuple[int, int]
     own: str
     base: str
 
@@ -116,7 +117,7 @@ def _apart_in_time(rounds: Sequence[_Round]) -> list[_Round]:
     """As many rounds as can be kept without two that overlap in time, by the one that ends first."""
     kept: list[_Round] = []
     end = ""
-    for one in sorted(rounds, key=lambda one: (max(one.own, one.base), one.seed)):
+    for one in sorted(rounds, key=lambda one: (max(one.own, one.base), one.at)):
         first, last = sorted((one.own, one.base))
         if first and first >= end:
             kept.append(one)

@@ -121,9 +121,9 @@ class _Execution:
                     plugins=self.plugins,
                     checkpoint_every=self.options.checkpoint_every,
                 )
-                submissions.write_datasets(waiting)
                 with self.interrupts:
                     while waiting:
+                        submissions.write_datasets(waiting)
                         self.trials |= {trial.id: trial for trial in waiting}
                         self.run_trials(waiting, submissions)
                         waiting = rounds.next()

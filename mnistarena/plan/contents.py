@@ -116,17 +116,18 @@ class Plan:
         return list(self._trials)
 
     def in_turns(self) -> list[Trial]:
-        """Every trial, in the order in which they run: with timing = "exclusive" in rounds of a seed of each recipe.
+        """Every trial, in the order in which they run.
 
-        What slows the machine for a while then slows all alike. Every other round goes backwards: what slows it more
-        and more does not favour those that come first.
+        With timing = "exclusive" in rounds of a seed, and split, of each recipe. What slows the machine for a while
+        then slows all alike. Every other round goes backwards: what slows it more and more does not favour those that
+        come first.
         """
         if self.benchmark.timing != "exclusive":
             return self.trials()
-        rounds: dict[int, list[Trial]] = {}
+        rounds: dict[tuple[int, int], list[Trial]] = {}
         for trial in self._trials:
-            rounds.setdefault(trial.recipe.seeds.index(trial.seed), []).append(trial)
-        return [trial for at in sorted(rounds) for trial in (rounds[at][::-1] if at % 2 else rounds[at])]
+            rounds.setdefault((trial.recipe.seeds.index(trial.seed), trial.split or 0), []).append(trial)
+        return [trial for n, at in enumerate(sorted(rounds)) for trial in (rounds[at][::-1] if n % 2 else rounds[at])]
 
     @cached_property
     def _trials(self) -> list[Trial]:

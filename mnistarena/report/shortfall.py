@@ -52,6 +52,8 @@ def _measured(change: Change, difference: Difference, margin: float) -> str:
 
 
 def _needed(need: Need | None) -> str:
+    if need is not None and need.pooled and need.images is not None:
+        return f"about {text.rounded_up(need.images)} images in all would show it, if the true difference is that"
     if need is not None and need.seeds is not None:
         return f"about {need.seeds:,} seeds of each would show it, if the true difference is that"
     if need is not None and need.images is not None:

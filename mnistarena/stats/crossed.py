@@ -160,8 +160,9 @@ class Crossed:
         i, j, n, product = self.seeds[a], self.seeds[b], self.n + 2, self._products
         apart = j * self._images[a] - i * self._images[b]
         if not self._whole:
-            power = 1 if all(_is_yes_or_no(self.recipes[m]) for m in (a, b)) else 2
-            return self._clusters.difference(apart / (i * j), (first, second), size=self._size(a, b), power=power)
+            mine, theirs = self.recipes[a], self.recipes[b]
+            size = size_of(mine, theirs, share=self.share, span=self.span)
+            return self._clusters.difference(apart / (i * j), (first, second), size=size, power=power_of(mine, theirs))
         # All of d̄ is counted in units of 1/(k_a k_b).
         unit = i * j
         total = j * sum(self._totals[a]) - i * sum(self._totals[b])
@@ -178,11 +179,6 @@ class Crossed:
             components=(first, second),
         )
 
-    def _size(self, a: int, b: int) -> float:
-        """How large what the two recipes get on an image is, where it is not 0; `span` where that says more."""
-        found = typical_size(np.concatenate([self.recipes[a].ravel(), self.recipes[b].ravel()]))
-        return max(found, self.span) if self.share else found or self.span
-
     def difference(self, a: int, b: int) -> Difference | None:
         """Recipe a against recipe b; None where one that depends on its seed has only one."""
         return differences([(self, a, b)])[0]
@@ -191,6 +187,17 @@ class Crossed:
         """P(A > B): how often a seed of a has more than one of b, ties half; Mann & Whitney's U/(k_a k_b)."""
         first, second = self.figures(a)[:, None], self.figures(b)[None, :]
         return float(((first > second) + 0.5 * (first == second)).mean())
+
+
+def size_of(a: Contributions, b: Contributions, *, share: bool, span: float) -> float:
+    """How large what the two recipes get on an image is, where it is not 0; `span` where that says more."""
+    found = typical_size(np.concatenate([a.ravel(), b.ravel()]))
+    return max(found, span) if share else found or span
+
+
+def power_of(a: Contributions, b: Contributions) -> int:
+    """How much rare large differences of two recipes count, see `Clusters.difference`: 1 where both say yes or no."""
+    return 1 if _is_yes_or_no(a) and _is_yes_or_no(b) else 2
 
 
 def interval_of(moments: Moments, given: Contributions, confidence: float, *, share: bool) -> Interval:

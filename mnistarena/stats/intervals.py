@@ -55,7 +55,8 @@ class Difference(Moments):
     More test images shrink `image_variance`, more seeds `seed_variance` and a little of the first. Interval and p
     values are of these two recipes' own seeds; `shared` is what the other recipes of the run say of these, for tests
     of a family (`mnistarena.stats.verdicts`). With several `splits` of the same images, what the components count is
-    the luck of these (`mnistarena.stats.splits`), and more images shrink all parts.
+    the luck of these (`mnistarena.stats.splits`), and more images shrink all parts; `luck` is then what each recipe's
+    seeds vary within a split, which is a part of that.
     """
 
     _: KW_ONLY
@@ -63,6 +64,7 @@ class Difference(Moments):
     high: float
     shared: SharedVariance = NOTHING_SHARED
     splits: int = 1
+    luck: tuple[VarianceComponent, ...] = ()
 
     @property
     def seed_variance(self) -> float:
@@ -96,6 +98,7 @@ class Difference(Moments):
             low=-self.high,
             high=-self.low,
             components=self.components[::-1],
+            luck=self.luck[::-1],
         )
 
 

@@ -106,9 +106,15 @@ def _with_seeds(pair: Difference, seeds: int | None) -> list[Difference]:
     """A pair with so many seeds, None: as many as it has, for each true variance of its seeds that may be."""
     df = max((part.df for part in pair.components), default=0.0)
     factors = df / (2 * special.gammaincinv(df / 2, _CHANCES)) if df else np.ones(len(_CHANCES))
-    parts = [replace(part, seeds=seeds, df=seeds - 1) if part.df and seeds else part for part in pair.components]
-    lasting = _Design(pair, 0.0, level=1.0, family=1).lasting
-    images = max(lasting + sum(part.interaction / part.seeds for part in parts), _LEAST)
+    if pair.splits > 1:
+        # The luck of the splits stays, and that of seeds is what it was on fewer of them.
+        gone = sum(part.square * (1 / part.seeds - 1 / max(part.seeds, seeds or 0)) for part in pair.luck)
+        parts = [replace(part, square=max(0.0, part.square - gone)) for part in pair.components]
+        images = pair.image_variance
+    else:
+        parts = [replace(part, seeds=seeds, df=seeds - 1) if part.df and seeds else part for part in pair.components]
+        lasting = _Design(pair, 0.0, level=1.0, family=1).lasting
+        images = max(lasting + sum(part.interaction / part.seeds for part in parts), _LEAST)
     return [
         replace(
             pair,
@@ -166,10 +172,22 @@ class _Design:
             chance = special.ndtr((room - distance) / error) - special.ndtr((-room - distance) / error)
         return float(chance.mean())
 
+    @property
+    def reach(self) -> float:
+        """How many standard errors from 0 the strictest test is passed, with any number of seeds.
+
+        With several splits all parts shrink alike, and the degrees of freedom of the splits stay.
+        """
+        if self.pair.splits == 1:
+            return -float(special.ndtri(self.level / self.family))
+        own = pivot([self.pair]).quantile(np.array([self.level]))
+        shared = pivot([self.pair], [self.pair.shared]).quantile(np.array([self.level / self.family]))
+        return float(max(own[0], shared[0])) / self.pair.standard_error
+
     def images(self) -> int | None:
         """About how many test images would be enough with any number of seeds; None where none would."""
         distance, beyond = abs(self.pair.estimate), abs(abs(self.pair.estimate) - self.margin)
-        test = -float(special.ndtri(self.level / self.family))
+        test = self.reach
         if distance > self.margin:
             chance = float(special.ndtri(POWER))
             error = min(distance / (test + chance), beyond / chance)

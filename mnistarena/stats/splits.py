@@ -18,19 +18,20 @@ Pure functions: numpy and scipy, no files.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistarena.stats.clusters import pseudo_values, typical_size
-from mnistarena.stats.crossed import Contributions, interval_of
+from mnistarena.stats.clusters import Clusters
+from mnistarena.stats.crossed import Contributions, interval_of, power_of, size_of
 from mnistarena.stats.intervals import ALPHA, Difference, Interval, Moments, ends
 from mnistarena.stats.variance import VarianceComponent
 
 Values = NDArray[np.float64]
 _MOST_DF = 9
+_NOTHING = VarianceComponent(1)
 
 
 @dataclass(frozen=True)
@@ -52,65 +53,72 @@ class Layout:
         """How many splits there are."""
         return len(np.unique(self.split))
 
+    @property
+    def images(self) -> int:
+        """How many images the dataset has, for training and testing."""
+        return round(len(self.split) / self.splits * (1 + 1 / self.ratio)) if self.ratio else len(self.split)
+
+    @property
+    def clusters(self) -> Clusters:
+        """The columns that are drawn together: those of a group of images, or else of one image."""
+        once = len(np.unique(self.image)) == len(self.image)
+        groups = self.image if self.groups is None and not once else self.groups
+        return Clusters(len(self.image), groups)
+
     def component(self, values: Values, image_variance: float) -> VarianceComponent:
         """What the splits contribute to the variance of the mean of `values` `(n,)`, beyond that of the images."""
-        _, at = np.unique(self.split, return_inverse=True)
-        means = np.bincount(at, values) / np.bincount(at)
+        means = self.means(values[None])[0]
         count = 1 / (1 / len(means) + self.ratio)
         return VarianceComponent(
             count, float(means.var(ddof=1)), interaction=image_variance * count, df=float(min(len(means) - 1, _MOST_DF))
         )
 
-    @property
-    def images(self) -> int:
-        """How many images are tested in any split."""
-        return len(np.unique(self.image))
+    def means(self, given: Contributions) -> Values:
+        """The figure of each row `(k, n)` in each split, `(k, splits)`."""
+        _, at = np.unique(self.split, return_inverse=True)
+        return np.array([np.bincount(at, row) for row in given]) / np.bincount(at)
 
-    def moments(self, values: Values, pseudo: Sequence[float]) -> Moments:
-        """What is known of the mean of `values` `(n,)`, with images of such values added, whose sum decides the centre.
+    def luck(self, given: Contributions) -> VarianceComponent:
+        """The variance of the figure of a seed within a split, of a recipe's contributions `(k, n)`."""
+        k = len(given)
+        if k < 2:
+            return VarianceComponent(k)
+        return VarianceComponent(k, float(self.means(given).var(axis=0, ddof=1).mean()), df=k - 1)
 
-        An image, or a group of them, that has more columns than others deviates from the mean the more.
-        """
-        estimate, images, n = float(values.mean()), self.images, self.images + len(pseudo)
-        centre = (estimate * images + sum(pseudo)) / n
-        _, at = np.unique(self.image if self.groups is None else self.groups, return_inverse=True)
-        sums = np.bincount(at, values - estimate) * (images / len(values))
-        units = len(sums)
-        spread = float((sums**2).sum()) * units / max(units - 1, 1) + sum((value - centre) ** 2 for value in pseudo)
-        variance = spread / n**2
-        return Moments(
-            estimate,
-            centre,
-            image_variance=variance,
-            images=units + len(pseudo),
-            components=(self.component(values, variance),),
-        )
+    def with_splits(self, found: Moments, values: Values) -> Moments:
+        """What is known of the mean of `values` `(n,)` by the images, with the luck of the splits beside it."""
+        images = self.images + found.images - len(values)
+        return replace(found, images=images, components=(self.component(values, found.image_variance),))
 
 
-def mean_moments(given: Contributions, layout: Layout, *, share: bool = True) -> Moments:
-    """What is known of one recipe's figure from contributions `(k, n)`. Pseudo-images as in `Crossed.mean_moments`."""
-    values = given.mean(axis=0, dtype=np.float64)
-    low, high = pseudo_values(given, float(values.mean()), share=share)
-    return layout.moments(values, (high, high, low, low))
+def mean_moments(given: Contributions, layout: Layout, *, share: bool = True, span: float = 1.0) -> Moments:
+    """What is known of one recipe's figure from contributions `(k, n)`. Pseudo-images as in `Clusters.mean`."""
+    found = layout.clusters.mean(given, _NOTHING, share=share, span=span)
+    return layout.with_splits(found, given.mean(axis=0, dtype=np.float64))
 
 
-def mean(given: Contributions, layout: Layout, confidence: float = 1 - ALPHA, *, share: bool = True) -> Interval:
+def mean(
+    given: Contributions, layout: Layout, confidence: float = 1 - ALPHA, *, share: bool = True, span: float = 1.0
+) -> Interval:
     """Interval of one recipe's figure over training samples, seeds and images, cut as in `Crossed.mean`."""
-    return interval_of(mean_moments(given, layout, share=share), given, confidence, share=share)
+    return interval_of(mean_moments(given, layout, share=share, span=span), given, confidence, share=share)
 
 
-def difference_moments(a: Contributions, b: Contributions, layout: Layout) -> Moments:
-    """What is known of recipe A `(k_a, n)` minus B `(k_b, n)`. Pseudo-images as in `Crossed.difference_moments`."""
+def difference_moments(
+    a: Contributions, b: Contributions, layout: Layout, *, share: bool = True, span: float = 1.0
+) -> Moments:
+    """What is known of recipe A `(k_a, n)` minus B `(k_b, n)`. Pseudo-images as in `Clusters.difference`."""
     values = a.mean(axis=0, dtype=np.float64) - b.mean(axis=0, dtype=np.float64)
-    size = typical_size(np.concatenate([a.ravel(), b.ravel()])) or 1.0
-    apart = typical_size(values, size)
-    size = max(apart, size / 2) if apart else size
-    return layout.moments(values, (size, -size))
+    size = size_of(a, b, share=share, span=span)
+    found = layout.clusters.difference(values, (_NOTHING, _NOTHING), size=size, power=power_of(a, b))
+    return layout.with_splits(found, values)
 
 
-def differences(asked: Sequence[tuple[Contributions, Contributions]], layout: Layout) -> list[Difference]:
-    """Many differences at once: the first recipe against the second of each."""
-    moments = [difference_moments(a, b, layout) for a, b in asked]
+def differences(
+    asked: Sequence[tuple[Contributions, Contributions]], layout: Layout, *, share: bool = True, span: float = 1.0
+) -> list[Difference]:
+    """Many differences at once: the first recipe against the second of each. `share` and `span` as in `Crossed`."""
+    moments = [difference_moments(a, b, layout, share=share, span=span) for a, b in asked]
     return [
         Difference(
             one.estimate,
@@ -118,9 +126,11 @@ def differences(asked: Sequence[tuple[Contributions, Contributions]], layout: La
             image_variance=one.image_variance,
             images=one.images,
             components=one.components,
+            groups=one.groups,
             low=low,
             high=high,
             splits=layout.splits,
+            luck=(layout.luck(a), layout.luck(b)),
         )
-        for one, (low, high) in zip(moments, ends(moments), strict=True)
+        for (a, b), one, (low, high) in zip(asked, moments, ends(moments), strict=True)
     ]

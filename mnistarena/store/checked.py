@@ -81,6 +81,8 @@ def as_plan(value: object, where: object) -> PlanRecord:
         raise StoreError(f"{where} is not a plan: a trial is of a recipe that the plan does not have")
     if len({(trial["label"], trial["dataset"], "split" in trial) for trial in plan["trials"]}) > len(of):
         raise StoreError(f"{where} is not a plan: of a recipe some trials have a split, and others none")
+    if plan.get("decide", "accuracy") not in {"accuracy", *(metric["label"] for metric in plan.get("metrics", ()))}:
+        raise StoreError(f"{where} is not a plan: the figure that decides is no metric of it")
     looks = plan.get("looks")
     seeds = [0] if looks is None else looks["seeds"]
     if seeds != sorted(set(seeds)):

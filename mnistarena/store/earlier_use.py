@@ -62,7 +62,9 @@ def uses_of(folder: RunFolder, plan: PlanRecord) -> Iterator[EarlierUse]:
 
 def images_of(dataset: DatasetRecord) -> str:
     """What the datasets of two plans share if their test images are the same; empty where that is not known."""
-    drawn = f" {dataset['test_limit']} {dataset.get('split_seed')}" if dataset.get("test_limit") else ""
+    seed = dataset.get("split_seed")
+    # Where each seed draws its training images, the test images are those of the split seed 0.
+    drawn = f" {dataset['test_limit']} {0 if seed == 'seed' else seed}" if dataset.get("test_limit") else ""
     if dataset.get("folds") or dataset.get("splits"):
         drawn = " all"
     return dataset["fingerprint"] + drawn if "fingerprint" in dataset else ""

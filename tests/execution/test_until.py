@@ -230,3 +230,29 @@ def test_a_plan_whose_looks_cannot_be_is_refused(copy, seeds, cause):
     path.write_text(json.dumps(plan))
     with pytest.raises(mnistarena.StoreError, match=cause):
         mnistarena.load_run(copy)
+
+
+def test_further_seeds_that_draw_their_own_images_get_them(tmp_path):
+    run = mnistarena.run(
+        {
+            "benchmark": {
+                "name": "drawn",
+                "seeds": {"until": "decided", "most": 4, "least": 2},
+                "metrics": ["accuracy", "log_loss"],
+                "decide": "log_loss",
+                "margin": 0.01,
+                "timing": "exclusive",
+            },
+            "dataset": [{"name": "digits", "split_seed": "seed", "train_limit": 100, "test_limit": 300}],
+            "model": [
+                {"name": "random-forest", "label": f"of {trees}", "params": {"n_estimators": trees}}
+                for trees in (3, 30)
+            ],
+        },
+        out=tmp_path / "run",
+    )
+    assert run.complete, [trial.error for trial in run.trials]
+    later = [trial for trial in run.trials if trial.look > 1]
+    assert "done" in {trial.status for trial in later}
+    assert run.looks["datasets"]["digits"]["looks"][0]["further"] == ["of 3", "of 30"]
+    assert run.view.contradictions == ()

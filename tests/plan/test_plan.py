@@ -123,6 +123,12 @@ def test_recipes_take_turns_where_times_are_judged(write_spec, tiny_text):
     assert sorted(at) == sorted((trial.recipe.label, trial.seed) for trial in plan.trials())
     shared = resolve(load_spec(write_spec(text), ['benchmark.timing="shared"']), installed())
     assert shared.in_turns() == shared.trials()
+    models = [{"name": name} for name in ("random-forest", "knn", "svm-rbf")]
+    spec = {"benchmark": {"name": "a", "timing": "exclusive"}, "dataset": [{"name": "digits", "folds": 2}]}
+    folded = resolve(load_spec({**spec, "model": models}), installed())
+    assert [trial.split for trial in folded.in_turns()] == [0] * 3 + [1] * 3, "each split is a round"
+    labels = [trial.recipe.label for trial in folded.in_turns()]
+    assert labels[:3] == labels[3:][::-1]
 
 
 class Known:

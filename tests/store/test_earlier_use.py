@@ -7,6 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from mnistarena.plan.resolve import resolve
+from mnistarena.plugin.registry import installed
+from mnistarena.spec.load import load_spec
+from mnistarena.store.earlier_use import images_of
+
 SPEC = """
 [benchmark]
 name = "looks"
@@ -72,3 +77,19 @@ def test_a_run_says_how_often_its_test_images_were_used_before(arena: Callable[.
     compared = arena("compare", first, second)
     assert "used by 2 other runs here (first of 20" in compared.out
     assert json.loads(arena("compare", first, same, "--json").out)["earlier_uses"] == []
+
+
+def test_test_images_of_a_limit_are_the_same_where_seeds_draw_training_images() -> None:
+    def images(**keys: int | str) -> str:
+        dataset = {"name": "digits", "train_limit": 100, "test_limit": 50, **keys}
+        spec = {"benchmark": {"name": "a"}, "dataset": [dataset], "model": [{"name": "knn"}]}
+        plan = resolve(load_spec(spec), installed())
+        (described,) = plan.describe()["datasets"]
+        (drawn, *_) = plan.draws(plan.datasets[0])
+        known = seen.setdefault(images_of(described), drawn.split.test.tolist())
+        assert drawn.split.test.tolist() == known
+        return images_of(described)
+
+    seen: dict[str, list[int]] = {}
+    assert images() == images(split_seed="seed")
+    assert images() != images(split_seed=1)

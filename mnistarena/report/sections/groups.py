@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -22,7 +23,7 @@ def answer(recipes: Sequence[RecipeEvidence]) -> str:
     wider = f"{np.median([_wider(recipe) for recipe in found]):.1f} times as wide"
     middle = ", in the median of the recipes" if len(found) > 1 else ""
     return (
-        f"The {len(found[0].labels):,} test images come in {count:,} groups, whose images are not "
+        f"The {len(np.unique(found[0].index)):,} test images come in {count:,} groups, whose images are not "
         f"independent: intervals and verdicts count groups, which makes intervals {wider}{middle}."
     )
 
@@ -51,7 +52,14 @@ def _wider(recipe: RecipeEvidence) -> float:
     values = decided.contributions if mine and decided.contributions is not None else recipe.correct
     widths = []
     for groups in (recipe.groups, None):
-        one = scored(decided.figure, values, groups, deterministic=recipe.deterministic, span=decided.span).interval
+        one = scored(
+            decided.figure,
+            values,
+            groups,
+            layout=recipe.layout and replace(recipe.layout, groups=groups),
+            deterministic=recipe.deterministic,
+            span=decided.span,
+        ).interval
         assert one is not None
         widths.append(one.high - one.low)
     return widths[0] / widths[1]
