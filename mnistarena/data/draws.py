@@ -94,17 +94,20 @@ def draw(dataset: Dataset, rule: SplitRule, fingerprint: str) -> Draw:
 def pooled(dataset: Dataset) -> Dataset:
     """The dataset with all its images, first those of training, as both splits.
 
-    Raises `DataError` where it says of the training images alone which belong together.
+    A number that groups of both splits have is one group. Raises `DataError` where it says of one split alone which
+    images belong together.
     """
     images = np.concatenate([dataset.train_images, dataset.test_images])
     labels = np.concatenate([dataset.train_labels, dataset.test_labels])
     groups: dict[str, Any] = {}
-    if dataset.train_groups is not None:
-        if dataset.test_groups is None:
-            raise DataError(
-                'it says which of its training images belong together, but not which of its test images; "folds" and '
-                '"splits" mix the two, and images that belong together must stay in one part'
-            )
+    known = [dataset.train_groups is not None, dataset.test_groups is not None]
+    if any(known) and not all(known):
+        said, silent = ("training", "test") if known[0] else ("test", "training")
+        raise DataError(
+            f'it says which of its {said} images belong together, but not which of its {silent} images; "folds" and '
+            '"splits" mix the two, and images that belong together must stay in one part'
+        )
+    if dataset.train_groups is not None and dataset.test_groups is not None:
         both = np.concatenate([dataset.train_groups, dataset.test_groups])
         groups = {"train_groups": both, "test_groups": both}
     return dataclasses.replace(

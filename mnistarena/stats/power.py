@@ -95,7 +95,7 @@ def chances(
 
     estimate = np.array([one.estimate for one in later])
     beyond = np.maximum(reach(alpha / 2), margin)
-    within = np.maximum(margin - reach(alpha), 0.0)
+    within = np.maximum(margin - reach(alpha / 2), 0.0)
     apart = special.ndtr((estimate - beyond) / spread) + special.ndtr((-beyond - estimate) / spread)
     alike = special.ndtr((within - estimate) / spread) - special.ndtr((-within - estimate) / spread)
     found: NDArray[np.float64] = (apart + alike).reshape(len(pairs), -1).mean(axis=1)

@@ -121,3 +121,19 @@ def test_too_few_images_or_groups_are_refused():
         draw(together(LABELS, np.arange(200) // 100), SplitRule(split=0, folds=3), "")
     with pytest.raises(DataError, match="too few, or too large, to test on 1 %"):
         draw(together(LABELS, np.arange(200) // 100), SplitRule(split=0, test_share=0.01), "")
+
+
+@pytest.mark.parametrize(("split", "other"), [("train", "test"), ("test", "train")])
+def test_groups_of_one_split_alone_are_refused(split: str, other: str) -> None:
+    groups = np.arange(40) // 4
+    dataset = Dataset(
+        np.zeros((40, 1, 2, 2), np.uint8),
+        np.arange(40) % 2,
+        test_images=np.zeros((40, 1, 2, 2), np.uint8),
+        test_labels=np.arange(40) % 2,
+        class_names=("a", "b"),
+        **{f"{split}_groups": groups},
+    )
+    words = {"train": "training", "test": "test"}
+    with pytest.raises(DataError, match=f"{words[split]} images belong together, but not which of its {words[other]}"):
+        pooled(dataset)
