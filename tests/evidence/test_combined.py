@@ -82,6 +82,22 @@ def test_groups_on_folds_widen_the_intervals_that_are_shown(tmp_path: Path) -> N
     assert (pair.difference.groups, pair.difference.splits) == (120, 4)
 
 
+def test_a_metric_over_folds_of_unlike_size_is_the_mean_that_its_interval_is_about(tmp_path: Path) -> None:
+    run = folded(tmp_path / "a", {"cnn": CNN, "vgg16": MODELS["vgg16"]})
+    for trial in load_run(run).trials:
+        if trial.split == 0:
+            part = trial.predictions().of(np.arange(100))
+            trial.folder.write_predictions(part)
+            trial.folder.contributions.write(contributed(part))
+            figures = {label: float(one.values.mean()) for label, one in contributed(part).items()}
+            figures["accuracy"] = float((part.labels == part.predicted).mean())
+            trial.folder.write({**trial.record(), "metrics": figures})
+    view = load_run(run).view
+    assert view.contradictions == ()
+    for row in view.comparisons[0].rows:
+        assert row.metrics == tuple(interval.estimate for interval in row.intervals)
+
+
 def test_each_fold_is_a_measurement_of_time(tmp_path: Path) -> None:
     run = load_run(folded(tmp_path / "a", {"cnn": CNN, "vgg16": MODELS["vgg16"]}))
     recipes = gather(run, run.plan["datasets"][0])
