@@ -33,6 +33,11 @@ class Figure:
     higher_is_better: bool
     share: bool
 
+    @property
+    def name(self) -> str:
+        """The label in a sentence, such as "log loss"."""
+        return self.label.replace("_", " ")
+
 
 ACCURACY = Figure("accuracy", higher_is_better=True, share=True)
 

@@ -227,7 +227,7 @@ def not_comparable(recipe: RecipeEvidence, name: str = "") -> str:
     if not recipe.done:
         return f"{name} has no result" if name else "no result"
     if not recipe.decided.known:
-        lacks = f"no {recipe.decided.figure.label.replace('_', ' ')}: {recipe.decided.reason}"
+        lacks = f"no {recipe.decided.figure.name}: {recipe.decided.reason}"
         return f"{name} has {lacks}" if name else lacks
     if missing:
         late = {trial.status for trial in recipe.trials if not trial.done} <= {"pending", "interrupted"}

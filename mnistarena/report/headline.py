@@ -55,7 +55,7 @@ def _nothing(ranked: Sequence[RecipeEvidence], figure: Figure) -> str:
     trials = [trial for recipe in ranked for trial in recipe.trials]
     states = {trial.status for trial in trials}
     if "done" in states:
-        return f"No finished trial has a {wording.name(figure)}, so there is nothing to compare."
+        return f"No finished trial has a {figure.name}, so there is nothing to compare."
     if states <= {"pending", "interrupted"}:
         return "No trial has finished yet, so there is nothing to compare."
     if states & {"pending", "interrupted"}:
@@ -68,7 +68,7 @@ def _alone(only: RecipeEvidence, figure: Figure) -> str:
     score = wording.value(only.decided.mean, figure)
     if figure == ACCURACY:
         return f"{only.label} classifies {score} of the test images correctly; there is nothing to compare it with."
-    return f"{only.label} has a mean {wording.name(figure)} of {score}; there is nothing to compare it with."
+    return f"{only.label} has a mean {figure.name} of {score}; there is nothing to compare it with."
 
 
 def _first(ready: Sequence[RecipeEvidence]) -> list[str]:
@@ -90,7 +90,7 @@ def _models(ready: Sequence[RecipeEvidence], pairs: Sequence[Pair], figure: Figu
     models = f"Of these {len(ready)} trained models,"
     if figure != ACCURACY:
         verb = "has" if len(first) == 1 else "have"
-        return f"{models} {names(first)} {verb} the {wording.best(figure)} {wording.name(figure)}, " + (
+        return f"{models} {names(first)} {verb} the {wording.best(figure)} {figure.name}, " + (
             f"{wording.value(best, figure)}; {end}"
         ), told
     if len(first) > 1:

@@ -46,7 +46,6 @@ _FILTERS = (
     text.p_value,
     text.series,
     plural,
-    text.plain,
     split_of,
 )
 _SHAPES = {

@@ -1,14 +1,9 @@
-"""The words for the figure that decides: how it is called, and how its values and differences are written."""
+"""The words for the figure that decides: how its values and differences are written, and who has the best one."""
 
 from __future__ import annotations
 
 from mnistarena.evidence.figure import ACCURACY, Figure
 from mnistarena.report import format as text
-
-
-def name(figure: Figure) -> str:
-    """The figure's name in a sentence, such as "log loss"."""
-    return figure.label.replace("_", " ")
 
 
 def value(found: float, figure: Figure) -> str:
@@ -30,12 +25,12 @@ def wins(found: float, figure: Figure) -> str:
     """What is said of a recipe that is better than every other, such as "is the most accurate, at 93.21 %"."""
     if figure == ACCURACY:
         return f"is the most accurate, at {value(found, figure)}"
-    return f"has the {best(figure)} {name(figure)}, {value(found, figure)}"
+    return f"has the {best(figure)} {figure.name}, {value(found, figure)}"
 
 
 def leads(found: float, figure: Figure) -> str:
     """The best mean, which shows nothing by itself, such as "highest mean accuracy, 93.21 %"."""
-    return f"{best(figure)} mean {name(figure)}, {value(found, figure)}"
+    return f"{best(figure)} mean {figure.name}, {value(found, figure)}"
 
 
 def best(figure: Figure) -> str:
