@@ -182,7 +182,8 @@ def _change(key: tuple[str, str], old: RecipeEvidence | None, new: RecipeEvidenc
         )
     lost_before, lost = (len(recipe.trials) - len(recipe.done) for recipe in (old, new))
     if lost > lost_before or not len(new.correct):
-        note = f"{lost} of {len(new.trials)} seeds {'has' if lost == 1 else 'have'} no result in the second run"
+        what = "seeds" if all(trial.split is None for trial in new.trials) else "trials"
+        note = f"{lost} of {len(new.trials)} {what} {'has' if lost == 1 else 'have'} no result in the second run"
         return Change(label, dataset, kind="failing", before=means[0], after=means[1], time=time, note=note)
     same, note = _compared(old, new)
     if same:

@@ -223,10 +223,12 @@ def not_comparable(recipe: RecipeEvidence, name: str = "") -> str:
     if recipe.comparable:
         return ""
     missing, unlike = len(recipe.trials) - len(recipe.done), len(recipe.done) - len(recipe.counted)
-    of = f"of {len(recipe.trials)} {'seeds' if recipe.layout is None else 'trials'}" + (f" of {name}" if name else "")
+    of = f"of {len(recipe.trials)} {'seeds' if all(trial.split is None for trial in recipe.trials) else 'trials'}" + (
+        f" of {name}" if name else ""
+    )
     if not recipe.done:
         return f"{name} has no result" if name else "no result"
-    if not recipe.decided.known:
+    if recipe.decided.reason:
         lacks = f"no {recipe.decided.figure.name}: {recipe.decided.reason}"
         return f"{name} has {lacks}" if name else lacks
     if missing:

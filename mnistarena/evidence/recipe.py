@@ -139,7 +139,10 @@ class RecipeEvidence:
         return [float(value) for value in found if isinstance(value, (int, float))]
 
     def metric(self, label: str) -> float | None:
-        """The mean of a metric over the finished seeds that have it."""
+        """The mean of a metric over the finished seeds that have it; over several splits each image counts alike."""
+        known = self.intervals.get(label)
+        if self.layout is not None and known is not None:
+            return known.estimate
         found = (trial.metrics.get(label) for trial in self.done)
         values = [value for value in found if value is not None]
         return float(np.mean(values)) if values else None

@@ -66,8 +66,17 @@ def images_of(dataset: DatasetRecord) -> str:
     # Where each seed draws its training images, the test images are those of the split seed 0.
     drawn = f" {dataset['test_limit']} {0 if seed == 'seed' else seed}" if dataset.get("test_limit") else ""
     if dataset.get("folds") or dataset.get("splits"):
-        drawn = " all"
+        drawn = _ALL
     return dataset["fingerprint"] + drawn if "fingerprint" in dataset else ""
+
+
+_ALL = " all"
+
+
+def _hold(used: str, images: str) -> bool:
+    """Whether test images that were used are, or hold, those of a dataset, each as of `images_of`."""
+    fingerprint = images.partition(" ")[0]
+    return used == images or used == fingerprint + _ALL or (used == fingerprint and images != fingerprint + _ALL)
 
 
 def sentences(plan: PlanRecord, uses: Iterable[EarlierUse] | None = None, *, kind: str = "earlier") -> list[str]:
@@ -79,7 +88,7 @@ def sentences(plan: PlanRecord, uses: Iterable[EarlierUse] | None = None, *, kin
     return [
         sentence
         for images, dataset in _datasets(plan).items()
-        if (sentence := _sentence(plan, dataset, [use for use in uses if use["images"] == images], kind))
+        if (sentence := _sentence(plan, dataset, [use for use in uses if _hold(use["images"], images)], kind))
     ]
 
 
@@ -117,7 +126,7 @@ def _others(plan: PlanRecord, uses: Iterable[EarlierUse]) -> list[EarlierUse]:
     left = MOST_RECIPES
     for use in uses:
         recipes: list[EarlierRecipe] = []
-        for recipe in use["recipes"] if use["images"] in datasets else ():
+        for recipe in use["recipes"] if any(_hold(use["images"], images) for images in datasets) else ():
             # Two recipes with a trial in common are one, with other seeds.
             if left and known.isdisjoint(recipe["trials"]):
                 recipes.append(recipe)

@@ -16,7 +16,7 @@ from mnistarena.evidence.recipe import gather
 from mnistarena.report.shortfall import shortfall
 
 from ..report.folded import as_folds
-from ..report.synthetic import MODELS, build_run, contributed
+from ..report.synthetic import FAILED, MODELS, build_run, contributed
 
 CNN = MODELS["cnn"]
 
@@ -80,6 +80,31 @@ def test_groups_on_folds_widen_the_intervals_that_are_shown(tmp_path: Path) -> N
     assert f"makes intervals {np.median(wider):.1f} times as wide" in comparison.answers["certainty"]
     pair = comparison.pairs[0]
     assert (pair.difference.groups, pair.difference.splits) == (120, 4)
+
+
+def test_a_metric_over_folds_of_unlike_size_is_the_mean_that_its_interval_is_about(tmp_path: Path) -> None:
+    run = folded(tmp_path / "a", {"cnn": CNN, "vgg16": MODELS["vgg16"]})
+    for trial in load_run(run).trials:
+        if trial.split == 0:
+            part = trial.predictions().of(np.arange(100))
+            trial.folder.write_predictions(part)
+            trial.folder.contributions.write(contributed(part))
+            figures = {label: float(one.values.mean()) for label, one in contributed(part).items()}
+            figures["accuracy"] = float((part.labels == part.predicted).mean())
+            trial.folder.write({**trial.record(), "metrics": figures})
+    view = load_run(run).view
+    assert view.contradictions == ()
+    for row in view.comparisons[0].rows:
+        assert row.metrics == tuple(interval.estimate for interval in row.intervals)
+
+
+def test_a_recipe_that_lacks_a_fold_is_said_to(tmp_path: Path) -> None:
+    run = folded(tmp_path / "a", {"cnn": CNN, "vgg16": MODELS["vgg16"]}, decide="log_loss", margin=0.01)
+    lost = load_run(run).of("cnn", "mnist")[1]
+    kept = {key: value for key, value in lost.record().items() if key in ("id", "label", "dataset", "seed", "split")}
+    lost.folder.write({**kept, **FAILED})
+    comparison = load_run(run).view.comparisons[0]
+    assert "cnn (1 of 4 trials did not finish)" in comparison.headline
 
 
 def test_each_fold_is_a_measurement_of_time(tmp_path: Path) -> None:

@@ -7,10 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from mnistarena import load_run
 from mnistarena.plan.resolve import resolve
 from mnistarena.plugin.registry import installed
 from mnistarena.spec.load import load_spec
-from mnistarena.store.earlier_use import images_of
+from mnistarena.store.earlier_use import between, images_of
+
+from ..report.folded import as_folds
+from ..report.synthetic import MODELS, build_run
 
 SPEC = """
 [benchmark]
@@ -93,3 +97,13 @@ def test_test_images_of_a_limit_are_the_same_where_seeds_draw_training_images() 
     seen: dict[str, list[int]] = {}
     assert images() == images(split_seed="seed")
     assert images() != images(split_seed=1)
+
+
+def test_folds_use_the_test_images_of_a_run_without_and_not_the_other_way(tmp_path: Path) -> None:
+    models = {"cnn": MODELS["cnn"]}
+    folded = as_folds(build_run(tmp_path / "folded", models=models, n=40, seeds=2, salt="other"))
+    plain = build_run(tmp_path / "plain", models=models, n=40, seeds=2)
+    before, after = (load_run(run) for run in (folded, plain))
+    (told,) = between(before, after)
+    assert "used by 1 other run here (folded of" in told
+    assert between(after, before) == []
