@@ -75,7 +75,11 @@ def _changed(run: StoredRun, dataset: DatasetRecord) -> str:
 
 def warning(run: StoredRun, pairs: Sequence[Pair]) -> str:
     """What to know before seeds are added to a run because of a verdict; "" where nothing invites to it."""
-    if run.plan.get("looks") is not None or all(pair.verdict != "undecided" for pair in pairs):
+    # Over several splits of the same images, seeds have no part of their own that more of them would shrink.
+    inviting = [
+        pair for pair in pairs if pair.verdict == "undecided" and pair.difference and pair.difference.splits == 1
+    ]
+    if run.plan.get("looks") is not None or not inviting:
         return ""
     return (
         f" Do not add seeds to this run until something is decided: who looks after every seed from 3 to 10 gets "
