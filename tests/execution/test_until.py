@@ -66,7 +66,7 @@ name = "until"
 seeds = { until = "decided", most = 5 }
 metrics = ["accuracy"]
 baseline = "knn"
-margin = "4 pp"
+margin = "4.5 pp"
 
 [[dataset]]
 name = "digits"
