@@ -219,21 +219,9 @@ def differences(asked: Iterable[tuple[Crossed, int, int]]) -> list[Difference | 
     known = [(crossed, crossed.difference_moments(a, b)) for crossed, a, b in asked]
     moments = [found for _, found in known if found is not None]
     found = iter(ends(moments))
-    return [None if one is None else _difference(one, crossed.shared, *next(found)) for crossed, one in known]
-
-
-def _difference(moments: Moments, shared: SharedVariance, low: float, high: float) -> Difference:
-    return Difference(
-        moments.estimate,
-        moments.centre,
-        image_variance=moments.image_variance,
-        images=moments.images,
-        components=moments.components,
-        groups=moments.groups,
-        low=low,
-        high=high,
-        shared=shared,
-    )
+    return [
+        None if one is None else Difference.between(one, *next(found), shared=crossed.shared) for crossed, one in known
+    ]
 
 
 def mcnemar(a: Correct, b: Correct, groups: NDArray[np.integer[Any]] | None = None) -> McNemar:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, astuple, dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy import special
@@ -65,6 +66,11 @@ class Difference(Moments):
     shared: SharedVariance = NOTHING_SHARED
     splits: int = 1
     luck: tuple[VarianceComponent, ...] = ()
+
+    @classmethod
+    def between(cls, moments: Moments, low: float, high: float, **more: Any) -> Difference:
+        """These moments with the two ends of their interval; `more` are the fields that have a default."""
+        return cls(**vars(moments), low=low, high=high, **more)
 
     @property
     def seed_variance(self) -> float:

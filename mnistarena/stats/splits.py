@@ -120,17 +120,6 @@ def differences(
     """Many differences at once: the first recipe against the second of each. `share` and `span` as in `Crossed`."""
     moments = [difference_moments(a, b, layout, share=share, span=span) for a, b in asked]
     return [
-        Difference(
-            one.estimate,
-            one.centre,
-            image_variance=one.image_variance,
-            images=one.images,
-            components=one.components,
-            groups=one.groups,
-            low=low,
-            high=high,
-            splits=layout.splits,
-            luck=(layout.luck(a), layout.luck(b)),
-        )
+        Difference.between(one, low, high, splits=layout.splits, luck=(layout.luck(a), layout.luck(b)))
         for (a, b), one, (low, high) in zip(asked, moments, ends(moments), strict=True)
     ]
