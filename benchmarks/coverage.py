@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.cells import Cells, table
 from benchmarks.simulate import GAP, LOSS, SPREAD, Recipe, draw, former_width
 from mnistarena.stats.crossed import Crossed, differences
-from mnistarena.stats.intervals import Difference, wilson
+from mnistarena.stats.intervals import Difference, exact
 from mnistarena.stats.verdicts import MARGIN, Verdict, judge
 
 IMAGES = (10, 20, 50, 100, 300, 1000, 10_000)
@@ -74,7 +74,7 @@ def _held(n: int, recipe: Recipe, rng: np.random.Generator, repeats: int) -> lis
     held = 0
     for crossed, models in draw(rng, repeats, n, [recipe]):
         if recipe.seeds == 1:
-            found, truth = wilson(int(crossed.recipes[0].sum()), n), float(models[0])
+            found, truth = exact(int(crossed.recipes[0].sum()), n), float(models[0])
         else:
             mean = crossed.mean(0)
             assert mean is not None

@@ -1,7 +1,7 @@
 """Do the statistics hold? Coverage, false verdicts and power, simulated and on a pool of trained seeds.
 
-    python -m benchmarks.verdicts                     all tables, into VERDICTS.md
-    python -m benchmarks.verdicts --replications 300 --only means pairs
+    python -m benchmarks.verdicts                     all parts, each into its place in VERDICTS.md
+    python -m benchmarks.verdicts --only means pairs --replications 4000
     python -m benchmarks.verdicts --store runs/pool   write pool.npz anew from a run of pool.toml
 
 The exit status is 1 where a counted cell falls short: a 95 % interval that holds the truth in less than 93 %, more than
@@ -71,46 +71,56 @@ def write_pool(path: Path) -> None:
     np.savez_compressed(POOL, **packed)
 
 
+INTRODUCTION = f"""# How well the statistics hold
+
+Written by `python -m benchmarks.verdicts`; `--only NAME` replaces one part. Shares are of simulated benchmarks, ± their
+Monte-Carlo error; `benchmarks/simulate.py` says of what. Counted cells fall short where an interval holds the truth in
+less than {100 * LEAST:g} %, or where more than {100 * MOST:g} % of verdicts are false; they are measured with four
+times as many benchmarks. Heavy recipes, whose accuracy one seed in five misses by far, are shown beside and do not
+count. “Before” is the t test with Satterthwaite's degrees of freedom that was used until this procedure.
+"""
+
+
+def section(name: str, replications: int) -> tuple[str, list[str]]:
+    """One part of VERDICTS.md, and the cells of it that fall short."""
+    if name == "speed":
+        took = speed()
+        short = [f"{took:.0f} ms"] if took > SLOWEST else []
+        lines = [f"All 45 pairs of 10 recipes × 10 seeds × 10,000 images: {took:.0f} ms, the median of 9."]
+    else:
+        cells = Cells(replications)
+        title, *rest = (TABLES[name].__doc__ or name).strip().split("\n")
+        lines = [f"{title}. {replications:,} simulated benchmarks a cell.", *map(str.strip, rest), ""]
+        lines += TABLES[name](cells)
+        short = cells.short
+    lines += ["", f"Cells that fall short: {len(short)}", *(f"- {where}" for where in short)]
+    return "\n".join([f"## {name}", "", *lines, ""]), short
+
+
+def keep(name: str, text: str) -> None:
+    """Put a part in its place in VERDICTS.md."""
+    written = RESULTS.read_text() if RESULTS.exists() else ""
+    parts = {part.partition("\n")[0]: f"## {part.rstrip()}\n" for part in written.split("\n## ")[1:]}
+    parts[name] = text
+    RESULTS.write_text("\n".join([INTRODUCTION, *(parts[one] for one in (*TABLES, "speed") if one in parts)]))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--replications", type=int, default=1000, help="simulated benchmarks a cell (default: 1000)")
-    parser.add_argument("--only", nargs="+", choices=[*TABLES, "speed"], help="print these; VERDICTS.md stays")
+    parser.add_argument("--only", nargs="+", choices=[*TABLES, "speed"], help="only these parts")
     parser.add_argument("--store", type=Path, metavar="RUN", help="write pool.npz from this run, and stop")
     chosen = parser.parse_args()
     if chosen.store:
         write_pool(chosen.store)
         return 0
-    cells, lines = Cells(chosen.replications), []
-
-    def say(*text: str) -> None:
-        print(*text, sep="\n", flush=True)
-        lines.extend(text)
-
-    say(
-        "# How well the statistics hold",
-        "",
-        f"Written by `python -m benchmarks.verdicts`: {chosen.replications:,} simulated benchmarks a cell, ± its",
-        "Monte-Carlo error, where not more; `benchmarks/simulate.py` says of what. Counted cells fall short where an",
-        f"interval holds the truth in less than {100 * LEAST:g} %, or where more than {100 * MOST:g} % of verdicts are",
-        "false; they are measured with four times as many benchmarks. Heavy recipes, whose accuracy one seed in five",
-        "misses by far, are shown beside and do not count. “Before” is the t test with Satterthwaite's degrees of",
-        "freedom that was used until this procedure.",
-    )
-    for name in chosen.only or TABLES:
-        if name in TABLES:
-            title = (TABLES[name].__doc__ or name).strip()
-            say("", f"## {title.partition(chr(10))[0]}", "", *(line.strip() for line in title.split("\n")[2:]))
-            for line in TABLES[name](cells):
-                say(line)
-    if not chosen.only or "speed" in chosen.only:
-        took = speed()
-        say("", f"All 45 pairs of 10 recipes × 10 seeds × 10,000 images: {took:.0f} ms (median of 9).")
-        if took > SLOWEST:
-            cells.short.append(f"speed: {took:.0f} ms")
-    say("", f"Cells that fall short: {len(cells.short)}", *(f"- {where}" for where in cells.short))
-    if not chosen.only:
-        RESULTS.write_text("\n".join(lines) + "\n")
-    return int(bool(cells.short))
+    failed = False
+    for name in chosen.only or (*TABLES, "speed"):
+        text, short = section(name, chosen.replications)
+        print(text, flush=True)
+        keep(name, text)
+        failed |= bool(short)
+    return int(failed)
 
 
 if __name__ == "__main__":

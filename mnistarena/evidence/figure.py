@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mnistarena.evidence.answers import contradiction
 from mnistarena.stats import splits
 from mnistarena.stats.crossed import Contributions, Crossed
-from mnistarena.stats.intervals import Interval, wilson
+from mnistarena.stats.intervals import Interval, exact
 from mnistarena.stats.splits import Layout
 from mnistarena.stats.verdicts import MARGIN
 from mnistarena.store.contributions import Contribution
@@ -120,14 +120,14 @@ def scored(
     deterministic: bool,
     span: float = 1.0,
 ) -> Scored:
-    """A figure with its interval: Wilson's of one accuracy over images, else that of seeds, images and splits."""
+    """A figure with its interval: exact over images for one model's accuracy, else of seeds, images and splits."""
     interval = None
     if contributions is not None and len(contributions):
         one = len(contributions) == 1
         if layout is not None:
             interval = splits.mean(contributions, layout, share=figure.share, span=span)
         elif one and groups is None and contributions.dtype == np.bool_:
-            interval = wilson(int(contributions.sum()), contributions.size)
+            interval = exact(int(contributions.sum()), contributions.size)
         else:
             crossed = Crossed([contributions], [deterministic or one], groups=groups, share=figure.share, span=span)
             interval = crossed.mean(0)

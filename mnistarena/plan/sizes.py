@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mnistarena.plan.recipe import LoadedDataset
-from mnistarena.stats.intervals import wilson
+from mnistarena.stats.intervals import exact
 from mnistarena.text import plural
 
 FEW = 500
@@ -28,6 +28,6 @@ def _sentence(data: LoadedDataset) -> str:
 
 
 def _half(n: int) -> float:
-    """Half of Wilson's interval of one model that is right on 90 % of n images, in percentage points."""
-    found = wilson(round(0.9 * n), n)
+    """Half of the exact interval of one model that is right on 90 % of n images, in percentage points."""
+    found = exact(round(0.9 * n), n)
     return 50 * (found.high - found.low)

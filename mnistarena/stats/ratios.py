@@ -95,7 +95,7 @@ def judge_ratios(pairs: Sequence[Ratio | None], *, within: float = SAME, alpha: 
     """One verdict a pair; the ratios are the Holm family. None, a pair that cannot be compared, is no member.
 
     more: one-sided p of a ratio of at most 1 below α/2, and the estimate above 1 + `within`. less: the mirror. same:
-    both one-sided tests against these bounds below α. Else undecided.
+    both one-sided tests against these bounds below α/2. Else undecided.
     """
     family = [pair for pair in pairs if pair is not None]
     bound = 1 + within
@@ -112,4 +112,4 @@ def _verdict(pair: Ratio, p: float, p_same: float, within: float, alpha: float) 
     log = math.log(pair.estimate)
     if p < alpha / 2 and abs(log) > within:
         return "more" if log > 0 else "less"
-    return "same" if p_same < alpha else "undecided"
+    return "same" if p_same < alpha / 2 else "undecided"

@@ -13,28 +13,23 @@ from statsmodels.stats.proportion import proportion_confint
 from mnistarena.stats import crossed, intervals
 
 
-@pytest.mark.parametrize(
-    ("right", "n", "low", "high"),
-    [(9900, 10_000, 0.9879, 0.9918), (9950, 10_000, 0.9934, 0.9962), (8, 10, 0.4902, 0.9433)],
-)
-def test_wilson_gives_the_published_ends(right: int, n: int, low: float, high: float) -> None:
-    found = intervals.wilson(right, n)
-    assert (round(found.low, 4), round(found.high, 4)) == (low, high)
-
-
-@pytest.mark.parametrize("right", [0, 1, 37, 49, 50])
-def test_wilson_agrees_with_scipy(right: int) -> None:
-    found = intervals.wilson(right, 50)
-    expected = stats.binomtest(right, 50).proportion_ci(method="wilson")
-    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
-
-
-@pytest.mark.parametrize(("right", "n"), [(1, 50), (9911, 10_000), (50, 50), (5, 7)])
+@pytest.mark.parametrize(("right", "n"), [(0, 50), (1, 50), (9911, 10_000), (50, 50), (5, 7)])
 @pytest.mark.parametrize("confidence", [0.9, 0.95, 0.99])
-def test_wilson_agrees_with_statsmodels(right: int, n: int, confidence: float) -> None:
-    found = intervals.wilson(right, n, confidence)
-    expected = proportion_confint(right, n, alpha=1 - confidence, method="wilson")
-    assert (found.low, found.high) == pytest.approx(expected, abs=1e-12)
+def test_one_model_has_the_exact_interval_of_scipy_and_statsmodels(right: int, n: int, confidence: float) -> None:
+    found = intervals.exact(right, n, confidence)
+    oracle = stats.binomtest(right, n).proportion_ci(confidence, method="exact")
+    assert (found.low, found.high) == pytest.approx((oracle.low, oracle.high), abs=1e-9)
+    expected = proportion_confint(right, n, alpha=1 - confidence, method="beta")
+    assert (found.low, found.high) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("n", [10, 50, 100])
+@pytest.mark.parametrize("accuracy", [0.5, 0.9, 0.99])
+def test_one_model_is_held_as_often_as_it_is_said(n: int, accuracy: float) -> None:
+    right = np.arange(n + 1)
+    ends = [intervals.exact(int(r), n) for r in right]
+    held = np.array([found.low <= accuracy <= found.high for found in ends])
+    assert stats.binom.pmf(right, n, accuracy)[held].sum() >= 0.95
 
 
 @pytest.mark.parametrize(("first", "second"), [(0, 0), (0, 5), (3, 9), (41, 60), (200, 200), (350, 120)])
@@ -46,8 +41,8 @@ def test_mcnemar_agrees_with_statsmodels(first: int, second: int) -> None:
     assert found.p == pytest.approx(min(1.0, expected), abs=1e-12)
 
 
-def test_wilson_of_no_images_knows_nothing() -> None:
-    found = intervals.wilson(0, 0)
+def test_no_images_tell_nothing() -> None:
+    found = intervals.exact(0, 0)
     assert math.isnan(found.estimate)
     assert (found.low, found.high) == (0.0, 1.0)
 

@@ -13,7 +13,7 @@ from mnistarena.evidence.recipe import RecipeEvidence
 from mnistarena.report.format import names, points
 from mnistarena.stats import calibration
 from mnistarena.stats.gaps import Gap, gaps
-from mnistarena.stats.intervals import ALPHA, wilson
+from mnistarena.stats.intervals import ALPHA, exact
 from mnistarena.text import plural
 
 LEAST_IMAGES = 10
@@ -23,7 +23,7 @@ LEAST_IMAGES = 10
 class ReliabilityPoint(NamedTuple):
     """Images of similar confidence: stated error, actual error with its 95 % interval, images a seed.
 
-    The interval is Wilson's, over one seed's images.
+    The interval is exact, over one seed's images.
     """
 
     stated: float
@@ -73,7 +73,7 @@ def _reliability(recipe: RecipeEvidence, confidence: NDArray[np.float32], gap: G
     for found in calibration.reliability(confidence.ravel(), recipe.correct.ravel()):
         images = round(found.images / seeds)
         if images >= LEAST_IMAGES:
-            ends = wilson(round(found.wrong * images), images)
+            ends = exact(round(found.wrong * images), images)
             low, high = min(ends.low, found.wrong), max(ends.high, found.wrong)
             points.append(ReliabilityPoint(found.stated, found.wrong, low, high, images))
     scores = recipe.scores
