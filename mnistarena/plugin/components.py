@@ -70,14 +70,25 @@ class Task:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """A file or a row that a dataset's reader did not take, and why, such as "not an image"."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Dataset:
     """Images and labels, as numpy arrays, for training and for the final test.
 
-    Images are uint8 `(n, C, H, W)`, labels int64 `(n,)` in `0 … n_classes - 1`.
+    Images are uint8 `(n, C, H, W)`, labels int64 `(n,)` in `0 … n_classes - 1`. Arrays may be mapped from files.
+    Without test images (`n` = 0) they are all one split, which the spec divides: `test`, `folds` or `splits`.
+    `validation_rows`, int64, are the training images that the publisher set aside for validation.
     `known_label_errors` are indices into the test split whose given label is known to be wrong. `train_groups`, int64
     `(n,)`, says which training images belong together, such as those of one writer or patient: validation images are
     set aside by whole groups then. `test_groups` says it of the test images: intervals and verdicts then count groups,
-    not images, as what is drawn by chance.
+    not images, as what is drawn by chance; a number in both is one group. `train_names` and `test_names` are what a
+    person would look an image up by, its path or its row; `left_out` is what was found and not read.
     """
 
     train_images: NDArray[np.uint8]
@@ -89,6 +100,10 @@ class Dataset:
     known_label_errors: tuple[int, ...] = ()
     train_groups: NDArray[np.int64] | None = None
     test_groups: NDArray[np.int64] | None = None
+    validation_rows: NDArray[np.int64] | None = None
+    train_names: Sequence[str] | None = None
+    test_names: Sequence[str] | None = None
+    left_out: Sequence[LeftOut] = ()
     licence: str = ""
     source: str = ""
 
@@ -116,6 +131,10 @@ class DataContext:
     download: bool = True
     _: KW_ONLY
     base_dir: Path = Path()
+
+    def path(self, text: str) -> Path:
+        """A path that a spec names: below its folder where it is relative; "~" is the home folder."""
+        return self.base_dir / Path(text).expanduser()
 
 
 @dataclass
