@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistarena.data.draws import Draw, draw, own_share, pooled
+from mnistarena.data.large import take
 from mnistarena.data.splits import Indices, SplitRule
 from mnistarena.engine.seeds import derive
 from mnistarena.plan.identity import ENGINE, identify
@@ -90,7 +91,7 @@ class LoadedDataset(PlannedDataset):
         """Test images as the run folder keeps them; `rows` are all that any trial tests on."""
         dataset = self.whole
         found: dict[str, NDArray[Any]] = {
-            "images": dataset.test_images[rows],
+            "images": take(dataset.test_images, rows),
             "labels": dataset.test_labels[rows],
             "index": rows,
         }
