@@ -24,8 +24,8 @@ COEFFICIENTS = 0.9985
 """The least correlation of the cosine coefficients of a pair: `python -m benchmarks near_duplicates` says why."""
 PIXELS = 0.95
 """The least correlation of its pixels."""
-PARTNERS = 8
-"""An image keeps so many of its nearest pairs within its split, and so many across: enough to find what has leaked."""
+PARTNERS = 3
+"""Where both images of a pair have so many partners, within a split or across, a band looks for no more of them."""
 
 _BANDS, _BITS = 4, 12
 _AHEAD = 64
@@ -49,22 +49,23 @@ def equal_images(parts: Sequence[Images]) -> Rows:
 
 
 def near_images(parts: Sequence[Images], firsts: Rows, usable: NDArray[np.bool_]) -> Near | None:
-    """The pairs of nearly equal images among all parts; None where the images are too small to say.
+    """Pairs of nearly equal images among all parts; None where the images are too small to say.
 
     Of equal images only the first takes part (`firsts`, as `equal_images` returns it), and only rows that are `usable`.
+    Where an image has many such partners, some of each split are found.
     """
     if min(parts[0].shape[2:]) < SIDE:
         return None
     rows = np.flatnonzero((firsts == np.arange(len(firsts))) & usable)
-    found = np.concatenate([_coefficients(images) for images in parts])[rows]
-    lengths = np.linalg.norm(found, axis=1)
-    rows, found = rows[lengths > 0], found[lengths > 0] / lengths[lengths > 0, None]
-    if len(rows) < 2:
-        return Near(np.empty((0, 2), np.int64), np.empty(0, np.float32))
-    pairs = rows[_close(found)]
-    correlations = _correlations(parts, pairs)
-    kept = correlations >= PIXELS
-    return _strongest(Near(pairs[kept], correlations[kept]), len(parts[0]))
+    units = np.concatenate([_coefficients(images) for images in parts])[rows]
+    lengths = np.linalg.norm(units, axis=1)
+    rows, units = rows[lengths > 0], units[lengths > 0] / lengths[lengths > 0, None]
+    pairs, correlations = [np.empty((0, 2), np.int64)], [np.empty(0, np.float32)]
+    for found, values in _close(parts, rows, units) if len(rows) > 1 else ():
+        pairs.append(found)
+        correlations.append(values)
+    unique, first = np.unique(np.concatenate(pairs), axis=0, return_index=True)
+    return Near(unique, np.concatenate(correlations)[first])
 
 
 def _rows(images: Images) -> Iterator[Images]:
@@ -92,36 +93,52 @@ def _coefficients(images: Images) -> Floats:
     return found
 
 
-def _close(units: Floats) -> Rows:
-    """The pairs of unit vectors `(n, d)` whose product is at least `COEFFICIENTS`, `(m, 2)`.
+def _close(parts: Sequence[Images], rows: Rows, units: Floats) -> Iterator[tuple[Rows, Floats]]:
+    """Pairs of nearly equal images, with the correlation of their pixels; `units` are those of `rows`, of length 1."""
+    radius = 2 * (1 - np.float32(COEFFICIENTS))
+    for along, band in _bands(units):
+        partners = np.zeros((2, len(rows)), np.int64)  # within a split, and across
+        for one, other in band:
+            across = ((rows[one] < len(parts[0])) != (rows[other] < len(parts[0]))).astype(int)
+            wanted = np.minimum(partners[across, one], partners[across, other]) < PARTNERS
+            one, other, across = one[wanted], other[wanted], across[wanted]
+            for points in (along[:, 1:8], units):  # most are ruled out by few coordinates
+                apart = points[one] - points[other]
+                near = np.einsum("ij,ij->i", apart, apart) <= radius
+                one, other, across = one[near], other[near], across[near]
+            pairs = np.sort(rows[np.stack([one, other], axis=1)], axis=1)
+            values = _correlations(parts, pairs)
+            near = values >= PIXELS
+            for column in (one, other):
+                np.add.at(partners, (across[near], column[near]), 1)
+            yield pairs[near], values[near]
 
-    Vectors are compared where the signs of a band agree, 12 coordinates along principal axes against their medians.
-    Four bands miss few pairs, and few vectors share a band that are far from each other.
+
+def _bands(units: Floats) -> Iterator[tuple[Floats, Iterator[tuple[Rows, Rows]]]]:
+    """Coordinates along principal axes, `(n, 48)`, and for each of four bands the pairs that it brings together.
+
+    A band is 12 of the coordinates. Vectors are compared where their signs, against the medians, agree in all 12: few
+    are that are far from each other, and few that are near are missed by all bands.
     """
     centred = units - units.mean(axis=0)
     _, axes = np.linalg.eigh((centred.T @ centred).astype(np.float64))
     along = (centred @ axes[:, ::-1].astype(np.float32))[:, : _BANDS * _BITS]
     signs = along > np.median(along, axis=0)
-    radius = np.float32(np.sqrt(2 * (1 - COEFFICIENTS)))
-    found = [np.empty((0, 2), np.int64)]
     for band in range(_BANDS):
-        codes = signs[:, band::_BANDS] @ (1 << np.arange(_BITS))
-        order = np.lexsort((along[:, 0], codes))
-        codes, coordinates = codes[order], along[order, 0]
-        at = np.arange(len(order))
-        for ahead in range(1, _AHEAD + 1):
-            at = at[at + ahead < len(order)]
-            at = at[(codes[at] == codes[at + ahead]) & (coordinates[at + ahead] - coordinates[at] <= radius)]
-            if not len(at):
-                break
-            one, other = order[at], order[at + ahead]
-            for columns in (slice(1, 2), slice(0, 8), slice(None)):  # most are ruled out by few coordinates
-                points = units if columns == slice(None) else along
-                apart = points[one, columns] - points[other, columns]
-                close = np.einsum("ij,ij->i", apart, apart) <= radius * radius
-                one, other = one[close], other[close]
-            found.append(np.stack([np.minimum(one, other), np.maximum(one, other)], axis=1))
-    return np.unique(np.concatenate(found), axis=0)
+        yield along, _neighbours(signs[:, band::_BANDS] @ (1 << np.arange(_BITS)), along[:, 0])
+
+
+def _neighbours(codes: Rows, first: Floats) -> Iterator[tuple[Rows, Rows]]:
+    """Pairs of one code whose `first` coordinates are near, those that are neighbours in it first."""
+    radius = np.float32(np.sqrt(2 * (1 - COEFFICIENTS)))
+    order = np.lexsort((first, codes))
+    codes, first, at = codes[order], first[order], np.arange(len(order))
+    for ahead in range(1, _AHEAD + 1):
+        at = at[at + ahead < len(order)]
+        at = at[(codes[at] == codes[at + ahead]) & (first[at + ahead] - first[at] <= radius)]
+        if not len(at):
+            return
+        yield order[at], order[at + ahead]
 
 
 def _correlations(parts: Sequence[Images], pairs: Rows) -> Floats:
@@ -145,16 +162,3 @@ def _standardized(parts: Sequence[Images], rows: Rows) -> Floats:
     found = found.reshape(len(rows), parts[0][:1].size)
     found -= found.mean(axis=1, keepdims=True)
     return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-6)
-
-
-def _strongest(near: Near, n_train: int) -> Near:
-    """The pairs that are among the `PARTNERS` strongest, within a split or across, of one of their images."""
-    pairs, kept = near.pairs, np.zeros(len(near.pairs), bool)
-    across = (pairs < n_train).sum(axis=1) == 1
-    for column in pairs.T:
-        order = np.lexsort((-near.correlations, across, column))
-        key = column[order] * 2 + across[order]
-        starts = np.flatnonzero(np.r_[True, key[1:] != key[:-1]]) if len(key) else np.empty(0, np.int64)
-        place = np.arange(len(key)) - np.repeat(starts, np.diff(np.r_[starts, len(key)]))
-        kept[order[place < PARTNERS]] = True
-    return Near(pairs[kept], near.correlations[kept])
