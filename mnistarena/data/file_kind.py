@@ -19,6 +19,14 @@ NOT_DATA = {
 }
 """What is often saved in place of data, and what to do."""
 
+READERS = {
+    "a MATLAB file": "mat",
+    "a Parquet file": "table",
+    "a PNG image": "image-folder",
+    "a JPEG image": "image-folder",
+}
+"""The dataset that reads files of a kind."""
+
 _BEGINNINGS = (
     (b"version https://git-lfs.github.com/spec/", "a pointer of Git LFS"),
     (GZIP, "a gzip file"),
@@ -86,7 +94,8 @@ def read_head(path: Path) -> bytes:
 def unlike(path: Path, head: bytes, wanted: str) -> DataError:
     """The error for a file that is not what a reader wants, `wanted` being such as "an npz file"."""
     kind = kind_of(head) or ("text" if _is_text(head) else "")
-    return DataError(f"{path} is not {wanted}" + (f" but {kind}" if kind else f"; it begins with {head[:8]!r}"))
+    hint = f'; the dataset "{READERS[kind]}" reads it' if kind in READERS else ""
+    return DataError(f"{path} is not {wanted}" + (f" but {kind}{hint}" if kind else f"; it begins with {head[:8]!r}"))
 
 
 def _is_text(head: bytes) -> bool:
