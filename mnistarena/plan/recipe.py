@@ -43,6 +43,11 @@ class PlannedDataset:
     params: Params
     table: schema.DatasetTable
 
+    @property
+    def validates(self) -> bool:
+        """Whether images are set aside for validation, as far as the spec says."""
+        return self.table.validation > 0
+
 
 @dataclass(frozen=True)
 class LoadedDataset(PlannedDataset):
@@ -67,6 +72,11 @@ class LoadedDataset(PlannedDataset):
         return self._draws[rule]
 
     @property
+    def validates(self) -> bool:
+        """Whether images are set aside for validation."""
+        return len(self.first.split.validation) > 0
+
+    @property
     def first(self) -> Draw:
         """The split that stands for all of them where models are checked: the only one, or that of seed or split 0."""
         return self.draw(0, self.table.numbers[0])
@@ -86,6 +96,8 @@ class LoadedDataset(PlannedDataset):
         }
         if dataset.test_groups is not None:
             found["groups"] = dataset.test_groups[rows]
+        if dataset.test_names is not None:
+            found["names"] = np.array([dataset.test_names[row] for row in rows], dtype=str)
         return found
 
     def describe(self, trials: Sequence[Trial]) -> DatasetRecord:
@@ -104,6 +116,7 @@ class LoadedDataset(PlannedDataset):
             "split_seed": self.table.split_seed,
             "train_limit": self.table.train_limit,
             "test_limit": self.table.test_limit,
+            "test": self.table.test,
             "class_names": list(self.dataset.class_names),
             "image_shape": list(self.dataset.image_shape),
             "known_label_errors": list(self.whole.known_label_errors),

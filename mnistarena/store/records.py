@@ -74,6 +74,7 @@ class DatasetRecord(TypedDict, total=False):
     draws: list[DrawRecord]
     train_limit: Count | None
     test_limit: Count | None
+    test: Number | None
     image_shape: Annotated[list[Count], Field(min_length=3, max_length=3)] | None
     mean: list[Number] | None
     std: list[Number] | None

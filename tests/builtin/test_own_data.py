@@ -79,7 +79,7 @@ def test_transparency_is_laid_over_white_and_a_camera_held_on_its_side_is_turned
     clear[0, 0] = (0, 0, 0, 255)
     picture(folder / "train" / "cat" / "0.png", clear)
     exif = Image.Exif()
-    exif[image_folder.ORIENTATION] = 6
+    exif[0x0112] = 6
     turned = np.zeros((5, 6), np.uint8)
     turned[:, 0] = 255
     picture(folder / "train" / "cat" / "1.png", turned, exif=exif)

@@ -15,7 +15,7 @@ from mnistarena.errors import StoreError
 from mnistarena.evidence.recipe import RecipeEvidence
 from mnistarena.report.format import percent
 from mnistarena.store.records import DatasetRecord
-from mnistarena.text import plural, unique_slug
+from mnistarena.text import plural, unique_slug, visible
 
 SHARED = 32
 """How many images that most models get wrong are shown, at most."""
@@ -57,7 +57,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Tile:
-    """A test image that some recipe got wrong. `png` is base64.
+    """A test image that some recipe got wrong. `png` is base64, `name` what its dataset calls it, or its number.
 
     `misses` are the recipes most of whose seeds were wrong, `right` the number of the others; `boxes` are of the
     detectors among all recipes.
@@ -70,6 +70,7 @@ class Tile:
     misses: tuple[Miss, ...]
     right: int
     png: str
+    name: str
     boxes: tuple[Box, ...] = ()
 
 
@@ -107,6 +108,7 @@ def tiles(
     names = dataset["class_names"]
     place = {int(where): at for at, where in enumerate(split["index"])}
     known = set(dataset.get("known_label_errors", ()))
+    called = split.get("names")
     found = []
     chosen: dict[int, int] = {}
     for at in _chosen(ready, wrong, missed):
@@ -123,6 +125,7 @@ def tiles(
                 misses=misses,
                 right=len(ready) - len(misses),
                 png=_png(split["images"][place[image]]),
+                name=visible(str(called[place[image]])) if called is not None else f"№ {image}",
                 boxes=tuple(_boxes(ready, at)),
             )
         )

@@ -127,6 +127,11 @@ def _of_dataset(dataset: DatasetRecord) -> Iterator[str]:
     label = dataset["label"]
     if not dataset.get("n_validation"):
         yield f"{label}: no validation split; all {dataset['n_train']:,} images were trained on."
+    if share := dataset.get("test"):
+        yield (
+            f"{label}: the data have no test split of their own; {100 * share:g} % of the images were drawn as one, "
+            f"by the split seed {dataset.get('split_seed', 0)}."
+        )
     if dataset.get("train_limit"):
         yield f"{label}: only a part of it, {dataset['n_train']:,} training images."
     if dataset.get("test_limit"):
