@@ -51,6 +51,7 @@ BUILTIN = {
     "mnist-relatives": "builtin.datasets.mnist_relatives",
     "image-folder": "builtin.datasets.image_folder",
     "arrays": "builtin.datasets.arrays",
+    "mat": "builtin.datasets.mat",
     "transforms": "builtin.transforms",
     "corruptions": "builtin.corruptions",
     "trivial-augment": "builtin.trivial_augment",

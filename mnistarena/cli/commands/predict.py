@@ -94,14 +94,18 @@ def _say(kind: str, sentence: str) -> None:
 
 def _read(images: tuple[Path, ...], restored: Restored, *, invert: bool) -> tuple[dict[Path, Picture], dict[Path, str]]:
     """The pictures, and why others cannot be read."""
-    from mnistarena.data.images import read_picture
+    from mnistarena.data.images import ImageRules, read_picture
     from mnistarena.errors import DataError
+
+    channels, height, width = restored.task.image_shape
+    rules = ImageRules(channels, (height, width), depth="scale")
 
     read: dict[Path, Picture] = {}
     unread: dict[Path, str] = {}
     for path in images:
         try:
-            read[path] = read_picture(path, restored.task.image_shape, invert=invert)
+            picture = read_picture(path, rules)
+            read[path] = picture.inverted() if invert else picture
         except DataError as problem:
             unread[path] = str(problem)
     return read, unread
@@ -109,9 +113,7 @@ def _read(images: tuple[Path, ...], restored: Restored, *, invert: bool) -> tupl
 
 def _light(read: dict[Path, Picture], restored: Restored) -> list[Path]:
     """The pictures whose border is much lighter than the training images."""
-    from mnistarena.data.images import LIGHTER
-
-    limit = _mean(restored.task.mean) + LIGHTER
+    limit = _mean(restored.task.mean) + 0.4
     return [path for path, picture in read.items() if picture.border > limit]
 
 
