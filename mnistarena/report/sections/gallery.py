@@ -124,7 +124,7 @@ def tiles(
                 known_error=image in known,
                 misses=misses,
                 right=len(ready) - len(misses),
-                png=_png(split["images"][place[image]]),
+                png=png(split["images"][place[image]]),
                 name=visible(str(called[place[image]])) if called is not None else f"№ {image}",
                 boxes=tuple(_boxes(ready, at)),
             )
@@ -162,7 +162,7 @@ def _miss(recipe: RecipeEvidence, at: int, names: Sequence[str]) -> Miss:
     return Miss(recipe.label, names[most], probability=sure, wrong=int(wrong.sum()), seeds=len(recipe.correct))
 
 
-def _png(image: NDArray[np.uint8]) -> str:
+def png(image: NDArray[np.uint8]) -> str:
     """An image `(C, H, W)` as PNG, base64: grey for one channel, colour for three, else the channels' mean."""
     from PIL import Image
 
