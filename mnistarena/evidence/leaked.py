@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 
 from mnistarena.evidence.pairs import Pair, compare
 from mnistarena.evidence.recipe import RecipeEvidence
+from mnistarena.plan.audit_sentences import NEAR
 from mnistarena.plugin.audit_record import AuditRecord
 from mnistarena.stats.verdicts import Verdict
-
-NEAR = 0.001
-"""The share of test images that may nearly equal a training image by chance: of MNIST's six in 10,000 do."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ def changed_verdicts(
     pairs: Sequence[Pair], kept: Sequence[RecipeEvidence], margin: float
 ) -> tuple[ChangedVerdict, ...]:
     """The pairs of recipes whose verdict is another one without the leaked images."""
-    after = {(pair.a, pair.b): pair.verdict for pair in compare(kept, margin)}
+    after = {(one.a, one.b): one.verdict for pair in compare(kept, margin) for one in (pair, pair.seen_from(pair.b))}
     return tuple(
         ChangedVerdict(pair.a, pair.b, verdict=pair.verdict, without=other)
         for pair in pairs

@@ -17,16 +17,19 @@ from mnistarena.evidence.leaked import (
     leaked_rows,
     without_leaked,
 )
-from mnistarena.evidence.pairs import VERBS, Pair
+from mnistarena.evidence.pairs import Pair
 from mnistarena.evidence.recipe import RecipeEvidence
 from mnistarena.plan.audit_sentences import sentences, sizes
 from mnistarena.plugin.audit_record import AuditRecord, LeakedImage, LeftOutRecord
 from mnistarena.report.format import names, percent
 from mnistarena.report.sections.gallery import png
+from mnistarena.stats.verdicts import Verdict
 from mnistarena.text import plural
 
 SHOWN = 24
 """So many leaked test images are shown, at most."""
+MANY = 0.01
+"""So large a share of test images that leaked is told in the headline."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class LeakedTile:
 
 @dataclass(frozen=True)
 class Data:
-    """What the audit of a dataset found, and what its figures are without the `leaked` test images.
+    """What the audit of a dataset found, and what its figures are without the `leaked` test images, a `share` of all.
 
     `tiles` are the first of these. `largest` is the class with most training images; always saying it is right for the
     share `constant` of the test images.
@@ -64,6 +67,7 @@ class Data:
     _: KW_ONLY
     left_out: tuple[LeftOutRecord, ...]
     leaked: int
+    share: float
     tiles: tuple[LeakedTile, ...]
     without: tuple[WithoutLeaked, ...]
     changed: tuple[ChangedVerdict, ...]
@@ -71,17 +75,29 @@ class Data:
     constant: float
     caveats: tuple[str, ...]
 
+    @property
+    def validates(self) -> bool:
+        """Whether there are validation images."""
+        return any(row.validation for row in self.classes)
+
+    @property
+    def warning(self) -> str:
+        """What the headline must not leave out; empty where nothing is wrong with what it says."""
+        if self.share < MANY:
+            return ""
+        return f" But {percent(self.share)} of the test images were trained on."
+
 
 def data(
-    label: str,
     found: AuditRecord,
     recipes: Sequence[RecipeEvidence],
     pairs: Sequence[Pair],
     *,
+    label: str,
     margin: float,
     split: Mapping[str, NDArray[Any]],
 ) -> Data:
-    """The section of one dataset; `pairs` are all that were judged at once, `split` is the stored test split."""
+    """The section of one dataset; `recipes` have results, `pairs` are judged, `split` is the stored test split."""
     first = found["splits"][0]
     counts = [first["counts"].get(part, [0] * len(found["class_names"])) for part in ("train", "validation", "test")]
     kept, leaked = without_leaked(recipes, found)
@@ -98,6 +114,7 @@ def data(
         ),
         left_out=tuple(found["left_out"]),
         leaked=leaked,
+        share=leaked / max(1, len(split["index"])),
         tiles=tuple(_tiles([known[row] for row in sorted(rows)[:SHOWN]], split)),
         without=without,
         changed=changed,
@@ -125,9 +142,7 @@ def _tiles(leaked: Sequence[LeakedImage], split: Mapping[str, NDArray[Any]]) -> 
     ]
 
 
-def _without(
-    label: str, leaked: int, without: Sequence[WithoutLeaked], changed: Sequence[ChangedVerdict]
-) -> list[str]:
+def _without(label: str, leaked: int, without: Sequence[WithoutLeaked], changed: Sequence[ChangedVerdict]) -> list[str]:
     """What accuracies and verdicts are without the images that leaked."""
     if not without:
         return []
@@ -136,15 +151,18 @@ def _without(
     of = names((f"{one.label} {percent(one.without)} in place of {percent(one.accuracy)}" for one in without), room=400)
     said = [f"{label}: without the {plural(leaked, 'test image')} that training has seen, accuracies are: {of}."]
     if changed:
-        each = names((f"{one.a} is {VERBS[one.without]} {one.b}, not {_word(one)}" for one in changed), room=400)
+        each = names(
+            (f"{one.a} against {one.b}: {_word(one.without)} in place of {_word(one.verdict)}" for one in changed),
+            room=400,
+        )
         said.append(f"{label}: verdicts change without these images: {each}.")
     elif len(without) > 1:
         said.append(f"{label}: no verdict changes without these images.")
     return said
 
 
-def _word(one: ChangedVerdict) -> str:
-    return VERBS[one.verdict].removesuffix(" with").removesuffix(" than").removesuffix(" to").removesuffix(" from")
+def _word(verdict: Verdict) -> str:
+    return "practically equal" if verdict == "equal" else verdict
 
 
 def _unbeaten(label: str, recipes: Sequence[RecipeEvidence], largest: str, constant: float) -> list[str]:
