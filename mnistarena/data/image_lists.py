@@ -12,13 +12,22 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from mnistarena.data.depths import MOST_16
-from mnistarena.data.images import Fit, Header, ImageRules, Picture, Source, decode, inspect, open_image, quiet, why
+from mnistarena.data.images import (
+    DARK,
+    Fit,
+    Header,
+    ImageRules,
+    Picture,
+    Source,
+    decode,
+    inspect,
+    open_image,
+    quiet,
+    why,
+)
 from mnistarena.errors import DataError
 from mnistarena.plugin.components import LeftOut, Params
 from mnistarena.text import few
-
-DARK = 0.5
-"""Files whose highest value stays below this share of white hold fewer bits than their format."""
 
 Side = Annotated[int, Field(ge=1, le=4096)]
 

@@ -6,7 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -28,6 +28,8 @@ Source = Path | bytes
 MODES = {1: "L", 3: "RGB"}
 """Pillow's modes by number of channels."""
 GREY = ("1", "L", "LA", "La", "I", "F")
+DARK = 0.5
+"""Files whose highest value stays below this share of white hold fewer bits than their format."""
 NO_PIXELS = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
 """Formats of which Pillow reads a header only, or for which it starts another program."""
 FRAMES = {"AVIF", "DCX", "FLI", "GIF", "PNG", "TIFF", "WEBP"}
@@ -43,7 +45,7 @@ class ImageRules:
 
     `fit`: "stretch"; "pad", which keeps the proportions and puts black beside; "crop", which keeps them and cuts off.
     `depth`: files of more than 8 bits a channel are refused (None), scaled by the white of their format ("scale"), or
-    so that this number is white.
+    so that this number is white. `invert` swaps light and dark.
     """
 
     channels: int
@@ -51,6 +53,7 @@ class ImageRules:
     _: KW_ONLY
     fit: Fit = "stretch"
     depth: float | Literal["scale"] | None = None
+    invert: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,17 +79,6 @@ class Picture:
     _: KW_ONLY
     peak: float | None = None
     frames: int = 1
-
-    @property
-    def border(self) -> float:
-        """Mean brightness of the outermost pixels, 0 to 1."""
-        inner = np.zeros(self.image.shape[1:], bool)
-        inner[1:-1, 1:-1] = True
-        return float(self.image[:, ~inner].mean() / 255)
-
-    def inverted(self) -> Picture:
-        """The picture with light and dark swapped."""
-        return replace(self, image=255 - self.image, notes=(*self.notes, "inverted"))
 
 
 @cache
@@ -168,13 +160,14 @@ def decode(opened: Image.Image, source: Source, header: Header, rules: ImageRule
     Turned upright where EXIF says so, laid over white where transparent, resized (bilinear, antialiased). Its depth
     must be one that is not refused. Raises what Pillow raises where it is damaged.
     """
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     notes: list[str] = []
     picture, peak = opened, None
     if header.depth.bits > 8:
         picture, peak = eight_bits(opened, source, header.depth, rules.depth or "scale")
-        notes.append(f"{header.depth.bits} bits scaled to 8")
+        dark = f", its highest value is {peak:.0%} of white" if rules.depth == "scale" and peak < DARK else ""
+        notes.append(f"{header.depth.bits} bits scaled to 8{dark}")
     opened.load()
     turn = _turns().get(_orientation(opened)) if opened.format != "TIFF" else None
     picture = picture if turn is None else picture.transpose(turn)
@@ -185,11 +178,13 @@ def decode(opened: Image.Image, source: Source, header: Header, rules: ImageRule
     if rules.channels == 1 and not header.grey:
         notes.append("made grey")
     picture = picture.convert(MODES[rules.channels])
+    picture = ImageOps.invert(picture) if rules.invert else picture
     height, width = rules.size
     if picture.size != (width, height):
         how = {"stretch": "", "pad": ", black beside", "crop": ", cut off"}[rules.fit]
         notes.append(f"resized from {picture.height} × {picture.width} to {height} × {width}{how}")
         picture = _fitted(picture, width, height, rules.fit)
+    notes += ["inverted"] if rules.invert else []
     pixels = np.asarray(picture, np.uint8).reshape(height, width, rules.channels)
     frames = getattr(opened, "n_frames", 1) if opened.format in FRAMES else 1
     return Picture(np.ascontiguousarray(np.moveaxis(pixels, -1, 0)), tuple(notes), peak=peak, frames=frames)
