@@ -43,8 +43,8 @@ class ImageParams(Params):
     )
     fit: Fit = Field(
         "stretch",
-        description='how an image gets its size: "stretch"; "pad" keeps its proportions and puts black beside; '
-        '"crop" keeps them and cuts off',
+        description='how an image gets its size: "stretch"; "pad" keeps its proportions and fills up with the median '
+        'colour of its outermost pixels; "crop" keeps them and cuts off',
     )
     depth: Literal["scale"] | Annotated[float, Field(gt=0)] | None = Field(
         None,

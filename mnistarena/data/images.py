@@ -43,7 +43,8 @@ ON_ITS_SIDE = (5, 6, 7, 8)
 class ImageRules:
     """How image files become arrays: channels (1 or 3), (height, width), and what is done to what is otherwise.
 
-    `fit`: "stretch"; "pad", which keeps the proportions and puts black beside; "crop", which keeps them and cuts off.
+    `fit`: "stretch"; "pad", which keeps the proportions and fills up with the median colour of the outermost pixels;
+    "crop", which keeps them and cuts off.
     `depth`: files of more than 8 bits a channel are refused (None), scaled by the white of their format ("scale"), or
     so that this number is white. `invert` swaps light and dark.
     """
@@ -181,7 +182,7 @@ def decode(opened: Image.Image, source: Source, header: Header, rules: ImageRule
     picture = ImageOps.invert(picture) if rules.invert else picture
     height, width = rules.size
     if picture.size != (width, height):
-        how = {"stretch": "", "pad": ", black beside", "crop": ", cut off"}[rules.fit]
+        how = {"stretch": "", "pad": ", padded", "crop": ", cut off"}[rules.fit]
         notes.append(f"resized from {picture.height} × {picture.width} to {height} × {width}{how}")
         picture = _fitted(picture, width, height, rules.fit)
     notes += ["inverted"] if rules.invert else []
@@ -209,7 +210,10 @@ def _fitted(picture: Image.Image, width: int, height: int, fit: Fit) -> Image.Im
         return picture.resize((width, height), bilinear)
     scale = min(width / picture.width, height / picture.height)
     inner = picture.resize((max(1, round(picture.width * scale)), max(1, round(picture.height * scale))), bilinear)
-    padded = Image.new(picture.mode, (width, height))
+    pixels = np.asarray(inner)
+    edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    colour = tuple(np.atleast_1d(np.median(edge, axis=0)).astype(int).tolist())
+    padded = Image.new(picture.mode, (width, height), colour[0] if len(colour) == 1 else colour)
     padded.paste(inner, ((width - inner.width) // 2, (height - inner.height) // 2))
     return padded
 

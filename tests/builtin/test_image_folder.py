@@ -162,9 +162,12 @@ def test_colours_sizes_and_orientation_are_made_one_where_asked(folder):
     red = loaded.train_images[6]
     assert red[0].min() > 250
     assert red[1:].max() < 5
-    padded = load(folder, size=[8, 8], channels=3, fit="pad").train_images[6]
-    assert padded[0, 4].tolist()[::7] == [0, 0]
-    assert padded[0, 4, 3:5].min() > 250
+    picture(
+        folder / "test" / "dog" / "wide.png", np.array([[0] * 16] * 3 + [[200] * 16] * 2 + [[0] * 16] * 3, np.uint8)
+    )
+    padded = load(folder, size=8, channels=1, fit="pad").test_images[-1, 0]
+    assert padded[[0, 1, 6, 7]].max() == 0
+    assert padded[3:5].max() > 90
 
 
 def test_transparency_is_laid_over_white_and_a_camera_held_on_its_side_is_turned(folder):

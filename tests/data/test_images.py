@@ -150,15 +150,19 @@ def test_corrupt_exif_is_no_reason_to_refuse_good_pixels(form, exif, recwarn, ca
 
 
 def test_the_ways_to_fit_an_image_into_its_size():
-    tall = saved(np.full((8, 4), 200, np.uint8), "PNG")
-    columns = {
-        fit: read_picture(tall, ImageRules(1, (4, 4), fit=fit)).image[0, 0] for fit in ("stretch", "pad", "crop")
-    }
-    assert columns["stretch"].tolist() == columns["crop"].tolist() == [200] * 4
-    assert columns["pad"].tolist() == [0, 200, 200, 0]
+    tall = np.full((8, 4), 200, np.uint8)
+    tall[2:6, 1:3] = 50
+    tall = saved(tall, "PNG")
+    rows = {fit: read_picture(tall, ImageRules(1, (8, 8), fit=fit)).image[0] for fit in ("stretch", "pad", "crop")}
+    assert rows["stretch"][3, [0, 3, 4, 7]].tolist() == [200, 50, 50, 200]
+    assert rows["pad"][3].tolist() == [200, 200, 200, 50, 50, 200, 200, 200]
+    assert rows["crop"][3, [0, 3, 4, 7]].tolist() == [200, 50, 50, 200]
     halves = saved(np.repeat(np.array([[0], [255], [255], [0]], np.uint8), 2, 1).repeat(2, 0), "PNG")
     assert read_picture(halves, ImageRules(1, (2, 2), fit="crop")).image.min() == 255
-    assert read_picture(tall, ImageRules(1, (4, 4), fit="pad", invert=True)).image[0, 0].tolist() == [0, 55, 55, 0]
+    colours = saved(np.array([[[9, 8, 7], [9, 8, 7]]], np.uint8), "PNG")
+    assert read_picture(colours, ImageRules(3, (2, 2), fit="pad")).image[:, 1].tolist() == [[9, 9], [8, 8], [7, 7]]
+    inverted = read_picture(tall, ImageRules(1, (8, 8), fit="pad", invert=True)).image[0, 3]
+    assert inverted.tolist() == [55, 55, 55, 205, 205, 55, 55, 55]
 
 
 def test_what_is_no_image_is_named():

@@ -70,8 +70,7 @@ def command(
         answers = _answers(pictures.read, outputs, restored.task.class_names, top)
     borders = Borders.read(planned.get("border"))
     negatives = pictures.negatives(borders)
-    if borders is not None and negatives:
-        _warn_of_negatives(negatives, borders, invert=invert)
+    _warn_of_negatives(negatives, borders, invert=invert)
     _tell_left_out(pictures.left_out)
     for cause in pictures.unreadable.values():
         _say("error", cause)
@@ -101,9 +100,11 @@ def _say(kind: str, sentence: str) -> None:
     click.echo(click.style(f"{kind}: ", fg="yellow", bold=True, reset=True) + visible(sentence), err=True)
 
 
-def _warn_of_negatives(negatives: list[Path], borders: Borders, *, invert: bool) -> None:
+def _warn_of_negatives(negatives: list[Path], borders: Borders | None, *, invert: bool) -> None:
     from mnistarena.text import few
 
+    if borders is None or not negatives:
+        return
     dark = borders.median < 0.5
     seen = "light at the border, where the training images are dark"
     seen = seen if dark else "dark at the border, where the training images are light"
