@@ -25,9 +25,10 @@ from mnistarena.data.images import (
     quiet,
     why,
 )
+from mnistarena.data.large import empty_images
 from mnistarena.errors import DataError
 from mnistarena.plugin.components import LeftOut, Params
-from mnistarena.text import few
+from mnistarena.text import few, plural
 
 Side = Annotated[int, Field(ge=1, le=4096)]
 
@@ -144,7 +145,7 @@ class _Reading:
         if picture is None:
             return
         if not len(self.images):
-            self.images = np.empty((self.total, *picture.image.shape), np.uint8)
+            self.images = empty_images((self.total, *picture.image.shape))
         self.images[len(self.rows)] = picture.image
         self.rows.append(row)
         if picture.peak is not None and header.depth.white == MOST_16:
@@ -165,11 +166,11 @@ class _Reading:
             wrong.append(f"its images have {len(self.shapes)} sizes, height × width (images): {sizes}; set size")
         if len(self.colours) > 1:
             grey, coloured = self.colours[True], self.colours[False]
-            wrong.append(f"{grey} images are grey, {coloured} are coloured; set channels to 1 or 3")
+            wrong.append(f"{plural(grey, 'image')} grey and {coloured} coloured; set channels to 1 or 3")
         if not wrong and self.params.depth == "scale" and self.peaks and max(self.peaks) < DARK:
-            highest = round(max(self.peaks) * MOST_16)
+            highest, count = round(max(self.peaks) * MOST_16), plural(len(self.peaks), "image")
             wrong.append(
-                f"the highest value of its {len(self.peaks)} images of 16 bits is {highest:,}, so all would be dark: "
+                f"the highest value in {count} of 16 bits is {highest:,}, so all would be dark: "
                 f"write depth = {2 ** highest.bit_length() - 1}, or depth = {MOST_16} if they are meant to be dark"
             )
         return wrong

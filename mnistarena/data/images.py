@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistarena.data.depths import Depth, depth_of, eight_bits
+from mnistarena.data.file_kind import HEAD, NOT_DATA, kind_of
 from mnistarena.errors import DataError, first_line
 
 if TYPE_CHECKING:
@@ -227,10 +228,12 @@ def why(problem: Exception, source: Source) -> str:
     if not isinstance(problem, UnidentifiedImageError):
         return first_line(problem)
     with BytesIO(source) if isinstance(source, bytes) else source.open("rb") as stream:
-        start = stream.read(200)
-    if start.startswith(b"version https://git-lfs"):
-        return "a Git LFS pointer, not the image itself; fetch it: git lfs pull"
-    return "not an image that Pillow reads" if start else "an empty file"
+        start = stream.read(HEAD)
+    kind = kind_of(start)
+    if kind in NOT_DATA:
+        return f"it is {kind}; {NOT_DATA[kind]}"
+    known = f", it is {kind}" if kind and not kind.endswith("image") else ""
+    return f"not an image that Pillow reads{known}" if start else "an empty file"
 
 
 def read_picture(source: Source, rules: ImageRules, *, name: str | None = None) -> Picture:

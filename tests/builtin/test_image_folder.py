@@ -10,24 +10,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mnistarena import DataContext, DataError
 from mnistarena.builtin.datasets import image_folder
-from mnistarena.data.dataset import check_dataset
 
-(DEFINITION,) = image_folder.arena_datasets()
+from .reading import Reader
+
+READ = Reader(*image_folder.arena_datasets())
 RANDOM = np.random.RandomState(0)
 
 
 def load(root, **params):
-    loaded = DEFINITION.load(DEFINITION.params(path=root.name, **params), DataContext(root, base_dir=root.parent))
-    return check_dataset(loaded, "image-folder")
+    return READ("image-folder", root.parent, path=root.name, **params)
 
 
 def refused(root, **params):
-    with pytest.raises(DataError) as caught:
-        load(root, **params)
-    assert str(caught.value).startswith(f"image-folder: {root}: ")
-    return str(caught.value)
+    said = READ.refused("image-folder", root.parent, path=root.name, **params)
+    assert said.startswith(f"image-folder: {root}: ")
+    return said
 
 
 def picture(path, pixels=None, mode=None, **options):
@@ -109,18 +107,14 @@ def test_splits_have_the_names_that_you_say_and_groups_are_found_in_the_names(fo
     assert "finds nothing in 2 of 12: held/cat/p0.png, held/cat/p1.png" in said
     for pattern, sentence in (("cat", "needs a part in parentheses"), ("(", "is no regular expression")):
         with pytest.raises(ValueError, match=sentence):
-            DEFINITION.params(path="x", groups=pattern)
+            image_folder.ImageFolderParams(path="x", groups=pattern)
 
 
 @pytest.mark.parametrize("below", [".", "train"])
 def test_one_folder_of_classes_is_one_split(folder, below):
     shutil.rmtree(folder / "test")
     picture(folder / "beside.png")
-    loaded = (
-        load(folder)
-        if below == "."
-        else DEFINITION.load(DEFINITION.params(path="pets/train"), DataContext(folder, base_dir=folder.parent))
-    )
+    loaded = load(folder if below == "." else folder / below)
     assert loaded.class_names == ("cat", "dog")
     assert loaded.train_labels.tolist() == [0, 0, 0, 1, 1, 1]
     assert loaded.test_images.shape == (0, 1, 6, 5)
@@ -148,7 +142,7 @@ def test_unreadable_images_are_left_out_where_asked(folder):
     assert reasons["train/cat/link.png"] == "cannot be read: there is no such file"
     for path in (folder / "test" / "dog").iterdir():
         path.write_bytes(b"")
-    assert "no image of 1 folders of classes can be read: test/dog" in refused(folder, unreadable="skip")
+    assert "no image of 1 folder of a class can be read: test/dog" in refused(folder, unreadable="skip")
 
 
 def test_colours_sizes_and_orientation_are_made_one_where_asked(folder):
@@ -156,7 +150,7 @@ def test_colours_sizes_and_orientation_are_made_one_where_asked(folder):
     said = refused(folder, channels=3)
     assert "its images have 2 sizes, height × width (images): 6 × 5 (10), 20 × 12 (1); set size" in said
     said = refused(folder, size=8)
-    assert "10 images are grey, 1 are coloured; set channels to 1 or 3" in said
+    assert "10 images grey and 1 coloured; set channels to 1 or 3" in said
     loaded = load(folder, size=[8, 4], channels=3)
     assert loaded.train_images.shape == (7, 3, 8, 4)
     red = loaded.train_images[6]
@@ -236,9 +230,9 @@ def flat(at):
         (remove("train/cat"), "1 of 2 classes are in test/ but not in train/: cat"),
         (remove("test/dog"), "1 of 2 classes are in train/ but not in test/: dog"),
         (remove("train/cat", "test/cat"), "there is one class only (dog)"),
-        (emptied, "1 folders of classes hold no image: test/dog; 2 files left out (no suffix of an image)"),
-        (flat(""), "its 10 images lie in no folder of a class: where a table says the class of each, such as labels.c"),
-        (flat("train"), "train/ holds no folder of a class: its 10 images lie in no folder of a class: where a table"),
+        (emptied, "no image in 1 folder of a class: test/dog; 2 files left out (no suffix of an image)"),
+        (flat(""), "10 images in no folder of a class: where a table says the class of each, such as labels.c"),
+        (flat("train"), "train/ holds no folder of a class: 10 images in no folder of a class: where a table"),
         (broken, "4 of 14 images cannot be read: train/cat/bad0.png (not an image that Pillow reads), train/cat/bad1"),
         (broken, 'train/cat/bad2.png (not an image that Pillow reads) and 1 more; set unreadable = "skip" to leave'),
         (truncated, "1 of 10 images cannot be read: test/dog/1.png ("),

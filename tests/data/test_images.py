@@ -168,7 +168,11 @@ def test_the_ways_to_fit_an_image_into_its_size():
 def test_what_is_no_image_is_named():
     rules = ImageRules(1, (4, 4))
     for content, sentence in (
-        (b"version https://git-lfs.github.com/spec/v1\noid", "a Git LFS pointer"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid",
+            "it is a pointer of Git LFS; fetch what it points to: git lfs pull",
+        ),
+        (b"<!DOCTYPE html><title>Log in</title>", "it is an HTML page; get the file itself"),
         (b"", "an empty file"),
         (b"GIF, or so it says", "not an image that Pillow reads"),
         (saved(GREY.astype(np.uint8), "PNG")[:-30], "cannot read a.png: "),
