@@ -52,6 +52,7 @@ BUILTIN = {
     "image-folder": "builtin.datasets.image_folder",
     "arrays": "builtin.datasets.arrays",
     "mat": "builtin.datasets.mat",
+    "table": "builtin.datasets.table",
     "transforms": "builtin.transforms",
     "corruptions": "builtin.corruptions",
     "trivial-augment": "builtin.trivial_augment",
