@@ -97,7 +97,7 @@ class MedmnistParams(Params):
         "organamnist",
         "organcmnist",
         "organsmnist",
-    ] = Field(description="which of its datasets")
+    ] = Field("pathmnist", description="which of its datasets")
     size: Literal[28, 64, 128, 224] = Field(28, description="pixels a side")
 
 
