@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+from PIL import Image
 
 from mnistarena import DataContext, DataError, Dataset
 from mnistarena.data.dataset import check_dataset
@@ -28,3 +32,26 @@ class Reader:
         with pytest.raises(DataError) as caught:
             self(name, base, **params)
         return str(caught.value)
+
+
+def pixels(n: int, *shape: int, seed: int = 0) -> NDArray[np.uint8]:
+    """Noise, `(n, *shape)`."""
+    return np.random.RandomState(seed).randint(0, 256, (n, *shape), dtype=np.uint8)
+
+
+def png(image: NDArray[np.uint8]) -> bytes:
+    """An image as a PNG file."""
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, "png")
+    return stream.getvalue()
+
+
+def write(path: Path, *lines: str) -> None:
+    """A text file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def left_out(loaded: Dataset) -> list[tuple[str, str]]:
+    """What a reader did not take, and why."""
+    return [(one.name, one.reason) for one in loaded.left_out]

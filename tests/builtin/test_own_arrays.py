@@ -11,7 +11,7 @@ import pytest
 from mnistarena.builtin.datasets import arrays
 
 from ..helpers import idx
-from .reading import Reader
+from .reading import Reader, pixels
 
 RANDOM = np.random.RandomState(0)
 load = Reader(*arrays.arena_datasets())
@@ -134,10 +134,6 @@ def test_four_idx_files_are_a_dataset(tmp_path):
 # Arrays under other names, labels of other kinds
 
 
-def pixels(n, *shape, seed=0):
-    return np.random.RandomState(seed).randint(0, 256, (n, *(shape or (5, 4))), dtype=np.uint8)
-
-
 def test_medmnist_is_read_as_it_is_its_validation_images_among_those_to_train_on(tmp_path):
     arrays = {f"{split}_images": pixels(n, 5, 4, 3, seed=n) for split, n in (("train", 6), ("val", 2), ("test", 4))}
     labels = {f"{split}_labels": np.arange(n)[:, None] % 2 for split, n in (("train", 6), ("val", 2), ("test", 4))}
@@ -193,7 +189,7 @@ def test_an_array_that_cannot_be_told_is_asked_for(tmp_path):
 
 @pytest.mark.parametrize("names", ["images labels", "X y", "train_images train_labels"])
 def test_one_split_only_has_no_test_images(tmp_path, names):
-    np.savez(tmp_path / "own.npz", **dict(zip(names.split(), (pixels(4), np.arange(4) % 2), strict=True)))
+    np.savez(tmp_path / "own.npz", **dict(zip(names.split(), (pixels(4, 5, 4), np.arange(4) % 2), strict=True)))
     loaded = load("npz", tmp_path, path="own.npz")
     assert loaded.train_labels.tolist() == [0, 1, 0, 1]
     assert loaded.test_images.shape == (0, 1, 5, 4)
@@ -220,7 +216,7 @@ TEXT = np.array(["dog", "cat", "dog", "cat", "owl", "owl"])
     ],
 )  # fmt: skip
 def test_labels_of_every_kind_are_classes_from_0(tmp_path, labels, class_names, codes, names):
-    np.savez(tmp_path / "own.npz", images=pixels(6), labels=labels)
+    np.savez(tmp_path / "own.npz", images=pixels(6, 5, 4), labels=labels)
     loaded = load("npz", tmp_path, path="own.npz", class_names=class_names)
     assert loaded.train_labels.tolist() == codes
     assert loaded.class_names == names
@@ -236,7 +232,7 @@ def test_labels_of_every_kind_are_classes_from_0(tmp_path, labels, class_names, 
     ],
 )  # fmt: skip
 def test_labels_that_are_no_classes_are_refused(tmp_path, labels, class_names, sentence):
-    np.savez(tmp_path / "own.npz", images=pixels(6), labels=labels)
+    np.savez(tmp_path / "own.npz", images=pixels(6, 5, 4), labels=labels)
     said = load.refused("npz", tmp_path, path="own.npz", class_names=class_names)
     assert sentence in said
 

@@ -84,7 +84,9 @@ class Archive:
     used: set[str] = field(default_factory=set)
 
     def take(self, name: str) -> NDArray[Any]:
-        """An array, which then counts as used."""
+        """An array, which then counts as used. Raises `DataError` where it is not there or cannot be read."""
+        if name not in self.names:
+            raise DataError(f"{self.path} has no array {name}; its arrays: {', '.join(self.names) or 'none'}")
         self.used.add(name)
         return self.read(name)
 
