@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import math
 import warnings
 import zlib
 from collections import Counter
@@ -62,7 +63,7 @@ def open_table(path: Path, *, header: bool = True) -> Table:
         raise unlike(path, head, WANTED)
     try:
         with _stream(path) as stream:
-            line = stream.readline()
+            line = next((line for line in stream if line.strip(b"\r\n \xef\xbb\xbf")), b"")
         if line.startswith(GZIP):
             raise DataError(f"{path} was compressed twice with gzip; decompress it once")
         if kind_of(line) or b"\0" in line:
@@ -71,6 +72,8 @@ def open_table(path: Path, *, header: bool = True) -> Table:
     except (UnicodeDecodeError, OSError, EOFError, zlib.error) as problem:
         raise _unreadable(path, problem) from problem
     # The one of the usual separators that makes most columns.
+    if not text.strip():
+        raise DataError(f"{path} has no rows")
     separator, names = max(
         ((s, next(csv.reader([text], delimiter=s), [])) for s in ",;\t"), key=lambda one: len(one[1])
     )
@@ -88,10 +91,9 @@ def open_table(path: Path, *, header: bool = True) -> Table:
 
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        return math.isfinite(float(text))
     except ValueError:
         return False
-    return True
 
 
 def _stream(path: Path) -> IO[bytes]:
@@ -240,14 +242,16 @@ def _is_encoded(kind: Any, pa: Any) -> bool:
 def as_pixels(columns: Mapping[str, NDArray[Any]], count: int, path: Path) -> NDArray[np.uint8]:
     """Columns of numbers as pixels `(count, columns)`. Raises `DataError` where they are not whole, 0 … 255."""
     pixels = np.empty((count, len(columns)), np.uint8)
+    if not count:
+        return pixels
     for index, (name, values) in enumerate(columns.items()):
         if values.dtype.kind not in "iufb":
-            shown = few([f'"{value}"' for value in values.tolist() if not _is_number(str(value))] or ["texts"], 2)
+            shown = few([f'"{value}"' for value in values.tolist() if not _is_number(str(value))], 2)
             raise DataError(f"{path}: the pixels of column {name} are not all numbers: {shown}")
         if values.dtype == np.uint8:
             pixels[:, index] = values
             continue
-        if len(values) and not (values.min() >= 0 and values.max() <= 255 and (values == np.floor(values)).all()):
+        if not (values.min() >= 0 and values.max() <= 255 and (values == np.floor(values)).all()):
             everything = np.concatenate([np.asarray(of, float) for of in columns.values() if of.dtype.kind in "iufb"])
             least, most = float(everything.min()), float(everything.max())
             how = "multiply them by 255 and round" if 0 <= least <= most <= 1 else "bring them to this range"

@@ -57,6 +57,10 @@ def test_images_that_are_not_there_are_counted(tmp_path, listed):
     (tmp_path / "pics" / "4.png").write_bytes(b"nothing")
     said = load.refused("table", tmp_path, path="labels.csv", images="pics")
     assert "1 of 5 images are not in" in said
+    write(tmp_path / "odd.csv", "file,label", f"{'x' * 999}.png,a", "gone.png,b", ",b", "0.png,a")
+    said = load.refused("table", tmp_path, path="odd.csv", images="pics")
+    assert "3 of 4 images are not in" in said
+    assert "and a row without a name" in said.replace(", a row", " and a row")
     loaded = load("table", tmp_path, path="labels.csv", images="pics", unreadable="skip")
     assert loaded.train_names == ["0.png", "1.png", "2.png"]
     assert loaded.train_labels.tolist() == [0, 1, 0]
@@ -110,7 +114,7 @@ def test_parquet_may_hold_bytes_alone_paths_or_pixels(tmp_path, listed):
     loaded = load("table", tmp_path, path="own.parquet", label="kind")
     assert np.array_equal(loaded.train_images[:, 0], listed)
     assert loaded.train_labels.tolist() == [1, 0] * 3
-    assert left_out(loaded) == [("column note", "column that is not used")]
+    assert left_out(loaded) == [('column "note"', "column that is not used")]
     pq.write_table(pa.table({"path": [f"{n}.png" for n in range(4)], "label": [7, 10] * 2}), tmp_path / "own.parquet")
     loaded = load("table", tmp_path, path="own.parquet", images="pics")
     assert np.array_equal(loaded.train_images[:, 0], listed[:4])

@@ -64,6 +64,7 @@ SHARES = np.linspace(0, 1, 120).reshape(6, 5, 4)
         ({"test_images": np.zeros((4, 6, 4), np.uint8)}, "train images are 1 × 5 × 4 (channels, height, width), test"),
         ({"test_labels": np.array([0, 1, 1])}, "there are 4 test_images but 3 test_labels"),
         ({"test_labels": np.array([0, 1, 1, 0.5])}, "1 of 4 test_labels are not whole numbers: 0.5"),
+        ({"test_labels": np.array([0, 1, 1e300, np.inf])}, "2 of 4 test_labels are not whole numbers: 1e+300, inf"),
         ({"test_labels": np.array([0, 1, 1, np.nan])}, "1 of 4 test_labels are not whole numbers: nan"),
         ({"test_labels": np.array([0, 1, -1, 5])}, "the labels are -1, 0, 1, 5, with gaps, where 0, 1, 2, … is usual"),
         ({"test_labels": np.array([0, 1, 2, 9])}, 'say so: class_names = { 0 = "…", 1 = "…", … }'),

@@ -104,6 +104,8 @@ def numbered(n, first=0):
             {},
             'the pixels of column pixel2 are not all numbers: "x", ""',
         ),
+        ((f"label,{numbered(4)}",), {}, "there is no row for train"),
+        ((f"label,{numbered(4)}", "a,1,2,3,nan"), {}, 'the pixels of column pixel3 are not all numbers: "nan"'),
         ((f"label,{numbered(4)}", "a,1,2,3"), {}, 'the pixels of column pixel3 are not all numbers: ""'),
         ((f"label,{numbered(4)}", "a,1,2,3,4,5"), {}, "has rows with more fields than its header"),
         (
@@ -177,6 +179,8 @@ def test_a_table_that_is_no_dataset_is_refused(tmp_path, lines, params, sentence
         (b"PK\x03\x04", "is not a CSV or Parquet file but a zip archive"),
         (b"label,file\ncaf\xe9,a\n", "is not UTF-8 text (byte 14); save it as UTF-8"),
         (b"PAR1", "cannot be read: "),
+        ("label,file\na,b\n".encode("utf-16"), "is not a CSV or Parquet file but text in UTF-16; save it as UTF-8"),
+        (b"\n \n", "has no rows"),
     ],
 )
 def test_a_file_that_is_no_table_is_named(tmp_path, content, sentence):
@@ -221,7 +225,7 @@ def test_columns_say_which_rows_are_of_which_split_and_group(tmp_path):
     assert left_out(loaded) == [
         ("row 5", 'in no split: "extra"'),
         ("row 8", "no label"),
-        ("column id", "column that is not used"),
+        ('column "id"', "column that is not used"),
     ]
     write(tmp_path / "own.csv", *(tmp_path / "own.csv").read_text().replace("split", "usage").splitlines())
     other = load("table", tmp_path, path="own.csv", split="usage", train="train", validation="extra")

@@ -75,7 +75,7 @@ def open_npz(path: Path) -> Archive:
             members = archive.zip.namelist() if archive.zip is not None else []
     except Exception as problem:  # zipfile, zlib and numpy each raise their own for a damaged file
         raise DataError(f"npz: {path} cannot be read: {first_line(problem)}; get it again") from problem
-    if not any(member.endswith(".npy") for member in members):
+    if members and not any(member.endswith(".npy") for member in members):
         raise DataError(f"npz: {path} is a zip archive of other files, not of arrays; unpack it")
 
     def read(name: str) -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -35,7 +36,7 @@ class Folder:
     def _find(self, name: str) -> Path | None:
         for text in dict.fromkeys((name, name.replace("\\", "/"))):
             path = self.path / text
-            if path.is_file():
+            if os.path.isfile(path):  # False for what no system takes as a name, where Path raises
                 return path
         # Tables often name an image without its suffix.
         path = self.path / name
@@ -67,7 +68,7 @@ def _below(path: Path, folder: Path) -> str:
 
 
 def _files(folder: Path) -> Iterator[File]:
-    if folder.is_dir():
+    if os.path.isdir(folder):
         for path in sorted(folder.iterdir()):
             if path.is_file():
                 yield File(path, (path.name,))

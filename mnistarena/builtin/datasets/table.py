@@ -100,7 +100,7 @@ def _load(params: TableParams, context: DataContext) -> Dataset:
     where = f"table: {first.path}"
     images, kept, left_out = _images(params, columns, rows, context, [table.path for table in everything], where)
     unused = [name for name in first.columns if name not in columns.used]
-    rows.left_out += [LeftOut(f"column {name}", "column that is not used") for name in unused]
+    rows.left_out += [LeftOut(f'column "{name}"', "column that is not used") for name in unused]
     labels, class_names = _labels(rows, columns, first, params)
     splits = np.array(rows.splits)[kept]
     parts = {}
