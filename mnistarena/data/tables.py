@@ -109,9 +109,12 @@ def _unreadable(path: Path, problem: Exception) -> DataError:
 
 
 def _next(frames: Iterator[Any]) -> Any:
-    """The next rows, or None; a warning of pandas', that it drops what a row has too much, is raised."""
+    """The next rows, or None; pandas' warning that it drops what a row has too much is raised."""
+    import pandas as pd
+
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", pd.errors.ParserWarning)
         return next(frames, None)
 
 
@@ -211,10 +214,12 @@ class ParquetTable:
                 yield found.get("path") or "", found.get("bytes") or b""
 
     def _batches(self, columns: list[str], size: int = ROWS) -> Iterator[Any]:
-        file = _parquet(self.path)
+        import pyarrow as pa
+
+        batches = _parquet(self.path).iter_batches(size, columns=columns)
         try:
-            yield from file.iter_batches(size, columns=columns)
-        except OSError as problem:
+            yield from batches
+        except (pa.ArrowException, OSError) as problem:
             raise DataError(f"{self.path} cannot be read: {first_line(problem)}; get it again") from problem
 
 

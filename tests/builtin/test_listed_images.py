@@ -45,6 +45,10 @@ def test_paths_start_at_the_table_with_any_slash_and_with_or_without_suffix(tmp_
     loaded = load("table", tmp_path, path="labels.csv", label="dx")
     assert np.array_equal(loaded.train_images[:, 0], listed[:3])
     assert loaded.train_labels.tolist() == [1, 0, 1]
+    (tmp_path / "pics" / "3.png").rename(tmp_path / "pics" / "cafe\u0301.png")  # as macOS writes it
+    write(tmp_path / "labels.csv", "file,label", "caf\u00e9.png,b", "0.png,a")
+    loaded = load("table", tmp_path, path="labels.csv", images="pics")
+    assert np.array_equal(loaded.train_images[:, 0], listed[[3, 0]])
 
 
 def test_images_that_are_not_there_are_counted(tmp_path, listed):
@@ -73,7 +77,9 @@ def test_images_that_are_not_there_are_counted(tmp_path, listed):
 def hugging_face(path, images, labels, *, names=NAMES, column="label"):
     """A file as Hugging Face's datasets write it: encoded images, and the names of classes in the schema."""
     pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
-    cells = [{"bytes": png(image), "path": f"{number}.png"} for number, image in enumerate(images)]
+    cells = [
+        {"bytes": None if image is None else png(image), "path": f"{number}.png"} for number, image in enumerate(images)
+    ]
     features = {"image": {"_type": "Image"}, column: {"names": names, "_type": "ClassLabel"}}
     noted = {b"huggingface": json.dumps({"info": {"features": features}}).encode()}
     kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -105,6 +111,24 @@ def test_rows_without_a_label_are_left_out_and_labels_beyond_the_classes_refused
     hugging_face(tmp_path / "own.parquet", images, [0, 1, 2, 3, 4])
     said = load.refused("table", tmp_path, path="own.parquet")
     assert "own.parquet: column label holds 3, which is none of its 3 classes" in said
+
+
+def test_an_image_that_the_file_only_names_is_read_from_the_folder(tmp_path, listed):
+    hugging_face(tmp_path / "own.parquet", [None, listed[1], None], [0, 1, 2])
+    loaded = load("table", tmp_path, path="own.parquet", images="pics")
+    assert np.array_equal(loaded.train_images[:, 0], listed[:3])
+    (tmp_path / "pics" / "2.png").unlink()
+    assert "1 of 3 images cannot be read: 2.png" in load.refused("table", tmp_path, path="own.parquet", images="pics")
+
+
+def test_a_damaged_parquet_file_is_named(tmp_path):
+    path = tmp_path / "own.parquet"
+    hugging_face(path, pixels(60, 6, 5, 3), [0, 1, 2] * 20)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-30])
+    assert f"table: {path} cannot be read: " in load.refused("table", tmp_path, path="own.parquet")
+    path.write_bytes(whole[:20] + bytes(4000) + whole[4020:])
+    assert f"{path}" in load.refused("table", tmp_path, path="own.parquet")
 
 
 def test_parquet_may_hold_bytes_alone_paths_or_pixels(tmp_path, listed):

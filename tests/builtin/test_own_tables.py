@@ -192,6 +192,13 @@ def test_a_file_that_is_no_table_is_named(tmp_path, content, sentence):
     assert f"table: no file fits {tmp_path / '*.parquet'}" == load.refused("table", tmp_path, path="*.parquet")
 
 
+def test_a_text_far_down_among_the_pixels_is_named(tmp_path, recwarn):
+    rows = [f"{'ab'[n % 2]},1,2,3,{n % 256}" for n in range(9000)]
+    write(tmp_path / "own.csv", f"label,{numbered(4)}", *rows, "a,1,2,3,oops")
+    assert 'column pixel3 are not all numbers: "oops"' in load.refused("table", tmp_path, path="own.csv")
+    assert not recwarn.list
+
+
 def test_labels_stay_as_they_are_written(tmp_path):
     written = ["01", "NA", "None", "True", "1.0", "null", "Ökonomie, alt"]
     rows = [f'"{label}",1,2,3,4' for label in written]

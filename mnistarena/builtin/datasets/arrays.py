@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,8 @@ def open_npz(path: Path) -> Archive:
 
     def read(name: str) -> NDArray[Any]:
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            with warnings.catch_warnings(), np.load(path, allow_pickle=False) as archive:
+                warnings.simplefilter("ignore")  # numpy's, that Python 2 wrote the file
                 array = archive[name]
         except Exception as problem:
             if "allow_pickle" in str(problem):

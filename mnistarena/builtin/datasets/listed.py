@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mnistarena.data.folders import File
+from mnistarena.data.folders import File, same_name
 from mnistarena.errors import DataError
 from mnistarena.plugin.components import LeftOut
 from mnistarena.text import few
@@ -19,7 +19,7 @@ class Folder:
     """A folder of image files."""
 
     path: Path
-    _stems: dict[Path, dict[str, list[Path]]] = field(default_factory=dict)
+    _known: dict[Path, dict[str, list[Path]]] = field(default_factory=dict)
 
     def find_all(self, names: Sequence[str], where: str, *, skip: bool) -> list[Path]:
         """The file of each name. Raises `DataError` that counts those that are not there, unless they are skipped."""
@@ -38,19 +38,19 @@ class Folder:
             path = self.path / text
             if os.path.isfile(path):  # False for what no system takes as a name, where Path raises
                 return path
-        # Tables often name an image without its suffix.
         path = self.path / name
-        fitting = self._in(path.parent).get(path.name, []) if name else []
+        fitting = self._in(path.parent).get(same_name(path.name), []) if name else []
         return fitting[0] if len(fitting) == 1 else None
 
     def _in(self, folder: Path) -> dict[str, list[Path]]:
-        """The image files of a folder by their names without suffix."""
-        if folder not in self._stems:
-            self._stems[folder] = defaultdict(list)
+        """The image files of a folder by their names with and without suffix, which tables often leave out."""
+        if folder not in self._known:
+            self._known[folder] = defaultdict(list)
             for file in _files(folder):
                 if file.no_image is None:
-                    self._stems[folder][file.path.stem].append(file.path)
-        return self._stems[folder]
+                    for name in (file.path.stem, file.path.name):
+                        self._known[folder][same_name(name)].append(file.path)
+        return self._known[folder]
 
     def not_listed(self, listed: Sequence[Path], tables: Sequence[Path]) -> list[LeftOut]:
         """What else lies in the folders of the images that are listed."""
