@@ -26,6 +26,7 @@ NAMES = (
     "affinity",
     "cluster",
     "adapters",
+    "large",
     "gpu",
 )
 RESULTS = Path(__file__).parent / "RESULTS.md"

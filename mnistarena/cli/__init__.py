@@ -23,6 +23,7 @@ COMMANDS = {
     "clean": "Free the disk of what no report needs.",
     "plan": "Show the trials a spec expands to.",
     "validate": "Check a spec, without a run; with --deep its models, too.",
+    "data": "What a dataset's images are like: counts, copies, ranges, what was not read.",
     "schema": "The JSON Schema of a spec, by which editors complete and check it.",
     "list": "List models, datasets, transforms, metrics, executors and plugins.",
     "show": "Show a component's parameters: type, default, meaning.",

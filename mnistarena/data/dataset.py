@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mnistarena.data.large import parts
 from mnistarena.data.splits import Split
 from mnistarena.errors import DataError
 from mnistarena.plugin.components import Dataset, Task
@@ -116,17 +117,21 @@ def fingerprint(dataset: Dataset) -> str:
     return digest.hexdigest()
 
 
-def channel_statistics(images: NDArray[np.uint8]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel of `(n, C, H, W)` images in [0, 1].
+def channel_statistics(
+    images: NDArray[np.uint8], rows: NDArray[np.int64] | None = None
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel of `(n, C, H, W)` images in [0, 1]; of these rows only, if given.
 
     From exact histograms, so the result does not depend on the order of summation.
     """
     means, deviations = [], []
     levels = np.arange(256) / 255
-    for channel in range(images.shape[1]):
-        counts = np.zeros(256, np.int64)
-        for start in range(0, len(images), 4096):  # bincount widens its input eightfold
-            counts += np.bincount(images[start : start + 4096, channel].ravel(), minlength=256)
+    histograms = np.zeros((images.shape[1], 256), np.int64)
+    for part in parts(images, rows):
+        for start in range(0, len(part), 4096):  # bincount widens its input eightfold
+            for channel, counts in enumerate(histograms):
+                counts += np.bincount(part[start : start + 4096, channel].ravel(), minlength=256)
+    for counts in histograms:
         total = counts.sum()
         mean = float((counts * levels).sum() / total)
         means.append(mean)
@@ -136,7 +141,7 @@ def channel_statistics(images: NDArray[np.uint8]) -> tuple[tuple[float, ...], tu
 
 def task_of(dataset: Dataset, split: Split) -> Task:
     """The task a model faces, before any transform."""
-    mean, std = channel_statistics(dataset.train_images[split.train])
+    mean, std = channel_statistics(dataset.train_images, split.train)
     labels = dataset.train_labels[split.train]
     return Task(
         dataset.image_shape,

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistarena.data.dataset import task_of
+from mnistarena.data.large import joined, take
 from mnistarena.data.splits import Indices, Split, SplitRule, divided, split_dataset, stratified
 from mnistarena.errors import DataError
 from mnistarena.plugin.components import Dataset, Task
@@ -115,9 +116,9 @@ def with_test(dataset: Dataset, share: float, seed: int) -> Dataset:
     names = dataset.train_names
     return dataclasses.replace(
         dataset,
-        train_images=dataset.train_images[train],
+        train_images=take(dataset.train_images, train),
         train_labels=dataset.train_labels[train],
-        test_images=dataset.train_images[test],
+        test_images=take(dataset.train_images, test),
         test_labels=dataset.train_labels[test],
         train_groups=None if dataset.train_groups is None else dataset.train_groups[train],
         test_groups=None if dataset.train_groups is None else dataset.train_groups[test],
@@ -133,7 +134,7 @@ def pooled(dataset: Dataset) -> Dataset:
     A number that groups of both splits have is one group. Raises `DataError` where it says of one split alone which
     images belong together.
     """
-    images = np.concatenate([dataset.train_images, dataset.test_images])
+    images = joined(dataset.train_images, dataset.test_images)
     labels = np.concatenate([dataset.train_labels, dataset.test_labels])
     groups: dict[str, Any] = {}
     names = None

@@ -12,13 +12,23 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from mnistarena.data.depths import MOST_16
-from mnistarena.data.images import Fit, Header, ImageRules, Picture, Source, decode, inspect, open_image, quiet, why
+from mnistarena.data.images import (
+    DARK,
+    Fit,
+    Header,
+    ImageRules,
+    Picture,
+    Source,
+    decode,
+    inspect,
+    open_image,
+    quiet,
+    why,
+)
+from mnistarena.data.large import empty_images
 from mnistarena.errors import DataError
 from mnistarena.plugin.components import LeftOut, Params
-from mnistarena.text import few
-
-DARK = 0.5
-"""Files whose highest value stays below this share of white hold fewer bits than their format."""
+from mnistarena.text import few, plural
 
 Side = Annotated[int, Field(ge=1, le=4096)]
 
@@ -34,8 +44,8 @@ class ImageParams(Params):
     )
     fit: Fit = Field(
         "stretch",
-        description='how an image gets its size: "stretch"; "pad" keeps its proportions and puts black beside; '
-        '"crop" keeps them and cuts off',
+        description='how an image gets its size: "stretch"; "pad" keeps its proportions and fills up with the median '
+        'colour of its outermost pixels; "crop" keeps them and cuts off',
     )
     depth: Literal["scale"] | Annotated[float, Field(gt=0)] | None = Field(
         None,
@@ -135,7 +145,7 @@ class _Reading:
         if picture is None:
             return
         if not len(self.images):
-            self.images = np.empty((self.total, *picture.image.shape), np.uint8)
+            self.images = empty_images((self.total, *picture.image.shape))
         self.images[len(self.rows)] = picture.image
         self.rows.append(row)
         if picture.peak is not None and header.depth.white == MOST_16:
@@ -156,11 +166,11 @@ class _Reading:
             wrong.append(f"its images have {len(self.shapes)} sizes, height × width (images): {sizes}; set size")
         if len(self.colours) > 1:
             grey, coloured = self.colours[True], self.colours[False]
-            wrong.append(f"{grey} images are grey, {coloured} are coloured; set channels to 1 or 3")
+            wrong.append(f"{plural(grey, 'image')} grey and {coloured} coloured; set channels to 1 or 3")
         if not wrong and self.params.depth == "scale" and self.peaks and max(self.peaks) < DARK:
-            highest = round(max(self.peaks) * MOST_16)
+            highest, count = round(max(self.peaks) * MOST_16), plural(len(self.peaks), "image")
             wrong.append(
-                f"the highest value of its {len(self.peaks)} images of 16 bits is {highest:,}, so all would be dark: "
+                f"the highest value in {count} of 16 bits is {highest:,}, so all would be dark: "
                 f"write depth = {2 ** highest.bit_length() - 1}, or depth = {MOST_16} if they are meant to be dark"
             )
         return wrong

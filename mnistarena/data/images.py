@@ -6,7 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistarena.data.depths import Depth, depth_of, eight_bits
+from mnistarena.data.file_kind import HEAD, NOT_DATA, kind_of
 from mnistarena.errors import DataError, first_line
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ Source = Path | bytes
 MODES = {1: "L", 3: "RGB"}
 """Pillow's modes by number of channels."""
 GREY = ("1", "L", "LA", "La", "I", "F")
+DARK = 0.5
+"""Files whose highest value stays below this share of white hold fewer bits than their format."""
 NO_PIXELS = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
 """Formats of which Pillow reads a header only, or for which it starts another program."""
 FRAMES = {"AVIF", "DCX", "FLI", "GIF", "PNG", "TIFF", "WEBP"}
@@ -41,9 +44,10 @@ ON_ITS_SIDE = (5, 6, 7, 8)
 class ImageRules:
     """How image files become arrays: channels (1 or 3), (height, width), and what is done to what is otherwise.
 
-    `fit`: "stretch"; "pad", which keeps the proportions and puts black beside; "crop", which keeps them and cuts off.
+    `fit`: "stretch"; "pad", which keeps the proportions and fills up with the median colour of the outermost pixels;
+    "crop", which keeps them and cuts off.
     `depth`: files of more than 8 bits a channel are refused (None), scaled by the white of their format ("scale"), or
-    so that this number is white.
+    so that this number is white. `invert` swaps light and dark.
     """
 
     channels: int
@@ -51,6 +55,7 @@ class ImageRules:
     _: KW_ONLY
     fit: Fit = "stretch"
     depth: float | Literal["scale"] | None = None
+    invert: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,17 +81,6 @@ class Picture:
     _: KW_ONLY
     peak: float | None = None
     frames: int = 1
-
-    @property
-    def border(self) -> float:
-        """Mean brightness of the outermost pixels, 0 to 1."""
-        inner = np.zeros(self.image.shape[1:], bool)
-        inner[1:-1, 1:-1] = True
-        return float(self.image[:, ~inner].mean() / 255)
-
-    def inverted(self) -> Picture:
-        """The picture with light and dark swapped."""
-        return replace(self, image=255 - self.image, notes=(*self.notes, "inverted"))
 
 
 @cache
@@ -168,13 +162,14 @@ def decode(opened: Image.Image, source: Source, header: Header, rules: ImageRule
     Turned upright where EXIF says so, laid over white where transparent, resized (bilinear, antialiased). Its depth
     must be one that is not refused. Raises what Pillow raises where it is damaged.
     """
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     notes: list[str] = []
     picture, peak = opened, None
     if header.depth.bits > 8:
         picture, peak = eight_bits(opened, source, header.depth, rules.depth or "scale")
-        notes.append(f"{header.depth.bits} bits scaled to 8")
+        dark = f", its highest value is {peak:.0%} of white" if rules.depth == "scale" and peak < DARK else ""
+        notes.append(f"{header.depth.bits} bits scaled to 8{dark}")
     opened.load()
     turn = _turns().get(_orientation(opened)) if opened.format != "TIFF" else None
     picture = picture if turn is None else picture.transpose(turn)
@@ -185,11 +180,13 @@ def decode(opened: Image.Image, source: Source, header: Header, rules: ImageRule
     if rules.channels == 1 and not header.grey:
         notes.append("made grey")
     picture = picture.convert(MODES[rules.channels])
+    picture = ImageOps.invert(picture) if rules.invert else picture
     height, width = rules.size
     if picture.size != (width, height):
-        how = {"stretch": "", "pad": ", black beside", "crop": ", cut off"}[rules.fit]
+        how = {"stretch": "", "pad": ", padded", "crop": ", cut off"}[rules.fit]
         notes.append(f"resized from {picture.height} × {picture.width} to {height} × {width}{how}")
         picture = _fitted(picture, width, height, rules.fit)
+    notes += ["inverted"] if rules.invert else []
     pixels = np.asarray(picture, np.uint8).reshape(height, width, rules.channels)
     frames = getattr(opened, "n_frames", 1) if opened.format in FRAMES else 1
     return Picture(np.ascontiguousarray(np.moveaxis(pixels, -1, 0)), tuple(notes), peak=peak, frames=frames)
@@ -214,7 +211,10 @@ def _fitted(picture: Image.Image, width: int, height: int, fit: Fit) -> Image.Im
         return picture.resize((width, height), bilinear)
     scale = min(width / picture.width, height / picture.height)
     inner = picture.resize((max(1, round(picture.width * scale)), max(1, round(picture.height * scale))), bilinear)
-    padded = Image.new(picture.mode, (width, height))
+    pixels = np.asarray(inner)
+    edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    colour = tuple(np.atleast_1d(np.median(edge, axis=0)).astype(int).tolist())
+    padded = Image.new(picture.mode, (width, height), colour[0] if len(colour) == 1 else colour)
     padded.paste(inner, ((width - inner.width) // 2, (height - inner.height) // 2))
     return padded
 
@@ -228,10 +228,12 @@ def why(problem: Exception, source: Source) -> str:
     if not isinstance(problem, UnidentifiedImageError):
         return first_line(problem)
     with BytesIO(source) if isinstance(source, bytes) else source.open("rb") as stream:
-        start = stream.read(200)
-    if start.startswith(b"version https://git-lfs"):
-        return "a Git LFS pointer, not the image itself; fetch it: git lfs pull"
-    return "not an image that Pillow reads" if start else "an empty file"
+        start = stream.read(HEAD)
+    kind = kind_of(start)
+    if kind in NOT_DATA:
+        return f"it is {kind}; {NOT_DATA[kind]}"
+    known = f", it is {kind}" if kind and not kind.endswith("image") else ""
+    return f"not an image that Pillow reads{known}" if start else "an empty file"
 
 
 def read_picture(source: Source, rules: ImageRules, *, name: str | None = None) -> Picture:

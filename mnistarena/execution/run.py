@@ -19,6 +19,8 @@ from mnistarena.execution.resume import Resume, ScoringRequest, carry_over
 from mnistarena.execution.rounds import Rounds, note_changed_seeds
 from mnistarena.execution.start import start_executor
 from mnistarena.execution.submissions import Submissions
+from mnistarena.plan.audit_sentences import sentences
+from mnistarena.plan.audits import audited
 from mnistarena.plan.contents import Plan
 from mnistarena.plan.lookup import registry_for
 from mnistarena.plan.recipe import Trial, test_rows
@@ -178,6 +180,10 @@ class _Execution:
         for data in self.plan.datasets:
             rows = test_rows(self.plan.draws(data) or [data.first])
             self.folder.write_dataset(data.label, data.test_split(rows))
+            found = audited(data, self.plan.trials())
+            self.folder.write_audit(data.label, found, data.dataset.left_out)
+            for sentence in sentences(data.label, found):
+                self.observer.notice(sentence)
 
     def has_checkpoint(self, trial: Trial) -> bool:
         return self.resume.trial_folder(trial).checkpoint.state() is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import KW_ONLY, astuple, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -11,7 +11,9 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from mnistarena.data.borders import Borders
 from mnistarena.data.draws import Draw, draw, own_share, pooled
+from mnistarena.data.large import take
 from mnistarena.data.splits import Indices, SplitRule
 from mnistarena.engine.seeds import derive
 from mnistarena.plan.identity import ENGINE, identify
@@ -90,7 +92,7 @@ class LoadedDataset(PlannedDataset):
         """Test images as the run folder keeps them; `rows` are all that any trial tests on."""
         dataset = self.whole
         found: dict[str, NDArray[Any]] = {
-            "images": dataset.test_images[rows],
+            "images": take(dataset.test_images, rows),
             "labels": dataset.test_labels[rows],
             "index": rows,
         }
@@ -119,6 +121,7 @@ class LoadedDataset(PlannedDataset):
             "test": self.table.test,
             "class_names": list(self.dataset.class_names),
             "image_shape": list(self.dataset.image_shape),
+            "border": list(astuple(Borders.of(self.dataset.train_images))),
             "known_label_errors": list(self.whole.known_label_errors),
             "licence": self.dataset.licence,
             "source": self.dataset.source,

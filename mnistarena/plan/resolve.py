@@ -42,9 +42,19 @@ def outline(spec: Spec, registry: Registry, *, only: Sequence[str] = ()) -> Outl
     return _Resolver(spec, registry, only=only, fetch=False).outline()
 
 
+def datasets(spec: Spec, registry: Registry, *, split: bool = True) -> list[LoadedDataset]:
+    """The datasets of a spec alone; missing data is downloaded. Raises `SpecError` with every problem of them.
+
+    Without `split` one that the spec does not say how to split is no problem.
+    """
+    found = _Resolver(spec, registry, only=(), fetch=True, split=split).datasets()
+    spec.problems.stop()
+    return [cast(LoadedDataset, entry) for entry in found]
+
+
 class _Resolver:
-    def __init__(self, spec: Spec, registry: Registry, *, only: Sequence[str], fetch: bool) -> None:
-        self.spec, self.registry, self.only, self.fetch = spec, registry, only, fetch
+    def __init__(self, spec: Spec, registry: Registry, *, only: Sequence[str], fetch: bool, split: bool = True) -> None:
+        self.spec, self.registry, self.only, self.fetch, self.split = spec, registry, only, fetch, split
         self.problems = spec.problems
         self.lookup = Lookup(registry, spec.problems)
         self.loaded: dict[str, tuple[Dataset, str]] = {}
@@ -142,7 +152,7 @@ class _Resolver:
                 dataset=dataset,
                 fingerprint=found,
             )
-            for number in planned.table.numbers:
+            for number in planned.table.numbers if self.split else ():
                 loaded.draw(0, number)
             return loaded
 

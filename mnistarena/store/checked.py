@@ -12,7 +12,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from mnistarena.environment import Conditions
 from mnistarena.errors import StoreError
-from mnistarena.plugin import messages
+from mnistarena.plugin import audit_record, messages
+from mnistarena.plugin.audit_record import AuditRecord
 from mnistarena.plugin.messages import (
     ComponentIdentity,
     ErrorDetails,
@@ -60,12 +61,16 @@ for _kind in (
     *(LooksPlan, LookedAt, DatasetLooks, LooksRecord),
     *(PlanRecord, TrialRecord, Conditions, Identity, ComponentIdentity, MetricDefinition, ViewDefinition),
     *(HistoryRow, Measurements, ErrorDetails, StepsSaved, messages.Latency, SplitIdentity),
+    *(AuditRecord, audit_record.SplitAudit, audit_record.LeakedImage, audit_record.LostClass),
+    *(audit_record.FoundImage, audit_record.FoundImages, audit_record.TwoLabels, audit_record.CopiesRecord),
+    *(audit_record.RangeRecord, audit_record.LeftOutRecord),
 ):
     _kind.__pydantic_config__ = _LOOSE  # type: ignore[union-attr]
 
 _PLAN = TypeAdapter(PlanRecord)
 _RECORD = TypeAdapter(TrialRecord)
 _LOOKS = TypeAdapter(LooksRecord)
+_AUDIT = TypeAdapter(AuditRecord)
 _ROW = TypeAdapter(HistoryRow)
 
 
@@ -100,6 +105,11 @@ def as_record(value: object, where: object) -> TrialRecord:
 def as_looks(value: object, where: object) -> LooksRecord:
     """The looks of a run that were read; raises `StoreError` that names `where` and what is wrong."""
     return cast(LooksRecord, _checked(_LOOKS, value, f"{where} is not a record of looks"))
+
+
+def as_audit(value: object, where: object) -> AuditRecord:
+    """The audit of a dataset that was read; raises `StoreError` that names `where` and what is wrong."""
+    return cast(AuditRecord, _checked(_AUDIT, value, f"{where} is not the audit of a dataset"))
 
 
 def as_row(value: object, where: object) -> HistoryRow:

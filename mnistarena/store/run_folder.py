@@ -5,6 +5,8 @@
       looks.json                               what the looks decided, where seeds are added until all is decided
       plugins/<name>-<digest>.py               plugins that are single files, as they were when a run started
       datasets/<label>.npz                     test images, labels, index, groups: a report needs no dataset plugin
+      datasets/<label>.audit.json              what was found in its images before anything was trained
+      datasets/<label>.left-out.csv            what its reader did not take, and why, where that is anything
       trials/<label>-<dataset>-s<seed>-<id>/   trial.json  history.jsonl  predictions.npz  views.npz
                                                contributions.npz  model.safetensors  model.json  log.txt
                                                checkpoint.json  checkpoint-<step>.npz while unfinished
@@ -19,13 +21,15 @@ files hold is in records.py; json_files.py has the number of the format.
 
 from __future__ import annotations
 
+import csv
 import errno
 import fcntl
 import hashlib
+import io
 import os
 import shutil
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +39,8 @@ from numpy.typing import NDArray
 
 from mnistarena.environment import Environment
 from mnistarena.errors import StoreError, cannot_write
+from mnistarena.plugin.audit_record import AuditRecord
+from mnistarena.plugin.components import LeftOut
 from mnistarena.plugin.executor import PluginFile
 from mnistarena.store import checked
 from mnistarena.store.files import digest, pack, read_bytes, to_json, unpack, write_atomically, write_file
@@ -181,6 +187,25 @@ class RunFolder:
         if len({len(array) for array in arrays.values()}) != 1:
             raise StoreError(f"{path}: images, labels and index differ in length{ADVICE}")
         return arrays
+
+    def write_audit(self, label: str, found: AuditRecord, left_out: Sequence[LeftOut]) -> None:
+        """Store what was found in a dataset's images, and the list of what was not read."""
+        path = self.path / "datasets" / f"{unique_slug(label)}.audit.json"
+        write_atomically(path, to_json({**found, "format": FORMAT}))
+        listed = path.with_name(f"{unique_slug(label)}.left-out.csv")
+        if left_out:
+            text = io.StringIO()
+            csv.writer(text).writerows([("name", "reason"), *((visible(o.name), visible(o.reason)) for o in left_out)])
+            write_atomically(listed, text.getvalue().encode())
+        else:
+            listed.unlink(missing_ok=True)
+
+    def audit(self, label: str) -> AuditRecord | None:
+        """What was found in a dataset's images; None in a run of a version that did not look."""
+        path = self.path / "datasets" / f"{unique_slug(label)}.audit.json"
+        if not path.is_file():
+            return None
+        return cast(AuditRecord, all_visible(checked.as_audit(read_json(path), path)))
 
     def trial(self, label: str, dataset: str, *, seed: int, identity: str, split: int | None = None) -> TrialFolder:
         """A trial's folder: the one that holds this identity under whatever label, else a new name."""

@@ -12,9 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from mnistarena.data.audit import audit, look
 from mnistarena.data.dataset import check_dataset, fingerprint
+from mnistarena.data.duplicates import equal_images
 from mnistarena.errors import DataError, MissingDataError
 from mnistarena.paths import data_dir as usual_data_dir
+from mnistarena.plan.audit_sentences import wrong_ranges
 from mnistarena.plugin.components import DataContext, Dataset, DatasetDef
 from mnistarena.testing.check import Check, Nonconformity, NotApplicable, describe
 from mnistarena.testing.component import ComponentUnderTest
@@ -74,15 +77,10 @@ class DatasetUnderTest(ComponentUnderTest):
             raise NotApplicable(f"its data is not on this machine: {problem}") from problem
 
     def check_values(self) -> None:
-        """Images are not all black, as those in [0, 1] are after a cast to uint8."""
-        for split in ("train", "test"):
-            images = getattr(self.loaded, f"{split}_images")
-            low, high = int(images.min()), int(images.max())
-            if high <= 1:
-                raise Nonconformity(
-                    f"the {split} images run from {low} to {high}; uint8 images run to 255, which becomes 1: multiply "
-                    "those in [0, 1] by 255 before the cast"
-                )
+        """Images use the same range in both splits, not that of [0, 1] after a cast to uint8."""
+        found = audit(self.loaded, look(self.loaded), "", draws={})
+        if wrong := list(wrong_ranges(found)):
+            raise Nonconformity("; ".join(wrong))
 
     def check_classes(self) -> None:
         """Class names are different strings, and each class has a training image."""
@@ -110,14 +108,9 @@ class DatasetUnderTest(ComponentUnderTest):
 
     def check_apart(self) -> None:
         """No test image has the same bytes as a training image."""
-        where: dict[bytes, int] = {}
-        for row, image in enumerate(self.loaded.train_images):
-            where.setdefault(image.tobytes(), row)
-        shared = [
-            f"test image {row} is training image {where[key]}"
-            for row, image in enumerate(self.loaded.test_images)
-            if (key := image.tobytes()) in where
-        ]
+        n_train = len(self.loaded.train_images)
+        firsts = equal_images([self.loaded.train_images, self.loaded.test_images])[n_train:]
+        shared = [f"test image {row} is training image {first}" for row, first in enumerate(firsts) if first < n_train]
         if shared:
             raise Nonconformity(
                 f"{len(shared)} of {len(self.loaded.test_images)} test images are training images as well "

@@ -17,7 +17,7 @@ from mnistarena.data.image_lists import ImageParams, read_images
 from mnistarena.errors import DataError
 from mnistarena.plugin.components import DataContext, Dataset, DatasetDef, LeftOut
 from mnistarena.plugin.hooks import hookimpl
-from mnistarena.text import few
+from mnistarena.text import few, plural
 
 SPLIT_WORDS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval", "evaluation"}
 """Names of folders that are rather a split than a class."""
@@ -162,7 +162,7 @@ def _split_folders(root: Path, where: str, params: ImageFolderParams, files: Seq
 
 def _flat(images: int) -> str:
     return (
-        f"its {images} images lie in no folder of a class: where a table says the class of each, such as labels.csv, "
+        f"{plural(images, 'image')} in no folder of a class: where a table says the class of each, such as labels.csv, "
         'use the dataset "table"'
     )
 
@@ -187,7 +187,8 @@ def _class_problems(root: Path, found: _Found) -> list[str]:
         empty = sorted({same_name(name) for name in inside} - set(found.classes(split)))
         if empty:
             shown = few([f"{folder}/{name}" if folder else name for name in empty])
-            wrong.append(f"{len(empty)} folders of classes hold no image: {shown}; {few(_reasons(found))}".rstrip("; "))
+            count = plural(len(empty), "folder of a class", "folders of classes")
+            wrong.append(f"no image in {count}: {shown}; {few(_reasons(found))}".rstrip("; "))
     if wrong:
         return wrong
     train = found.classes("train")
@@ -207,7 +208,7 @@ def _class_problems(root: Path, found: _Found) -> list[str]:
 def _reasons(found: _Found) -> list[str]:
     """How many files were left out for each reason."""
     counts = Counter(one.reason for one in found.left_out).most_common()
-    return [f"{count} files left out ({reason})" for reason, count in counts]
+    return [f"{plural(count, 'file')} left out ({reason})" for reason, count in counts]
 
 
 def _check_classes_kept(where: str, found: _Found, kept: Sequence[tuple[str, str, File]]) -> None:
@@ -220,7 +221,8 @@ def _check_classes_kept(where: str, found: _Found, kept: Sequence[tuple[str, str
         if (split, label) not in remain
     ]
     if lost:
-        raise DataError(f"{where}: no image of {len(lost)} folders of classes can be read: {few(lost)}")
+        count = plural(len(lost), "folder of a class", "folders of classes")
+        raise DataError(f"{where}: no image of {count} can be read: {few(lost)}")
 
 
 def _groups(pattern: str, names: Sequence[str], where: str) -> NDArray[np.int64]:

@@ -90,6 +90,8 @@ def _show(plan: Plan, estimate: PlanEstimate | None, spec: str) -> None:
     from rich.text import Text
 
     from mnistarena.execution.estimate import advice
+    from mnistarena.plan.audit_sentences import sentences, sizes
+    from mnistarena.plan.audits import audited
     from mnistarena.plan.sizes import small_tests
     from mnistarena.text import visible
 
@@ -99,6 +101,11 @@ def _show(plan: Plan, estimate: PlanEstimate | None, spec: str) -> None:
         console.print(Text(f"note: {note}", style="yellow"))
     for sentence in small_tests(plan.datasets):
         console.print(Text(f"note: {sentence}", style="yellow"))
+    for data in plan.datasets:
+        found = audited(data, plan.trials())
+        console.print(Text(f"{data.label}: {sizes(found)}"))
+        for sentence in sentences(data.label, found):
+            console.print(Text(f"warning: {sentence}", style="bold yellow"))
     known = {trial.recipe.name: estimate.trials[trial.id] for trial in plan.trials()} if estimate else {}
     for name, one in known.items():
         for note in one.notes:

@@ -26,10 +26,13 @@ def command(
     With --deep, one trial of each recipe is begun, in a process of its own as in a run, and given up after its first
     steps; a line says how it went. Data and weights are downloaded where they are missing. Nothing is stored.
     """
+    from mnistarena.plan.audit_sentences import sentences
+    from mnistarena.plan.audits import audited
     from mnistarena.plan.lookup import registry_for
+    from mnistarena.plan.recipe import LoadedDataset
     from mnistarena.plan.resolve import outline, resolve
     from mnistarena.spec.load import load_spec
-    from mnistarena.text import plural
+    from mnistarena.text import plural, visible
 
     loaded = load_spec(spec, overrides, plugins)
     registry = registry_for(loaded)
@@ -37,6 +40,10 @@ def command(
     counts = {"model": len(found.labels), "dataset": len(found.datasets), "trial": found.trials}
     most = " at most" if loaded.benchmark is not None and not isinstance(loaded.benchmark.seeds, list) else ""
     click.echo(f"{spec}: valid; {', '.join(plural(number, noun) for noun, number in counts.items())}{most}")
+    for data in found.datasets:
+        if isinstance(data, LoadedDataset):
+            for sentence in sentences(data.label, audited(data)):
+                click.echo(f"  warning: {visible(sentence)}")
     if deep:
         _try(resolve(loaded, registry, only=only))
         return

@@ -63,7 +63,7 @@ def caveats(run: StoredRun) -> tuple[str, ...]:
         *_from_trials(run.trials),
         *(sentence for dataset in run.plan["datasets"] for sentence in _of_dataset(dataset)),
     ]
-    return tuple(text if text.endswith((".", "!", "?")) else f"{text}." for text in dict.fromkeys(said))
+    return tuple(dict.fromkeys(said))
 
 
 def _of(label: str, note: str) -> str:

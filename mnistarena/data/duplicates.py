@@ -1,0 +1,164 @@
+"""Equal images, and nearly equal ones, among many: with numpy alone, in time that grows as their number.
+
+The perceptual hash is that of pHash (Zauner 2010): an image's lowest cosine coefficients, 8 × 8 without the constant
+one. Signs of them, along their principal axes, find candidates. A pair is near where its coefficients correlate by
+`COEFFICIENTS` and its pixels by `PIXELS`: on images as small as MNIST's, signs alone call too many pairs near.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Images = NDArray[np.uint8]
+Rows = NDArray[np.int64]
+Floats = NDArray[np.float32]
+
+SIDE = 8
+"""So many frequencies each way; images with a shorter side say too little of what is near by chance."""
+COEFFICIENTS = 0.9985
+"""The least correlation of the cosine coefficients of a pair: `python -m benchmarks near_duplicates` says why."""
+PIXELS = 0.95
+"""The least correlation of its pixels."""
+PARTNERS = 3
+"""Where both images of a pair have so many partners, within a split or across, a band looks for no more of them."""
+
+_BANDS, _BITS = 4, 12
+_AHEAD = 64
+"""How far apart two images of one band may stand in the order of their first coordinate: bounds the time."""
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Near:
+    """Pairs of rows `(m, 2)`, the lower one first, and the correlation of their pixels `(m,)`."""
+
+    pairs: Rows
+    correlations: Floats
+
+
+def equal_images(parts: Sequence[Images]) -> Rows:
+    """For each image of all parts, `(n,)`, the first row that has the same pixels: its own where it is the first."""
+    keys = [hashlib.blake2b(image.data, digest_size=8).digest() for images in parts for image in _rows(images)]
+    _, first, which = np.unique(np.frombuffer(b"".join(keys), np.uint64), return_index=True, return_inverse=True)
+    return first[which].astype(np.int64)
+
+
+def near_images(parts: Sequence[Images], firsts: Rows, usable: NDArray[np.bool_]) -> Near | None:
+    """Pairs of nearly equal images among all parts; None where the images are too small to say.
+
+    Of equal images only the first takes part (`firsts`, as `equal_images` returns it), and only rows that are `usable`.
+    Where an image has many such partners, some of each split are found.
+    """
+    if min(parts[0].shape[2:]) < SIDE:
+        return None
+    rows = np.flatnonzero((firsts == np.arange(len(firsts))) & usable)
+    units = np.concatenate([_coefficients(images) for images in parts])[rows]
+    lengths = np.linalg.norm(units, axis=1)
+    rows, units = rows[lengths > 0], units[lengths > 0] / lengths[lengths > 0, None]
+    pairs, correlations = [np.empty((0, 2), np.int64)], [np.empty(0, np.float32)]
+    for found, values in _close(parts, rows, units) if len(rows) > 1 else ():
+        pairs.append(found)
+        correlations.append(values)
+    unique, first = np.unique(np.concatenate(pairs), axis=0, return_index=True)
+    return Near(unique, np.concatenate(correlations)[first])
+
+
+def _rows(images: Images) -> Iterator[Images]:
+    """Each image, contiguous."""
+    for start in range(0, len(images), 1024):
+        yield from np.ascontiguousarray(images[start : start + 1024]).reshape(-1, images[0].size)
+
+
+def _cosines(length: int) -> Floats:
+    """The first `SIDE` rows of the orthonormal cosine transform (DCT-II), `(SIDE, length)`."""
+    waves = np.cos(np.pi * np.arange(SIDE)[:, None] * (2 * np.arange(length) + 1) / (2 * length))
+    return (waves / np.linalg.norm(waves, axis=1, keepdims=True)).astype(np.float32)
+
+
+def _coefficients(images: Images) -> Floats:
+    """The lowest cosine coefficients, without the constant one, of the sum of each image's channels: `(n, 63)`."""
+    count, channels, height, width = images.shape
+    down, across = _cosines(height), _cosines(width).T.copy()
+    found = np.empty((count, SIDE * SIDE - 1), np.float32)
+    step = max(1, _CHUNK // max(1, channels * height * width))
+    for start in range(0, count, step):
+        part = images[start : start + step].astype(np.float32).reshape(-1, width) @ across
+        part = part.reshape(-1, channels, height, SIDE).sum(axis=1) if channels > 1 else part.reshape(-1, height, SIDE)
+        found[start : start + step] = np.matmul(down, part).reshape(len(part), -1)[:, 1:]
+    return found
+
+
+def _close(parts: Sequence[Images], rows: Rows, units: Floats) -> Iterator[tuple[Rows, Floats]]:
+    """Pairs of nearly equal images, with the correlation of their pixels; `units` are those of `rows`, of length 1."""
+    radius = 2 * (1 - np.float32(COEFFICIENTS))
+    for along, band in _bands(units):
+        partners = np.zeros((2, len(rows)), np.int64)  # within a split, and across
+        for one, other in band:
+            across = ((rows[one] < len(parts[0])) != (rows[other] < len(parts[0]))).astype(int)
+            wanted = np.minimum(partners[across, one], partners[across, other]) < PARTNERS
+            one, other, across = one[wanted], other[wanted], across[wanted]
+            for points in (along[:, 1:8], units):  # most are ruled out by few coordinates
+                apart = points[one] - points[other]
+                near = np.einsum("ij,ij->i", apart, apart) <= radius
+                one, other, across = one[near], other[near], across[near]
+            pairs = np.sort(rows[np.stack([one, other], axis=1)], axis=1)
+            values = _correlations(parts, pairs)
+            near = values >= PIXELS
+            for column in (one, other):
+                np.add.at(partners, (across[near], column[near]), 1)
+            yield pairs[near], values[near]
+
+
+def _bands(units: Floats) -> Iterator[tuple[Floats, Iterator[tuple[Rows, Rows]]]]:
+    """Coordinates along principal axes, `(n, 48)`, and for each of four bands the pairs that it brings together.
+
+    A band is 12 of the coordinates. Vectors are compared where their signs, against the medians, agree in all 12: few
+    are that are far from each other, and few that are near are missed by all bands.
+    """
+    centred = units - units.mean(axis=0)
+    _, axes = np.linalg.eigh((centred.T @ centred).astype(np.float64))
+    along = (centred @ axes[:, ::-1].astype(np.float32))[:, : _BANDS * _BITS]
+    signs = along > np.median(along, axis=0)
+    for band in range(_BANDS):
+        yield along, _neighbours(signs[:, band::_BANDS] @ (1 << np.arange(_BITS)), along[:, 0])
+
+
+def _neighbours(codes: Rows, first: Floats) -> Iterator[tuple[Rows, Rows]]:
+    """Pairs of one code whose `first` coordinates are near, those that are neighbours in it first."""
+    radius = np.float32(np.sqrt(2 * (1 - COEFFICIENTS)))
+    order = np.lexsort((first, codes))
+    codes, first, at = codes[order], first[order], np.arange(len(order))
+    for ahead in range(1, _AHEAD + 1):
+        at = at[at + ahead < len(order)]
+        at = at[(codes[at] == codes[at + ahead]) & (first[at + ahead] - first[at] <= radius)]
+        if not len(at):
+            return
+        yield order[at], order[at + ahead]
+
+
+def _correlations(parts: Sequence[Images], pairs: Rows) -> Floats:
+    """The correlation of the pixels of each pair, over all channels."""
+    found = np.empty(len(pairs), np.float32)
+    step = max(1, _CHUNK // max(1, parts[0][:1].size))
+    for start in range(0, len(pairs), step):
+        one, other = (_standardized(parts, column) for column in pairs[start : start + step].T)
+        found[start : start + step] = np.einsum("ij,ij->i", one, other)
+    return found
+
+
+def _standardized(parts: Sequence[Images], rows: Rows) -> Floats:
+    """Images as vectors of mean 0 and length 1, `(m, C · H · W)`."""
+    ends = np.cumsum([len(images) for images in parts])
+    part = np.searchsorted(ends, rows, side="right")
+    found = np.empty((len(rows), *parts[0].shape[1:]), np.float32)
+    for number, images in enumerate(parts):
+        here = part == number
+        found[here] = images[rows[here] - (ends[number] - len(images))]
+    found = found.reshape(len(rows), parts[0][:1].size)
+    found -= found.mean(axis=1, keepdims=True)
+    return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-6)
