@@ -57,6 +57,9 @@ def test_images_that_are_not_there_are_counted(tmp_path, listed):
         f"table: {tmp_path / 'labels.csv'}: 5 of 5 images are not in {tmp_path}: 0.png, 1.png, 2.png and 2 more" in said
     )
     assert 'say where they are, images = "FOLDER"' in said
+    assert f"there is no folder {tmp_path / 'none'}" in load.refused(
+        "table", tmp_path, path="labels.csv", images="none"
+    )
     (tmp_path / "pics" / "3.png").unlink()
     (tmp_path / "pics" / "4.png").write_bytes(b"nothing")
     said = load.refused("table", tmp_path, path="labels.csv", images="pics")

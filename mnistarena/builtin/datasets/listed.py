@@ -23,6 +23,8 @@ class Folder:
 
     def find_all(self, names: Sequence[str], where: str, *, skip: bool) -> list[Path]:
         """The file of each name. Raises `DataError` that counts those that are not there, unless they are skipped."""
+        if not self.path.is_dir():
+            raise DataError(f"{where}: there is no folder {self.path}")
         found = [self._find(name) for name in names]
         missing = [name or "a row without a name" for name, path in zip(names, found, strict=True) if path is None]
         if missing and (not skip or len(missing) == len(names)):
