@@ -105,7 +105,8 @@ def _unreadable(path: Path, problem: Exception) -> DataError:
         return DataError(f"{path} is not UTF-8 text (byte {problem.start}); save it as UTF-8")
     if isinstance(problem, Warning):
         return DataError(f"{path} has rows with more fields than its header; put quotes around texts with a comma")
-    return DataError(f"{path} cannot be read: {first_line(problem)}")
+    again = "; get it again" if isinstance(problem, (EOFError, zlib.error, gzip.BadGzipFile)) else ""
+    return DataError(f"{path} cannot be read: {first_line(problem)}{again}")
 
 
 def _next(frames: Iterator[Any]) -> Any:

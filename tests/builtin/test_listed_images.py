@@ -51,6 +51,17 @@ def test_paths_start_at_the_table_with_any_slash_and_with_or_without_suffix(tmp_
     assert np.array_equal(loaded.train_images[:, 0], listed[[3, 0]])
 
 
+def test_rows_of_several_splits_may_stand_in_any_order(tmp_path, listed):
+    splits = ["test", "train", "val", "train", "test", "train"]
+    write(tmp_path / "labels.csv", "file,label,split", *(f"{n}.png,{'ab'[n // 3]},{s}" for n, s in enumerate(splits)))
+    (tmp_path / "pics" / "5.png").write_bytes(b"nothing")
+    loaded = load("table", tmp_path, path="labels.csv", images="pics", unreadable="skip")
+    assert np.array_equal(loaded.train_images[:, 0], listed[[1, 3, 2]])
+    assert np.array_equal(loaded.test_images[:, 0], listed[[0, 4]])
+    assert loaded.train_names == ["1.png", "3.png", "2.png"]
+    assert (loaded.train_labels.tolist(), loaded.test_labels.tolist()) == ([0, 1, 0], [0, 1])
+
+
 def test_images_that_are_not_there_are_counted(tmp_path, listed):
     said = load.refused("table", tmp_path, path="labels.csv")
     assert (
