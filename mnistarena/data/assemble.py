@@ -54,6 +54,8 @@ def assemble(
             for split, shape in shapes.items()
             if shape != shapes["train"]
         ]
+        if "validation" in parts and (parts["train"].groups is None) != (parts["validation"].groups is None):
+            wrong.append("of the images to train on and to validate on, only one has groups")
     if wrong:
         raise DataError(f"{where}: {'; '.join(wrong)}")
     learnt = [split for split in ("train", "validation") if split in parts]
@@ -90,5 +92,11 @@ def _joined(groups: Mapping[str, NDArray[np.int64]], learnt: Sequence[str]) -> N
 
 
 def _names(parts: Mapping[str, Part], learnt: Sequence[str]) -> list[str] | None:
-    names = [parts[split].names for split in learnt]
-    return None if None in names else [name for of in names if of is not None for name in of]
+    """What the images to train on and to validate on are called; where one split has no names, its rows."""
+    if all(parts[split].names is None for split in learnt):
+        return None
+    return [
+        name
+        for split in learnt
+        for name in parts[split].names or [f"{split} row {row}" for row in range(1, 1 + len(parts[split].labels))]
+    ]

@@ -19,13 +19,16 @@ NOT_DATA = {
 }
 """What is often saved in place of data, and what to do."""
 
-READERS = {
-    "a MATLAB file": "mat",
-    "a Parquet file": "table",
-    "a PNG image": "image-folder",
-    "a JPEG image": "image-folder",
+HINTS = {
+    "a MATLAB file": 'the dataset "mat" reads it',
+    "a Parquet file": 'the dataset "table" reads it',
+    "a PNG image": 'the dataset "image-folder" reads it',
+    "a JPEG image": 'the dataset "image-folder" reads it',
+    "a zip archive": "unpack it",
+    "a tar archive": "unpack it",
+    "text in UTF-16": "save it as UTF-8",
 }
-"""The dataset that reads files of a kind."""
+"""What to do with a file of a kind that a reader does not want."""
 
 _BEGINNINGS = (
     (b"version https://git-lfs.github.com/spec/", "a pointer of Git LFS"),
@@ -45,6 +48,8 @@ _BEGINNINGS = (
     (b"\xff\xd8\xff", "a JPEG image"),
     (b"GIF8", "a GIF image"),
     (b"%PDF", "a PDF document"),
+    (b"\xff\xfe", "text in UTF-16"),
+    (b"\xfe\xff", "text in UTF-16"),
     (b"SQLite format 3", "an SQLite database"),
     (b"\x80\x02", "a pickle of Python"),
     (b"\x80\x03", "a pickle of Python"),
@@ -94,7 +99,7 @@ def read_head(path: Path) -> bytes:
 def unlike(path: Path, head: bytes, wanted: str) -> DataError:
     """The error for a file that is not what a reader wants, `wanted` being such as "an npz file"."""
     kind = kind_of(head) or ("text" if _is_text(head) else "")
-    hint = f'; the dataset "{READERS[kind]}" reads it' if kind in READERS else ""
+    hint = f"; {HINTS[kind]}" if kind in HINTS else ""
     return DataError(f"{path} is not {wanted}" + (f" but {kind}{hint}" if kind else f"; it begins with {head[:8]!r}"))
 
 

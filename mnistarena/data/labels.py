@@ -17,6 +17,9 @@ from mnistarena.text import few, plural
 MOST_CLASSES = 10_000
 """The most that a run folder's records hold."""
 
+LARGEST = 2.0**53
+"""Up to here a float is a whole number without doubt."""
+
 ClassNames = Annotated[list[str], Field(min_length=2)] | dict[str, str] | None
 """A parameter: what labels 0, 1, 2, … stand for, or a table from each label as it is written to its name."""
 
@@ -48,7 +51,7 @@ def flat_labels(array: NDArray[Any], name: str, wrong: list[str]) -> NDArray[Any
     elif array.dtype.kind not in "iuf":
         wrong.append(f"{name} must be whole numbers or names, not {array.dtype}")
     else:
-        broken = array[~(np.isfinite(array) & (array == np.floor(array)))]
+        broken = array[~((np.abs(array.astype(float)) < LARGEST) & (array == np.floor(array)))]
         if not len(broken):
             return array.astype(np.int64)
         wrong.append(f"{len(broken)} of {len(array)} {name} are not whole numbers: {few(broken.tolist())}")

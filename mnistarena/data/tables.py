@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import math
 import warnings
 import zlib
 from collections import Counter
@@ -62,7 +63,7 @@ def open_table(path: Path, *, header: bool = True) -> Table:
         raise unlike(path, head, WANTED)
     try:
         with _stream(path) as stream:
-            line = stream.readline()
+            line = next((line for line in stream if line.strip(b"\r\n \xef\xbb\xbf")), b"")
         if line.startswith(GZIP):
             raise DataError(f"{path} was compressed twice with gzip; decompress it once")
         if kind_of(line) or b"\0" in line:
@@ -71,6 +72,8 @@ def open_table(path: Path, *, header: bool = True) -> Table:
     except (UnicodeDecodeError, OSError, EOFError, zlib.error) as problem:
         raise _unreadable(path, problem) from problem
     # The one of the usual separators that makes most columns.
+    if not text.strip():
+        raise DataError(f"{path} has no rows")
     separator, names = max(
         ((s, next(csv.reader([text], delimiter=s), [])) for s in ",;\t"), key=lambda one: len(one[1])
     )
@@ -88,10 +91,9 @@ def open_table(path: Path, *, header: bool = True) -> Table:
 
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        return math.isfinite(float(text))
     except ValueError:
         return False
-    return True
 
 
 def _stream(path: Path) -> IO[bytes]:
@@ -103,13 +105,17 @@ def _unreadable(path: Path, problem: Exception) -> DataError:
         return DataError(f"{path} is not UTF-8 text (byte {problem.start}); save it as UTF-8")
     if isinstance(problem, Warning):
         return DataError(f"{path} has rows with more fields than its header; put quotes around texts with a comma")
-    return DataError(f"{path} cannot be read: {first_line(problem)}")
+    again = "; get it again" if isinstance(problem, (EOFError, zlib.error, gzip.BadGzipFile)) else ""
+    return DataError(f"{path} cannot be read: {first_line(problem)}{again}")
 
 
 def _next(frames: Iterator[Any]) -> Any:
-    """The next rows, or None; a warning of pandas', that it drops what a row has too much, is raised."""
+    """The next rows, or None; pandas' warning that it drops what a row has too much is raised."""
+    import pandas as pd
+
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", pd.errors.ParserWarning)
         return next(frames, None)
 
 
@@ -209,10 +215,12 @@ class ParquetTable:
                 yield found.get("path") or "", found.get("bytes") or b""
 
     def _batches(self, columns: list[str], size: int = ROWS) -> Iterator[Any]:
-        file = _parquet(self.path)
+        import pyarrow as pa
+
+        batches = _parquet(self.path).iter_batches(size, columns=columns)
         try:
-            yield from file.iter_batches(size, columns=columns)
-        except OSError as problem:
+            yield from batches
+        except (pa.ArrowException, OSError) as problem:
             raise DataError(f"{self.path} cannot be read: {first_line(problem)}; get it again") from problem
 
 
@@ -240,14 +248,16 @@ def _is_encoded(kind: Any, pa: Any) -> bool:
 def as_pixels(columns: Mapping[str, NDArray[Any]], count: int, path: Path) -> NDArray[np.uint8]:
     """Columns of numbers as pixels `(count, columns)`. Raises `DataError` where they are not whole, 0 … 255."""
     pixels = np.empty((count, len(columns)), np.uint8)
+    if not count:
+        return pixels
     for index, (name, values) in enumerate(columns.items()):
         if values.dtype.kind not in "iufb":
-            shown = few([f'"{value}"' for value in values.tolist() if not _is_number(str(value))] or ["texts"], 2)
+            shown = few([f'"{value}"' for value in values.tolist() if not _is_number(str(value))], 2)
             raise DataError(f"{path}: the pixels of column {name} are not all numbers: {shown}")
         if values.dtype == np.uint8:
             pixels[:, index] = values
             continue
-        if len(values) and not (values.min() >= 0 and values.max() <= 255 and (values == np.floor(values)).all()):
+        if not (values.min() >= 0 and values.max() <= 255 and (values == np.floor(values)).all()):
             everything = np.concatenate([np.asarray(of, float) for of in columns.values() if of.dtype.kind in "iufb"])
             least, most = float(everything.min()), float(everything.max())
             how = "multiply them by 255 and round" if 0 <= least <= most <= 1 else "bring them to this range"

@@ -45,6 +45,21 @@ def test_paths_start_at_the_table_with_any_slash_and_with_or_without_suffix(tmp_
     loaded = load("table", tmp_path, path="labels.csv", label="dx")
     assert np.array_equal(loaded.train_images[:, 0], listed[:3])
     assert loaded.train_labels.tolist() == [1, 0, 1]
+    (tmp_path / "pics" / "3.png").rename(tmp_path / "pics" / "cafe\u0301.png")  # as macOS writes it
+    write(tmp_path / "labels.csv", "file,label", "caf\u00e9.png,b", "0.png,a")
+    loaded = load("table", tmp_path, path="labels.csv", images="pics")
+    assert np.array_equal(loaded.train_images[:, 0], listed[[3, 0]])
+
+
+def test_rows_of_several_splits_may_stand_in_any_order(tmp_path, listed):
+    splits = ["test", "train", "val", "train", "test", "train"]
+    write(tmp_path / "labels.csv", "file,label,split", *(f"{n}.png,{'ab'[n // 3]},{s}" for n, s in enumerate(splits)))
+    (tmp_path / "pics" / "5.png").write_bytes(b"nothing")
+    loaded = load("table", tmp_path, path="labels.csv", images="pics", unreadable="skip")
+    assert np.array_equal(loaded.train_images[:, 0], listed[[1, 3, 2]])
+    assert np.array_equal(loaded.test_images[:, 0], listed[[0, 4]])
+    assert loaded.train_names == ["1.png", "3.png", "2.png"]
+    assert (loaded.train_labels.tolist(), loaded.test_labels.tolist()) == ([0, 1, 0], [0, 1])
 
 
 def test_images_that_are_not_there_are_counted(tmp_path, listed):
@@ -53,10 +68,17 @@ def test_images_that_are_not_there_are_counted(tmp_path, listed):
         f"table: {tmp_path / 'labels.csv'}: 5 of 5 images are not in {tmp_path}: 0.png, 1.png, 2.png and 2 more" in said
     )
     assert 'say where they are, images = "FOLDER"' in said
+    assert f"there is no folder {tmp_path / 'none'}" in load.refused(
+        "table", tmp_path, path="labels.csv", images="none"
+    )
     (tmp_path / "pics" / "3.png").unlink()
     (tmp_path / "pics" / "4.png").write_bytes(b"nothing")
     said = load.refused("table", tmp_path, path="labels.csv", images="pics")
     assert "1 of 5 images are not in" in said
+    write(tmp_path / "odd.csv", "file,label", f"{'x' * 999}.png,a", "gone.png,b", ",b", "0.png,a")
+    said = load.refused("table", tmp_path, path="odd.csv", images="pics")
+    assert "3 of 4 images are not in" in said
+    assert "and a row without a name" in said.replace(", a row", " and a row")
     loaded = load("table", tmp_path, path="labels.csv", images="pics", unreadable="skip")
     assert loaded.train_names == ["0.png", "1.png", "2.png"]
     assert loaded.train_labels.tolist() == [0, 1, 0]
@@ -69,7 +91,9 @@ def test_images_that_are_not_there_are_counted(tmp_path, listed):
 def hugging_face(path, images, labels, *, names=NAMES, column="label"):
     """A file as Hugging Face's datasets write it: encoded images, and the names of classes in the schema."""
     pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
-    cells = [{"bytes": png(image), "path": f"{number}.png"} for number, image in enumerate(images)]
+    cells = [
+        {"bytes": None if image is None else png(image), "path": f"{number}.png"} for number, image in enumerate(images)
+    ]
     features = {"image": {"_type": "Image"}, column: {"names": names, "_type": "ClassLabel"}}
     noted = {b"huggingface": json.dumps({"info": {"features": features}}).encode()}
     kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -103,6 +127,24 @@ def test_rows_without_a_label_are_left_out_and_labels_beyond_the_classes_refused
     assert "own.parquet: column label holds 3, which is none of its 3 classes" in said
 
 
+def test_an_image_that_the_file_only_names_is_read_from_the_folder(tmp_path, listed):
+    hugging_face(tmp_path / "own.parquet", [None, listed[1], None], [0, 1, 2])
+    loaded = load("table", tmp_path, path="own.parquet", images="pics")
+    assert np.array_equal(loaded.train_images[:, 0], listed[:3])
+    (tmp_path / "pics" / "2.png").unlink()
+    assert "1 of 3 images cannot be read: 2.png" in load.refused("table", tmp_path, path="own.parquet", images="pics")
+
+
+def test_a_damaged_parquet_file_is_named(tmp_path):
+    path = tmp_path / "own.parquet"
+    hugging_face(path, pixels(60, 6, 5, 3), [0, 1, 2] * 20)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-30])
+    assert f"table: {path} cannot be read: " in load.refused("table", tmp_path, path="own.parquet")
+    path.write_bytes(whole[:20] + bytes(4000) + whole[4020:])
+    assert f"{path}" in load.refused("table", tmp_path, path="own.parquet")
+
+
 def test_parquet_may_hold_bytes_alone_paths_or_pixels(tmp_path, listed):
     pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     columns = {"data": [png(image) for image in listed], "kind": pa.array(["b", "a"] * 3).dictionary_encode()}
@@ -110,7 +152,7 @@ def test_parquet_may_hold_bytes_alone_paths_or_pixels(tmp_path, listed):
     loaded = load("table", tmp_path, path="own.parquet", label="kind")
     assert np.array_equal(loaded.train_images[:, 0], listed)
     assert loaded.train_labels.tolist() == [1, 0] * 3
-    assert left_out(loaded) == [("column note", "column that is not used")]
+    assert left_out(loaded) == [('column "note"', "column that is not used")]
     pq.write_table(pa.table({"path": [f"{n}.png" for n in range(4)], "label": [7, 10] * 2}), tmp_path / "own.parquet")
     loaded = load("table", tmp_path, path="own.parquet", images="pics")
     assert np.array_equal(loaded.train_images[:, 0], listed[:4])

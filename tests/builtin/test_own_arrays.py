@@ -64,6 +64,7 @@ SHARES = np.linspace(0, 1, 120).reshape(6, 5, 4)
         ({"test_images": np.zeros((4, 6, 4), np.uint8)}, "train images are 1 × 5 × 4 (channels, height, width), test"),
         ({"test_labels": np.array([0, 1, 1])}, "there are 4 test_images but 3 test_labels"),
         ({"test_labels": np.array([0, 1, 1, 0.5])}, "1 of 4 test_labels are not whole numbers: 0.5"),
+        ({"test_labels": np.array([0, 1, 1e300, np.inf])}, "2 of 4 test_labels are not whole numbers: 1e+300, inf"),
         ({"test_labels": np.array([0, 1, 1, np.nan])}, "1 of 4 test_labels are not whole numbers: nan"),
         ({"test_labels": np.array([0, 1, -1, 5])}, "the labels are -1, 0, 1, 5, with gaps, where 0, 1, 2, … is usual"),
         ({"test_labels": np.array([0, 1, 2, 9])}, 'say so: class_names = { 0 = "…", 1 = "…", … }'),
@@ -183,6 +184,8 @@ def test_an_array_that_cannot_be_told_is_asked_for(tmp_path):
     said = load.refused("npz", tmp_path, path="own.npz", keys={"train_images": "xtrain"})
     assert 'keys: train_images = "xtrain" is no array of' in said
     assert 'did you mean "x_train"?' in said
+    whole = load("npz", tmp_path, path="own.npz", keys={"images": "x_train", "labels": "train_labels"})
+    assert [one.name for one in whole.left_out] == ["train_images"]
     with pytest.raises(ValueError, match='"train_image" is no use of an array; did you mean "train_images"'):
         load("npz", tmp_path, path="own.npz", keys={"train_image": "x_train"})
 
@@ -258,6 +261,11 @@ def test_groups_and_names_are_taken_from_the_arrays(tmp_path):
     assert list(loaded.test_names) == ["t0.png", "t1.png", "t2.png", "t3.png"]
     assert loaded.train_names[5] == "5.png"
     assert {one.name for one in load("npz", tmp_path, path="own.npz").left_out} == {"train_patient", "test_patient"}
+    held = {"val_images": pixels(2, 5, 4), "val_labels": np.arange(2)}
+    np.savez(tmp_path / "own.npz", **four_arrays(**further, **held))
+    said = load.refused("npz", tmp_path, path="own.npz", groups="patient")
+    assert "of the images to train on and to validate on, only one has groups" in said
+    assert load("npz", tmp_path, path="own.npz").train_names[-2:] == ["validation row 1", "validation row 2"]
     said = load.refused("npz", tmp_path, path="own.npz", groups="person")
     assert 'own.npz has no array for groups = "person" of its training images' in said
 
@@ -272,8 +280,9 @@ def test_a_file_for_each_split_is_one_dataset(tmp_path):
     np.savez(tmp_path / "test.npz", x=whole["test_images"] / 255, y=whole["test_labels"])
     said = load.refused("npz", tmp_path, path={"train": "train.npz", "test": "test.npz"})
     assert f"npz: {tmp_path / 'test.npz'}: x must be uint8, not float64 from 0" in said
-    with pytest.raises(ValueError, match='as a table it holds "train", and may hold'):
-        load("npz", tmp_path, path={"training": "train.npz"})
+    for path in ({"training": "train.npz"}, {"train": 1}, 3):
+        with pytest.raises(ValueError, match='must be a file, or one a split, { train = "a"'):
+            load("npz", tmp_path, path=path)
 
 
 @pytest.mark.parametrize(

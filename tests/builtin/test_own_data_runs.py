@@ -60,6 +60,8 @@ def test_each_is_read_by_a_short_spec_and_ends_in_a_report(arena, files, tmp_pat
     assert TABLES.keys() == {"photos", "kaggle", "hub", "blood", "bands", "house numbers"}
     assert all(len(block.splitlines()) + 6 <= 15 for block in TABLES.values())
     head = '[benchmark]\nname = "Mine"\nseeds = [0]\n'
+    spec = write_spec(head + TABLES["kaggle"] + '[[model]]\nname = "logistic-regression"\n', "one.toml")
+    assert arena("validate", spec).out.startswith(f"{spec}: valid; 1 model, 1 dataset, 1 trial\n")
     spec = write_spec(head + "".join(TABLES.values()) + '[[model]]\nname = "logistic-regression"\n')
     done = arena("run", spec, "--out", "run")
     assert done.status == 0, done.out + done.err

@@ -104,6 +104,8 @@ def numbered(n, first=0):
             {},
             'the pixels of column pixel2 are not all numbers: "x", ""',
         ),
+        ((f"label,{numbered(4)}",), {}, "has no row for train"),
+        ((f"label,{numbered(4)}", "a,1,2,3,nan"), {}, 'the pixels of column pixel3 are not all numbers: "nan"'),
         ((f"label,{numbered(4)}", "a,1,2,3"), {}, 'the pixels of column pixel3 are not all numbers: ""'),
         ((f"label,{numbered(4)}", "a,1,2,3,4,5"), {}, "has rows with more fields than its header"),
         (
@@ -140,12 +142,12 @@ def numbered(n, first=0):
         (("label,whatever", "a,b"), {"image": "whatevr"}, 'has no column "whatevr"; did you mean "whatever"?'),
         (("label,file", "a,b"), {"pixels": "p"}, 'has no columns "p0", "p1", …; its columns: label, file'),
         (("label,label,file", "a,b,c"), {}, "has several columns called label; give them different names"),
-        ((f"label,{numbered(4)}", ",1,2,3,4"), {}, "there is no row for train; left out: 1 rows, no label"),
+        ((f"label,{numbered(4)}", ",1,2,3,4"), {}, "has no row for train; left out: 1 rows, no label"),
         ((f"label,{numbered(4)}", "a,1,2,3,4"), {}, "there is one class only (a)"),
         (
             (f"label,split,{numbered(4)}", "a,x,1,2,3,4"),
             {},
-            'there is no row for train, which column split calls train; left out: 1 rows, in no split: "x"',
+            'has no row for train, which column split calls train; left out: 1 rows, in no split: "x"',
         ),
         (
             (f"label,g,{numbered(4)}", "a,,1,2,3,4"),
@@ -173,10 +175,15 @@ def test_a_table_that_is_no_dataset_is_refused(tmp_path, lines, params, sentence
         (b"<!doctype html>", "is an HTML page, not data"),
         (gzip.compress(b"<!doctype html>"), "is not a CSV or Parquet file but an HTML page"),
         (gzip.compress(gzip.compress(b"label,file")), "was compressed twice with gzip; decompress it once"),
-        (gzip.compress(b"label,file\n" * 99)[:-20], "cannot be read: Compressed file ended before"),
+        (
+            gzip.compress(b"label,file\n" * 99)[:-20],
+            "cannot be read: Compressed file ended before the end-of-stream marker was reached; get it again",
+        ),
         (b"PK\x03\x04", "is not a CSV or Parquet file but a zip archive"),
         (b"label,file\ncaf\xe9,a\n", "is not UTF-8 text (byte 14); save it as UTF-8"),
         (b"PAR1", "cannot be read: "),
+        ("label,file\na,b\n".encode("utf-16"), "is not a CSV or Parquet file but text in UTF-16; save it as UTF-8"),
+        (b"\n \n", "has no rows"),
     ],
 )
 def test_a_file_that_is_no_table_is_named(tmp_path, content, sentence):
@@ -186,6 +193,13 @@ def test_a_file_that_is_no_table_is_named(tmp_path, content, sentence):
     assert f"table: {path} {sentence}" in said
     assert f"table: there is no file {tmp_path / 'x.csv'}" == load.refused("table", tmp_path, path="x.csv")
     assert f"table: no file fits {tmp_path / '*.parquet'}" == load.refused("table", tmp_path, path="*.parquet")
+
+
+def test_a_text_far_down_among_the_pixels_is_named(tmp_path, recwarn):
+    rows = [f"{'ab'[n % 2]},1,2,3,{n % 256}" for n in range(9000)]
+    write(tmp_path / "own.csv", f"label,{numbered(4)}", *rows, "a,1,2,3,oops")
+    assert 'column pixel3 are not all numbers: "oops"' in load.refused("table", tmp_path, path="own.csv")
+    assert not recwarn.list
 
 
 def test_labels_stay_as_they_are_written(tmp_path):
@@ -221,7 +235,7 @@ def test_columns_say_which_rows_are_of_which_split_and_group(tmp_path):
     assert left_out(loaded) == [
         ("row 5", 'in no split: "extra"'),
         ("row 8", "no label"),
-        ("column id", "column that is not used"),
+        ('column "id"', "column that is not used"),
     ]
     write(tmp_path / "own.csv", *(tmp_path / "own.csv").read_text().replace("split", "usage").splitlines())
     other = load("table", tmp_path, path="own.csv", split="usage", train="train", validation="extra")

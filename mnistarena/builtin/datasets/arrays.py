@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -75,12 +76,13 @@ def open_npz(path: Path) -> Archive:
             members = archive.zip.namelist() if archive.zip is not None else []
     except Exception as problem:  # zipfile, zlib and numpy each raise their own for a damaged file
         raise DataError(f"npz: {path} cannot be read: {first_line(problem)}; get it again") from problem
-    if not any(member.endswith(".npy") for member in members):
+    if members and not any(member.endswith(".npy") for member in members):
         raise DataError(f"npz: {path} is a zip archive of other files, not of arrays; unpack it")
 
     def read(name: str) -> NDArray[Any]:
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            with warnings.catch_warnings(), np.load(path, allow_pickle=False) as archive:
+                warnings.simplefilter("ignore")  # numpy's, that Python 2 wrote the file
                 array = archive[name]
         except Exception as problem:
             if "allow_pickle" in str(problem):

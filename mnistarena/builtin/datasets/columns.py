@@ -7,6 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -171,7 +172,12 @@ def _in_order(table: Table, pixels: Sequence[str]) -> tuple[tuple[str, ...], tup
 
 
 def shape_of(
-    columns: Columns, size: tuple[int, int] | None, channels: int | None, layout: Literal["NHWC", "NCHW"] | None
+    columns: Columns,
+    size: tuple[int, int] | None,
+    channels: int | None,
+    *,
+    layout: Literal["NHWC", "NCHW"] | None,
+    where: Path,
 ) -> tuple[int, int, int]:
     """(channels, height, width) of the images in columns of pixels. Raises `DataError` that says what to write."""
     count, several = len(columns.pixels), channels or 1
@@ -179,13 +185,13 @@ def shape_of(
     height, width = size or columns.grid or (side, side)
     if several * height * width != count:
         raise DataError(
-            f"{count} columns of pixels are not {several} × {height} × {width} (channels, height, width); "
+            f"{where}: {count} columns of pixels are not {several} × {height} × {width} (channels, height, width); "
             "write size = [height, width], and channels = 3 where they are coloured"
         )
     if several > 1 and layout is None:
         raise DataError(
-            f'in which order are the {count} columns of pixels? write layout = "NHWC" where the colours of a pixel '
-            'follow one another, "NCHW" where all of one colour do'
+            f'{where}: in which order are the {count} columns of pixels? write layout = "NHWC" where the colours of '
+            'a pixel follow one another, "NCHW" where all of one colour do'
         )
     return several, height, width
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from mnistarena.data.assemble import Part, assemble
 from mnistarena.data.labels import NAMES_OF_CLASSES, ClassNames, flat_labels
@@ -37,14 +37,15 @@ def _roles(keys: dict[str, str]) -> dict[str, str]:
     return keys
 
 
-def split_paths(path: str | dict[str, str]) -> str | dict[str, str]:
-    """The parameter `path`, where it is a table the files of splits, "train" among them."""
-    if isinstance(path, dict) and not {"train"} <= set(path) <= set(SPLITS):
-        raise ValueError('as a table it holds "train", and may hold "validation" and "test", such as { train = "a" }')
+def _paths(path: Any) -> Any:
+    """The parameter `path`: a text, or a table of the files of splits, "train" among them."""
+    table = isinstance(path, dict) and {"train"} <= set(path) <= set(SPLITS)
+    if not isinstance(path, str) and not (table and all(isinstance(text, str) for text in path.values())):
+        raise ValueError('must be a file, or one a split, { train = "a", validation = "b", test = "c" }')
     return path
 
 
-Paths = Annotated[str | dict[str, str], AfterValidator(split_paths)]
+Paths = Annotated[str | dict[str, str], BeforeValidator(_paths)]
 """One file, or a table of one for each split."""
 
 
@@ -149,7 +150,7 @@ class _Finder:
         whole = "" not in self.archives or (
             split == "train"
             and not self.params.train
-            and not any(self._named(archive, of, kind) for of in SPLITS for kind in ("images", "labels"))
+            and (not self.params.keys.keys().isdisjoint(USUAL) or not self._names_splits(archive))
         )
         found = {kind: name for kind in KINDS if (name := self._find(archive, split, kind, whole=whole))}
         if self.params.groups and "groups" not in found and split == "train":
@@ -165,6 +166,10 @@ class _Finder:
                 f'say which is which: keys = {{ {split}_{missing[0]} = "…" }}'
             )
         return archive, found
+
+    def _names_splits(self, archive: Archive) -> bool:
+        """Whether an array is called as one of a split."""
+        return any(self._named(archive, split, kind) for split in SPLITS for kind in ("images", "labels"))
 
     def _find(self, archive: Archive, split: str, kind: str, *, whole: bool) -> str | None:
         """The name of the one array of a kind."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mnistarena.data.folders import File
+from mnistarena.data.folders import File, same_name
 from mnistarena.errors import DataError
 from mnistarena.plugin.components import LeftOut
 from mnistarena.text import few
@@ -18,10 +19,12 @@ class Folder:
     """A folder of image files."""
 
     path: Path
-    _stems: dict[Path, dict[str, list[Path]]] = field(default_factory=dict)
+    _known: dict[Path, dict[str, list[Path]]] = field(default_factory=dict)
 
     def find_all(self, names: Sequence[str], where: str, *, skip: bool) -> list[Path]:
         """The file of each name. Raises `DataError` that counts those that are not there, unless they are skipped."""
+        if not self.path.is_dir():
+            raise DataError(f"{where}: there is no folder {self.path}")
         found = [self._find(name) for name in names]
         missing = [name or "a row without a name" for name, path in zip(names, found, strict=True) if path is None]
         if missing and (not skip or len(missing) == len(names)):
@@ -35,21 +38,21 @@ class Folder:
     def _find(self, name: str) -> Path | None:
         for text in dict.fromkeys((name, name.replace("\\", "/"))):
             path = self.path / text
-            if path.is_file():
+            if os.path.isfile(path):  # False for what no system takes as a name, where Path raises
                 return path
-        # Tables often name an image without its suffix.
         path = self.path / name
-        fitting = self._in(path.parent).get(path.name, []) if name else []
+        fitting = self._in(path.parent).get(same_name(path.name), []) if name else []
         return fitting[0] if len(fitting) == 1 else None
 
     def _in(self, folder: Path) -> dict[str, list[Path]]:
-        """The image files of a folder by their names without suffix."""
-        if folder not in self._stems:
-            self._stems[folder] = defaultdict(list)
+        """The image files of a folder by their names with and without suffix, which tables often leave out."""
+        if folder not in self._known:
+            self._known[folder] = defaultdict(list)
             for file in _files(folder):
                 if file.no_image is None:
-                    self._stems[folder][file.path.stem].append(file.path)
-        return self._stems[folder]
+                    for name in (file.path.stem, file.path.name):
+                        self._known[folder][same_name(name)].append(file.path)
+        return self._known[folder]
 
     def not_listed(self, listed: Sequence[Path], tables: Sequence[Path]) -> list[LeftOut]:
         """What else lies in the folders of the images that are listed."""
@@ -67,7 +70,7 @@ def _below(path: Path, folder: Path) -> str:
 
 
 def _files(folder: Path) -> Iterator[File]:
-    if folder.is_dir():
+    if os.path.isdir(folder):
         for path in sorted(folder.iterdir()):
             if path.is_file():
                 yield File(path, (path.name,))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,16 +108,18 @@ def _named(label: str, names: Sequence[str] | None, table: Table, column: str) -
     return names[int(label)]
 
 
-def check_found(rows: Rows, columns: Columns, values: Values, wanted: Sequence[str]) -> None:
+def check_found(rows: Rows, columns: Columns, values: Values, *, wanted: Sequence[str], where: Path) -> None:
     """Refuse rows that are no dataset: none of a split that is `wanted`, a row without a group."""
     counts = Counter(rows.splits)
     for split in wanted:
         if not counts[split]:
             out = Counter(one.reason for one in rows.left_out).most_common()
             raise DataError(
-                f"there is no row for {split}"
+                f"{where} has no row for {split}"
                 + (f", which column {columns.split} calls {getattr(values, split) or split}" if columns.split else "")
                 + (f"; left out: {few([f'{count} rows, {reason}' for reason, count in out])}" if out else "")
             )
     if lacking := sum(not group.strip() for group in rows.groups):
-        raise DataError(f"{lacking} of {len(rows.groups)} rows hold nothing in the column of groups {columns.groups}")
+        raise DataError(
+            f"{where}: {lacking} of {len(rows.groups)} rows hold nothing in the column of groups {columns.groups}"
+        )

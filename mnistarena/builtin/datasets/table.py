@@ -96,20 +96,20 @@ def _load(params: TableParams, context: DataContext) -> Dataset:
             check_columns(table, columns, first)
             take(table, columns, rows, values, fixed=split, several=len(everything) > 1)
     asked = {"train", *(split for split in SPLITS if split in files or (columns.split and getattr(params, split)))}
-    check_found(rows, columns, values, sorted(asked))
+    check_found(rows, columns, values, wanted=sorted(asked), where=first.path)
     where = f"table: {first.path}"
     images, kept, left_out = _images(params, columns, rows, context, [table.path for table in everything], where)
     unused = [name for name in first.columns if name not in columns.used]
-    rows.left_out += [LeftOut(f"column {name}", "column that is not used") for name in unused]
+    rows.left_out += [LeftOut(f'column "{name}"', "column that is not used") for name in unused]
     labels, class_names = _labels(rows, columns, first, params)
     splits = np.array(rows.splits)[kept]
     parts = {}
     for split in SPLITS:
         of = np.flatnonzero(splits == split)
         if len(of):
-            chosen = kept[of]
+            chosen, together = kept[of], of[-1] - of[0] + 1 == len(of)
             parts[split] = Part(
-                images if len(of) == len(images) else images[of],
+                images[of[0] : of[-1] + 1] if together else images[of],  # a view, where they may be mapped from a file
                 labels[chosen],
                 groups=np.array(rows.groups)[chosen] if columns.groups else None,
                 names=[rows.names[row] for row in chosen],
@@ -157,7 +157,7 @@ def _images(
             raise DataError(
                 f"{where}: its images are columns of pixels; {', '.join(sorted(changed))} is for image files"
             )
-        shape = shape_of(columns, params.target(), params.channels, params.layout)
+        shape = shape_of(columns, params.target(), params.channels, layout=params.layout, where=tables[0])
         images = as_images(np.concatenate(rows.pixels), shape, params.layout)
         return images, np.arange(len(images)), ()
     folder = Folder(context.path(params.images) if params.images is not None else tables[0].parent)
@@ -165,8 +165,9 @@ def _images(
         read = read_images(_Encoded(rows, folder), params, where=where)
         return read.images, read.rows, read.left_out
     found = folder.find_all(rows.paths, where, skip=params.unreadable == "skip")
-    read = read_images(list(zip(rows.names, found, strict=True)), params, where=where)
-    return read.images, read.rows, (*read.left_out, *folder.not_listed(found, tables))
+    order = np.array([SPLITS.index(split) for split in rows.splits]).argsort(kind="stable")
+    read = read_images([(rows.names[row], found[row]) for row in order.tolist()], params, where=where)
+    return read.images, order[read.rows], (*read.left_out, *folder.not_listed(found, tables))
 
 
 @dataclass
