@@ -229,6 +229,7 @@ class Recipe:
             "dataset": self.data.label,
             "model": self.model.name,
             "summary": self.model.definition.summary,
+            "caveat": self.model.definition.caveat,
             "params": self.params.model_dump(mode="json"),
             "transforms": cast(list[TransformRecord], transforms),
             "training": cast(TrainingRecord, self._used()),

@@ -80,6 +80,7 @@ class ReportData:
     metrics: tuple[MetricRecord, ...]
     conditions: record.Facts
     recipes: tuple[record.RecipeText, ...]
+    shared_training: tuple[str, ...]
     environment: tuple[tuple[str, record.Facts], ...]
 
     @property
@@ -127,6 +128,7 @@ def build(run: StoredRun) -> ReportData:
             found = comparisons[-1].data
             few += [*(found.caveats if found else ()), *filter(None, [groups.caveat(dataset["label"], recipes)])]
             contradictions += looks.contradictions(run, dataset, followed)
+    shared = record.shared_training(plan["entries"])
     return ReportData(
         name=run.name,
         margin=_margin(run),
@@ -147,7 +149,8 @@ def build(run: StoredRun) -> ReportData:
         finished=sum(trial.done for trial in run.trials),
         metrics=metrics,
         conditions=record.conditions(plan.get("conditions", {})),
-        recipes=tuple(record.recipe(entry) for entry in plan["entries"]),
+        recipes=tuple(record.recipe(entry, shared) for entry in plan["entries"]),
+        shared_training=shared,
         environment=record.environment(run.environment),
     )
 

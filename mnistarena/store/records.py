@@ -111,6 +111,7 @@ class RecipeRecord(TypedDict, total=False):
     dataset: Required[Label]
     model: Label
     summary: Text
+    caveat: Text
     params: dict[str, Any]
     transforms: list[TransformRecord]
     training: TrainingRecord | None
