@@ -92,6 +92,8 @@ def trial_options(command: F) -> F:
 KINDS = ("model", "dataset", "transform", "metric", "optimizer", "loss", "schedule", "augmentation", "executor")
 """The kinds of components, as plugin/discovery.py has them, which would be slow to import here."""
 
+wide_option = click.option("--wide", is_flag=True, help="Show every column, however narrow the terminal is.")
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

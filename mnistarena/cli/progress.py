@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
+from mnistarena.cli.tables import open_console
 from mnistarena.environment import Conditions
 from mnistarena.execution.estimate import HOURS
 from mnistarena.execution.observer import Observer
@@ -221,11 +222,11 @@ class _TimeLeft(ProgressColumn):
 
 
 @contextmanager
-def progress() -> Iterator[tuple[Console, TerminalObserver]]:
-    """A console and the observer for it."""
-    console = Console(highlight=False, soft_wrap=True)
-    observer = LiveObserver(console) if console.is_terminal else TerminalObserver(console)
+def progress() -> Iterator[TerminalObserver]:
+    """The observer for standard output."""
+    console = open_console(soft_wrap=True)
+    observer = LiveObserver(console) if console.file.isatty() else TerminalObserver(console)
     try:
-        yield console, observer
+        yield observer
     finally:
         observer.close()

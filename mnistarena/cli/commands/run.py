@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mnistarena.cli.options import Duration, Size, spec_options, where_options
+from mnistarena.cli.options import Duration, Size, spec_options, where_options, wide_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,6 +43,7 @@ MANY = 1000
 )
 @click.option("--force", is_flag=True, help="Run finished trials again too.")
 @click.option("--retry-failed", is_flag=True, help="Run failed trials again.")
+@wide_option
 def command(
     spec: str,
     overrides: tuple[str, ...],
@@ -59,6 +60,7 @@ def command(
     executor_settings: tuple[str, ...],
     force: bool,
     retry_failed: bool,
+    wide: bool,
 ) -> None:
     """Run SPEC: every model on every dataset with every seed, each trial in a process of its own.
 
@@ -67,6 +69,7 @@ def command(
     some are not, 2 for a bad spec or a run folder that cannot be written, 130 when interrupted.
     """
     from mnistarena.cli.progress import progress
+    from mnistarena.cli.tables import open_console
     from mnistarena.execution.options import Options
     from mnistarena.execution.run import execute
     from mnistarena.spec.load import setting
@@ -85,7 +88,7 @@ def command(
         executor=executor,
         executor_params=executor_params,
     )
-    with progress() as (console, observer):
+    with progress() as observer:
         try:
             finished = execute(
                 spec,
@@ -100,7 +103,7 @@ def command(
             observer.close()
             observer.say(_interrupted(observer.records, observer.total))
             sys.exit(130)
-    _summarize(console, observer, finished)
+    _summarize(open_console(wide=wide, soft_wrap=True), observer, finished)
     if any(trial.unfinished for trial in finished.trials if trial.label in observer.labels):
         sys.exit(1)
 
