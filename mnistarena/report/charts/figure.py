@@ -15,7 +15,7 @@ Datum = dict[str, Any]
 Document = dict[str, Any]
 """A chart as a Vega-Lite document."""
 
-Kind = Literal["accuracy", "loss", "time", "robustness", "calibration", "confusion", "ranks", "growth"]
+Kind = Literal["accuracy", "loss", "time", "robustness", "calibration", "confusion", "ranks", "growth", "forest"]
 
 WIDTH = 720
 FONT = "system-ui, sans-serif"
