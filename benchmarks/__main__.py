@@ -27,6 +27,7 @@ NAMES = (
     "cluster",
     "adapters",
     "gpu",
+    "near_duplicates",
 )
 RESULTS = Path(__file__).parent / "RESULTS.md"
 
