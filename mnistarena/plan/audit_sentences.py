@@ -73,7 +73,7 @@ def _leaks(found: AuditRecord) -> Iterator[str]:
                 f"in {sum(map(bool, some))} of {len(each)} splits test images are {how} a training image, "
                 f"{min(some):,} to {max(some):,} in a split"
             )
-        advice = "take the copies out of one split" if equal else "look at them, and take those out that are copies"
+        advice = "keep each image once" if equal else "look at them, and keep one of those that are copies"
         if found["pooled"]:
             advice = "keep each image once, or give copies one group"
         yield f"{said} ({few(list(map(pair, images)))}); figures on them say nothing of new images: {advice}"
