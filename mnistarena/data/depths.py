@@ -76,8 +76,8 @@ def depth_of(opened: Image.Image, source: Path | bytes) -> Depth:
         return Depth(12, 4095, raw=raw)
     if mode == "F" or raw.endswith("S") or not (sixteen or mode.startswith("I;16")):
         return Depth(16 if "16" in raw else 32, None, raw=raw)
-    whole = mode.startswith("I") or raw == "LA;16B" or raw.startswith(PAIRS)
-    return Depth(16, MOST_16, read="whole" if whole and form not in ("ICO", "SGI") else "high", raw=raw)
+    both = form not in ("ICO", "SGI") and (raw == "LA;16B" or raw.startswith(PAIRS))
+    return Depth(16, MOST_16, read="whole" if both or mode.startswith("I") else "high", raw=raw)
 
 
 def _arguments(opened: Image.Image) -> list[tuple[str, Any]]:

@@ -27,9 +27,12 @@ PIXELS = 0.95
 PARTNERS = 3
 """Where both images of a pair have so many partners, within a split or across, a band looks for no more of them."""
 
-_BANDS, _BITS = 4, 12
-_AHEAD = 64
-"""How far apart two images of one band may stand in the order of their first coordinate: bounds the time."""
+_QUANTILES, _BITS = (0.3, 0.4, 0.5, 0.6, 0.7), 16
+_RADIUS = np.float32(np.sqrt(2 * (1 - COEFFICIENTS)))
+"""The distance of two vectors of length 1 whose product is `COEFFICIENTS`."""
+_AHEAD, _PAIRS = 64, 1 << 22
+"""How far apart two images of one code may stand in the order along an axis, and for few images how many are compared
+in all: bounds of the time where many are alike."""
 _CHUNK = 1 << 20
 
 
@@ -95,16 +98,15 @@ def _coefficients(images: Images) -> Floats:
 
 def _close(parts: Sequence[Images], rows: Rows, units: Floats) -> Iterator[tuple[Rows, Floats]]:
     """Pairs of nearly equal images, with the correlation of their pixels; `units` are those of `rows`, of length 1."""
-    radius = 2 * (1 - np.float32(COEFFICIENTS))
     for along, band in _bands(units):
         partners = np.zeros((2, len(rows)), np.int64)  # within a split, and across
         for one, other in band:
             across = ((rows[one] < len(parts[0])) != (rows[other] < len(parts[0]))).astype(int)
             wanted = np.minimum(partners[across, one], partners[across, other]) < PARTNERS
             one, other, across = one[wanted], other[wanted], across[wanted]
-            for points in (along[:, 1:8], units):  # most are ruled out by few coordinates
+            for points in (along, units):  # most are ruled out by few coordinates
                 apart = points[one] - points[other]
-                near = np.einsum("ij,ij->i", apart, apart) <= radius
+                near = np.einsum("ij,ij->i", apart, apart) <= _RADIUS**2
                 one, other, across = one[near], other[near], across[near]
             pairs = np.sort(rows[np.stack([one, other], axis=1)], axis=1)
             values = _correlations(parts, pairs)
@@ -115,27 +117,28 @@ def _close(parts: Sequence[Images], rows: Rows, units: Floats) -> Iterator[tuple
 
 
 def _bands(units: Floats) -> Iterator[tuple[Floats, Iterator[tuple[Rows, Rows]]]]:
-    """Coordinates along principal axes, `(n, 48)`, and for each of four bands the pairs that it brings together.
+    """Coordinates along the longest principal axes, and for each of five bands the pairs that it brings together.
 
-    A band is 12 of the coordinates. Vectors are compared where their signs, against the medians, agree in all 12: few
-    are that are far from each other, and few that are near are missed by all bands.
+    A band compares vectors that are on the same side of a quantile along each of up to 16 axes: few that are far from
+    each other are, and two that are near are seldom on both sides of one in all five bands. An axis along
+    which most are near tells nothing.
     """
     centred = units - units.mean(axis=0)
-    _, axes = np.linalg.eigh((centred.T @ centred).astype(np.float64))
-    along = (centred @ axes[:, ::-1].astype(np.float32))[:, : _BANDS * _BITS]
-    signs = along > np.median(along, axis=0)
-    for band in range(_BANDS):
-        yield along, _neighbours(signs[:, band::_BANDS] @ (1 << np.arange(_BITS)), along[:, 0])
+    lengths, axes = np.linalg.eigh((centred.T @ centred).astype(np.float64) / len(units))
+    along = (centred @ axes[:, ::-1].astype(np.float32))[:, :_BITS]
+    bits = min(int((lengths[::-1][:_BITS] > _RADIUS**2).sum()), len(units).bit_length() - 1)
+    for band, share in enumerate(_QUANTILES):
+        sides = along[:, :bits] > np.quantile(along[:, :bits], share, axis=0)
+        yield along, _neighbours(sides @ (1 << np.arange(bits)), along[:, band])
 
 
-def _neighbours(codes: Rows, first: Floats) -> Iterator[tuple[Rows, Rows]]:
-    """Pairs of one code whose `first` coordinates are near, those that are neighbours in it first."""
-    radius = np.float32(np.sqrt(2 * (1 - COEFFICIENTS)))
-    order = np.lexsort((first, codes))
-    codes, first, at = codes[order], first[order], np.arange(len(order))
-    for ahead in range(1, _AHEAD + 1):
+def _neighbours(codes: Rows, along: Floats) -> Iterator[tuple[Rows, Rows]]:
+    """Pairs of one code that are near along an axis, neighbours in it first."""
+    order = np.lexsort((along, codes))
+    codes, along, at = codes[order], along[order], np.arange(len(order))
+    for ahead in range(1, max(_AHEAD, _PAIRS // len(order)) + 1):
         at = at[at + ahead < len(order)]
-        at = at[(codes[at] == codes[at + ahead]) & (first[at + ahead] - first[at] <= radius)]
+        at = at[(codes[at] == codes[at + ahead]) & (along[at + ahead] - along[at] <= _RADIUS)]
         if not len(at):
             return
         yield order[at], order[at + ahead]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mnistarena.data.images import readable
+from mnistarena.errors import DataError, first_line
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,14 @@ class File:
     @property
     def no_image(self) -> str | None:
         """Why it is not to be read as an image; None where it is."""
-        if any(part.startswith(".") or part == "__MACOSX" for part in self.parts):
+        if any(map(is_hidden, self.parts)):
             return "a hidden file"
         return None if self.path.suffix.lower() in readable()[0] else "no suffix of an image"
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or a folder is one that a system keeps for itself, such as "__MACOSX"."""
+    return name.startswith(".") or name in ("__MACOSX", "@eaDir", "Thumbs.db")
 
 
 def printable(name: str) -> str:
@@ -42,8 +48,14 @@ def same_name(name: str) -> str:
 
 
 def files_below(folder: Path) -> Iterator[File]:
-    """Every file, however deep, in the order of the names. A link to a folder that it lies in is not followed."""
-    yield from _below(folder, (), ())
+    """Every file, however deep, in the order of the names. A link to a folder that it lies in is not followed.
+
+    Raises `DataError` where a folder cannot be read.
+    """
+    try:
+        yield from _below(folder, (), ())
+    except OSError as problem:
+        raise DataError(f"{problem.filename or folder} cannot be read: {first_line(problem)}") from problem
 
 
 def _below(folder: Path, parts: tuple[str, ...], above: tuple[str, ...]) -> Iterator[File]:

@@ -35,6 +35,7 @@ NO_PIXELS = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
 """Formats of which Pillow reads a header only, or for which it starts another program."""
 FRAMES = {"AVIF", "DCX", "FLI", "GIF", "PNG", "TIFF", "WEBP"}
 """Formats whose files may hold several images of the same kind."""
+_UNHEARD = logging.NullHandler()
 ORIENTATION = 0x0112
 """EXIF's tag of how a camera was held."""
 ON_ITS_SIDE = (5, 6, 7, 8)
@@ -90,7 +91,8 @@ def readable() -> tuple[frozenset[str], tuple[str, ...], dict[str, str]]:
 
     Image.init()
     formats = {name: accept for name, (_, accept) in Image.OPEN.items() if name not in NO_PIXELS}
-    by_suffix = {suffix: name for suffix, name in Image.registered_extensions().items() if name in formats}
+    suffixes = {suffix: "JPEG" if name == "MPO" else name for suffix, name in Image.registered_extensions().items()}
+    by_suffix = {suffix: name for suffix, name in suffixes.items() if name in formats}
     first = ("PNG", "JPEG", "WEBP", "TIFF")
     known = sorted((name for name, accept in formats.items() if accept), key=lambda name: (name not in first, name))
     return frozenset(by_suffix), tuple(known), by_suffix
@@ -101,11 +103,27 @@ def quiet() -> Iterator[None]:
     """Pillow's warnings are not shown; one of an image that is too large becomes an error."""
     from PIL import Image
 
-    logging.getLogger("PIL").addHandler(logging.NullHandler())  # without a handler, Python prints them
+    _quiet_libtiff()
+    logging.getLogger("PIL").addHandler(_UNHEARD)  # without a handler, Python prints them
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         yield
+
+
+@cache
+def _quiet_libtiff() -> None:
+    """Have libtiff not write to the standard error; what it cannot read is an exception of Pillow's all the same."""
+    import ctypes
+
+    from PIL import _imaging
+
+    try:
+        library = ctypes.CDLL(_imaging.__file__)
+        library.TIFFSetErrorHandler(None)
+        library.TIFFSetWarningHandler(None)
+    except (AttributeError, OSError):  # built without libtiff, or with it inside
+        return
 
 
 def open_image(source: Source) -> Image.Image:

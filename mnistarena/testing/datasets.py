@@ -46,7 +46,7 @@ class DatasetUnderTest(ComponentUnderTest):
         return [
             *super().checks(),
             Check("loads", "arrays have the promised types, shapes and labels", function=self.check_loads),
-            Check("values", "images use the range from 0 to 255", function=self.check_values),
+            Check("values", "images use the range from 0 to 255, in both splits", function=self.check_values),
             Check("classes", "class names differ, and each class has training images", function=self.check_classes),
             Check("index", "known_label_errors are rows of the test split", function=self.check_index),
             Check("splits-apart", "no test image is also a training image", function=self.check_apart),

@@ -115,11 +115,20 @@ def test_one_folder_of_classes_is_one_split(folder, below):
     shutil.rmtree(folder / "test")
     picture(folder / "beside.png")
     loaded = load(folder if below == "." else folder / below)
+    again = load(folder if below == "." else folder / below, train="train", test="test")  # as a plan names them
+    assert np.array_equal(again.train_images, loaded.train_images)
     assert loaded.class_names == ("cat", "dog")
     assert loaded.train_labels.tolist() == [0, 0, 0, 1, 1, 1]
     assert loaded.test_images.shape == (0, 1, 6, 5)
     assert len(loaded.test_labels) == len(loaded.test_names) == 0
     assert len(loaded.left_out) == (1 if below == "." else 0)
+
+
+def test_a_class_may_be_called_train(folder):
+    (folder / "test").rename(folder / "car")
+    assert load(folder, train=".").class_names == ("car", "train")
+    assert 'train = "." where all are classes' in refused(folder)
+    assert "leave test and validation out" in refused(folder, train=".", validation="car")
 
 
 def test_a_name_is_the_same_class_however_its_accents_are_written(folder):
@@ -192,6 +201,12 @@ def broken(root):
         (root / "train" / "cat" / f"bad{i}.png").write_bytes(b"GIF, or so it says")
 
 
+def packed(root):
+    path = shutil.make_archive(root, "zip", root)
+    shutil.rmtree(root)
+    shutil.move(path, root)
+
+
 def truncated(root):
     path = root / "test" / "dog" / "1.png"
     path.write_bytes(path.read_bytes()[:-30])
@@ -223,6 +238,7 @@ def flat(at):
     ("change", "sentence"),
     [
         (remove("."), "there is no such folder"),
+        (packed, "it is a zip archive, not a folder; unpack it"),
         (remove("train"), "it has no folder train/; its folders: test/"),
         (rename(test="val"), 'it has no folder test/, but val/: write test = "val" or validation = "val" for one'),
         (rename(train="Training", test="Testing"), "its folders are named as splits, not as classes: Testing/, Trai"),

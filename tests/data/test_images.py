@@ -165,7 +165,7 @@ def test_the_ways_to_fit_an_image_into_its_size():
     assert inverted.tolist() == [55, 55, 55, 205, 205, 55, 55, 55]
 
 
-def test_what_is_no_image_is_named():
+def test_what_is_no_image_is_named(capfd):
     rules = ImageRules(1, (4, 4))
     for content, sentence in (
         (
@@ -179,3 +179,8 @@ def test_what_is_no_image_is_named():
     ):
         with pytest.raises(DataError, match=sentence):
             read_picture(content, rules, name="a.png")
+    damaged = bytearray(saved(TWELVE.astype(np.uint8), "TIFF", compression="tiff_lzw"))
+    damaged[10:40] = b"\xff" * 30  # libtiff itself would write of it to the terminal
+    with pytest.raises(DataError, match=r"cannot read a\.png: "):
+        read_picture(bytes(damaged), rules, name="a.png")
+    assert capfd.readouterr() == ("", "")

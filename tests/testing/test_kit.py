@@ -166,6 +166,14 @@ def shared_images(params, context):
     return Dataset(images, labels, test_images=images[3:7], test_labels=labels[3:7], class_names=("a", "b"))
 
 
+def dark_test_images(params, context):
+    images = np.random.RandomState(0).randint(0, 256, (20, 1, 4, 4)).astype(np.uint8)
+    labels = np.arange(20) % 2
+    return Dataset(
+        images[:10], labels[:10], test_images=images[10:] // 200, test_labels=labels[10:], class_names=("a", "b")
+    )
+
+
 def without_a_data_error(params, context):
     return np.load(context.data_dir / "bars.npz")
 
@@ -230,6 +238,11 @@ BROKEN = {
         DatasetDef("bars", "bars", params=NoParams, load=shared_images),
         {"splits-apart"},
         "4 of 4 test images are training images as well (test image 0 is training image 3",
+    ),
+    "test images from 0 to 1": (
+        DatasetDef("bars", "bars", params=NoParams, load=dark_test_images),
+        {"values"},
+        "the test images run from 0 to 1, the training images to 255",
     ),
     "missing file": (
         DatasetDef("bars", "bars", params=NoParams, load=without_a_data_error),

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from mnistarena.data.folders import File, files_below, printable, same_name
+from mnistarena.data.file_kind import kind_of, read_head
+from mnistarena.data.folders import File, files_below, is_hidden, printable, same_name
 from mnistarena.data.image_lists import ImageParams, read_images
 from mnistarena.errors import DataError
 from mnistarena.plugin.components import DataContext, Dataset, DatasetDef, LeftOut
@@ -29,7 +30,11 @@ class ImageFolderParams(ImageParams):
     path: str = Field(
         description="folder that holds train/CLASS/ and test/CLASS/, or CLASS/ alone, from the spec's folder"
     )
-    train: str = Field("train", min_length=1, description="name of the folder of the images to train on")
+    train: str = Field(
+        "train",
+        min_length=1,
+        description='name of the folder of the images to train on; "." where the classes lie in the folder itself',
+    )
     test: str = Field("test", min_length=1, description="name of the folder of the images to test on")
     validation: str | None = Field(
         None, min_length=1, description="name of the folder of the images to validate on, such as val"
@@ -102,6 +107,10 @@ def load_image_folder(params: ImageFolderParams, context: DataContext) -> Datase
 
 def _find(root: Path, where: str, params: ImageFolderParams) -> _Found:
     """Every image file below the folder with its split and class; all others with the reason why they are left out."""
+    if root.is_file():
+        kind = kind_of(read_head(root))
+        unpack = "; unpack it" if "archive" in kind or "zip" in kind else ""
+        raise DataError(f"{where}: it is {kind or 'a file'}, not a folder{unpack}")
     if not root.is_dir():
         raise DataError(f"{where}: there is no such folder")
     files = list(files_below(root))
@@ -134,7 +143,12 @@ def _split_folders(root: Path, where: str, params: ImageFolderParams, files: Seq
     """The name of each split's folder; "" for the whole folder, where it is one split."""
     inside = _folders(root)
     wanted = {"train": params.train, "test": params.test, "validation": params.validation}
-    asked = {split for split, name in wanted.items() if name is not None and split in params.model_fields_set}
+    usual = {split: ImageFolderParams.model_fields[split].default for split in wanted}  # a plan names them all
+    asked = {split for split, name in wanted.items() if name != usual[split]}
+    if params.train == ".":
+        if asked != {"train"}:
+            raise DataError(f'{where}: with train = "." its folders are classes: leave test and validation out')
+        return {"train": ""}
     there = {split: name for split, name in wanted.items() if name is not None and name in inside}
     missing = [f"{wanted[split]}/" for split in ("train", "test", "validation") if split in asked - set(there)]
     if not missing and "train" not in there and there:
@@ -147,12 +161,14 @@ def _split_folders(root: Path, where: str, params: ImageFolderParams, files: Seq
         if "test" not in there and others:
             raise DataError(
                 f"{where}: it has no folder {params.test}/, but {few([f'{name}/' for name in others], 10)}: write "
-                f'test = "{others[0]}" or validation = "{others[0]}" for one, and move others elsewhere'
+                f'test = "{others[0]}" or validation = "{others[0]}" for one, and move others elsewhere; or '
+                'train = "." where all are classes'
             )
         return there
     words = [name for name in inside if name.lower() in SPLIT_WORDS]
     if words and len(words) >= min(2, len(inside)):
-        example = f'train = "{words[-1]}"' + (f', test = "{words[0]}"' if len(words) > 1 else "")
+        words.sort(key=lambda name: not name.lower().startswith("tr"))
+        example = ", ".join(f'{split} = "{name}"' for split, name in zip(("train", "test"), words, strict=False))
         raise DataError(f"{where}: its folders are named as splits, not as classes: {shown}; write which, as {example}")
     if not inside:
         flat = sum(file.no_image is None for file in files)
@@ -168,8 +184,7 @@ def _flat(images: int) -> str:
 
 
 def _folders(path: Path) -> list[str]:
-    hidden = (".", "__MACOSX")
-    return sorted(entry.name for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith(hidden))
+    return sorted(entry.name for entry in path.iterdir() if entry.is_dir() and not is_hidden(entry.name))
 
 
 def _class_problems(root: Path, found: _Found) -> list[str]:
