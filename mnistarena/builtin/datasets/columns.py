@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mnistarena.data.pixels import as_images
 from mnistarena.data.tables import Table
 from mnistarena.errors import DataError
 from mnistarena.text import did_you_mean, few
@@ -203,11 +204,11 @@ def shape_of(
     return several, height, width
 
 
-def as_images(
+def images_of(
     pixels: NDArray[np.uint8], shape: tuple[int, int, int], layout: Literal["NHWC", "NCHW"] | None
 ) -> NDArray[np.uint8]:
     """Rows of pixels as images `(n, C, H, W)`."""
     channels, height, width = shape
     if layout == "NHWC":
-        return np.ascontiguousarray(pixels.reshape(-1, height, width, channels).transpose(0, 3, 1, 2))
+        return as_images(pixels.reshape(-1, height, width, channels), "pixels", [], layout="NHWC")
     return pixels.reshape(-1, channels, height, width)

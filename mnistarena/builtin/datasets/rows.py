@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mnistarena.builtin.datasets.columns import Columns
 from mnistarena.builtin.datasets.keyed import USUAL_VALIDATION
+from mnistarena.data.large import empty_images
 from mnistarena.data.tables import Table, listed_pixels
 from mnistarena.errors import DataError
 from mnistarena.plugin.components import LeftOut
@@ -139,4 +140,9 @@ def joined(blocks: Sequence[NDArray[np.uint8]], where: str) -> NDArray[np.uint8]
     several = sorted({block.shape[1] for block in blocks if len(block)})
     if len(several) > 1:
         raise DataError(f"{where}: its images have {few(several)} pixels; all must have as many")
-    return np.concatenate([block for block in blocks if len(block)])
+    pixels = empty_images((sum(map(len, blocks)), several[0]))
+    at = 0
+    for block in filter(len, blocks):
+        pixels[at : at + len(block)] = block
+        at += len(block)
+    return pixels

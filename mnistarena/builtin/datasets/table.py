@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from mnistarena.builtin.datasets.columns import Columns, Wanted, as_images, find_columns, shape_of
+from mnistarena.builtin.datasets.columns import Columns, Wanted, find_columns, images_of, shape_of
 from mnistarena.builtin.datasets.keyed import SPLITS, Paths
 from mnistarena.builtin.datasets.listed import Folder
 from mnistarena.builtin.datasets.rows import Rows, Values, check_columns, check_found, joined, take
@@ -20,6 +20,7 @@ from mnistarena.data.assemble import Part, assemble
 from mnistarena.data.image_lists import ImageParams, read_images
 from mnistarena.data.images import Source
 from mnistarena.data.labels import NAMES_OF_CLASSES, ClassNames
+from mnistarena.data.large import take as of_rows
 from mnistarena.data.tables import Table, open_table
 from mnistarena.errors import DataError
 from mnistarena.plugin.components import DataContext, Dataset, DatasetDef, LeftOut
@@ -112,7 +113,7 @@ def _load(params: TableParams, context: DataContext) -> Dataset:
         if len(of):
             chosen, together = kept[of], of[-1] - of[0] + 1 == len(of)
             parts[split] = Part(
-                images[of[0] : of[-1] + 1] if together else images[of],  # a view, where they may be mapped from a file
+                images[of[0] : of[-1] + 1] if together else of_rows(images, of),
                 labels[chosen],
                 groups=np.array(rows.groups)[chosen] if columns.groups else None,
                 names=[rows.names[row] for row in chosen],
@@ -163,7 +164,7 @@ def _images(
         pixels = joined(rows.pixels, where)
         size = params.target() or columns.grid
         shape = shape_of(pixels.shape[1], size, params.channels, layout=params.layout, where=tables[0])
-        images = as_images(pixels, shape, params.layout)
+        images = images_of(pixels, shape, params.layout)
         return images, np.arange(len(images)), ()
     folder = Folder(context.path(params.images) if params.images is not None else tables[0].parent)
     if columns.encoded:
