@@ -26,6 +26,7 @@ NAMES = (
     "affinity",
     "cluster",
     "adapters",
+    "large",
     "gpu",
     "near_duplicates",
 )

@@ -11,6 +11,11 @@ from pathlib import Path
 
 from typing_extensions import TypedDict
 
+try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None  # type: ignore[assignment]
+
 CORE_PACKAGES = ("torch", "torchvision", "scikit-learn", "numpy", "scipy", "pandas")
 """Packages that figures depend on."""
 
@@ -83,10 +88,15 @@ def cores() -> int:
 
 
 def memory_available() -> int:
-    """Bytes of memory that programs can still have, a container's limit included."""
+    """Bytes of memory that this process can still have: of the machine, the container, and its own limits."""
     import psutil
 
+    own = psutil.Process().memory_info()
+    limits = (("RLIMIT_AS", own.vms), ("RLIMIT_DATA", getattr(own, "data", own.vms)))
     free = int(psutil.virtual_memory().available)
+    for name, taken in limits if resource is not None else ():
+        own_limit = resource.getrlimit(getattr(resource, name))[0]
+        free = free if own_limit == resource.RLIM_INFINITY else max(0, min(free, own_limit - taken))
     folder = Path("/sys/fs/cgroup")
     try:
         limit, used = ((folder / name).read_text().strip() for name in ("memory.max", "memory.current"))

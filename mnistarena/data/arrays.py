@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
+from mnistarena.data.large import parts
 from mnistarena.data.splits import Split
 from mnistarena.errors import cannot_write
 from mnistarena.plugin.components import Dataset
@@ -21,7 +23,7 @@ def write_arrays(dataset: Dataset, split: Split, folder: Path) -> None:
             ("validation", dataset.train_images, dataset.train_labels, split.validation),
             ("test", dataset.test_images, dataset.test_labels, split.test),
         ):
-            np.save(folder / f"{name}_images.npy", images[rows])
+            _save(folder / f"{name}_images.npy", images, rows)
             np.save(folder / f"{name}_labels.npy", labels[rows])
         np.save(folder / "test_index.npy", split.test)
         if dataset.train_groups is not None:
@@ -30,6 +32,15 @@ def write_arrays(dataset: Dataset, split: Split, folder: Path) -> None:
             np.save(folder / "test_groups.npy", dataset.test_groups[split.test])
     except OSError as problem:
         raise cannot_write(f"in {folder}", problem) from problem
+
+
+def _save(path: Path, images: NDArray[np.uint8], rows: NDArray[np.int64]) -> None:
+    """Write rows of images as `numpy.save` would, without a copy of them in memory."""
+    with path.open("wb") as file:
+        header = {"descr": images.dtype.str, "fortran_order": False, "shape": (len(rows), *images.shape[1:])}
+        np.lib.format.write_array_header_1_0(file, header)
+        for part in parts(images, rows):
+            file.write(part.tobytes())
 
 
 def read_array(folder: Path, name: str) -> Any:

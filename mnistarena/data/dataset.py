@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mnistarena.data.large import parts
 from mnistarena.data.splits import Split
 from mnistarena.errors import DataError
 from mnistarena.plugin.components import Dataset, Task
@@ -25,7 +26,9 @@ def check_dataset(dataset: object, name: str) -> Dataset:
     if not isinstance(names, (tuple, list)) or not all(type(name) is str for name in names):
         raise DataError(f'the dataset "{name}" cannot be used: class_names must be a tuple of strings, not {names!r}')
     wrong = [*_split_problems(dataset, "train"), *_split_problems(dataset, "test")]
-    wrong += [*_group_problems(dataset, "train", "training"), *_group_problems(dataset, "test", "test")]
+    for split, named in (("train", "training"), ("test", "test")):
+        wrong += [*_group_problems(dataset, split, named), *_name_problems(dataset, split, named)]
+    wrong += _validation_problems(dataset)
     rows = range(len(dataset.test_images)) if not wrong else range(0)
     if not wrong and not all(type(row) is int and row in rows for row in errors):
         wrong.append(f"known_label_errors must be int rows of the test split, from 0 to {rows.stop - 1}")
@@ -44,8 +47,8 @@ def _split_problems(dataset: Dataset, split: str) -> Iterator[str]:
         yield f"{split}_images must be a uint8 array (n, C, H, W)"
     elif isinstance(labels, np.ndarray) and len(images) != len(labels):
         yield f"{len(images)} {split} images but {len(labels)} {split} labels"
-    elif len(images) == 0:
-        yield f"the {split} split is empty"
+    elif len(images) == 0 and split == "train":
+        yield "the train split is empty"
     elif channels_last(images):
         n, height, width, channels = images.shape
         yield (
@@ -69,8 +72,26 @@ def _group_problems(dataset: Dataset, split: str, named: str) -> Iterator[str]:
         yield f"{split}_groups must be an int64 array (n,), or None"
     elif len(groups) != len(labels):
         yield f"{len(labels)} {split} labels but {len(groups)} {split} groups"
-    elif len(np.unique(groups)) < 2:
+    elif len(groups) and len(np.unique(groups)) < 2:
         yield f"all {named} images are of one group; leave {split}_groups out"
+
+
+def _name_problems(dataset: Dataset, split: str, named: str) -> Iterator[str]:
+    names, labels = getattr(dataset, f"{split}_names"), getattr(dataset, f"{split}_labels")
+    if names is not None and len(names) != len(labels):
+        yield f"{len(labels)} {named} images but {len(names)} {split}_names"
+
+
+def _validation_problems(dataset: Dataset) -> Iterator[str]:
+    rows, n = dataset.validation_rows, len(dataset.train_images)
+    if rows is None:
+        return
+    if not isinstance(rows, np.ndarray) or rows.dtype != np.int64 or rows.ndim != 1 or not len(rows):
+        yield "validation_rows must be an int64 array (n,) that is not empty, or None"
+    elif len(np.unique(rows)) < len(rows) or rows.min() < 0 or rows.max() >= n:
+        yield f"validation_rows must be different rows of the {n} training images"
+    elif len(rows) == n:
+        yield "all training images are in validation_rows, which leaves none to train on"
 
 
 def channels_last(images: NDArray[np.uint8]) -> bool:
@@ -79,7 +100,7 @@ def channels_last(images: NDArray[np.uint8]) -> bool:
 
 
 def fingerprint(dataset: Dataset) -> str:
-    """SHA-256 of the arrays, their shapes and the class names."""
+    """SHA-256 of the arrays, their shapes and the class names; not of what images are called."""
     digest = hashlib.sha256(repr(dataset.class_names).encode())
     arrays: list[NDArray[Any]] = [dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels]
     if dataset.train_groups is not None:
@@ -87,23 +108,30 @@ def fingerprint(dataset: Dataset) -> str:
     if dataset.test_groups is not None:
         digest.update(b"test groups")
         arrays.append(dataset.test_groups)
+    if dataset.validation_rows is not None:
+        digest.update(b"validation rows")
+        arrays.append(dataset.validation_rows)
     for array in arrays:
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 
-def channel_statistics(images: NDArray[np.uint8]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel of `(n, C, H, W)` images in [0, 1].
+def channel_statistics(
+    images: NDArray[np.uint8], rows: NDArray[np.int64] | None = None
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel of `(n, C, H, W)` images in [0, 1]; of these rows only, if given.
 
     From exact histograms, so the result does not depend on the order of summation.
     """
     means, deviations = [], []
     levels = np.arange(256) / 255
-    for channel in range(images.shape[1]):
-        counts = np.zeros(256, np.int64)
-        for start in range(0, len(images), 4096):  # bincount widens its input eightfold
-            counts += np.bincount(images[start : start + 4096, channel].ravel(), minlength=256)
+    histograms = np.zeros((images.shape[1], 256), np.int64)
+    for part in parts(images, rows):
+        for start in range(0, len(part), 4096):  # bincount widens its input eightfold
+            for channel, counts in enumerate(histograms):
+                counts += np.bincount(part[start : start + 4096, channel].ravel(), minlength=256)
+    for counts in histograms:
         total = counts.sum()
         mean = float((counts * levels).sum() / total)
         means.append(mean)
@@ -113,7 +141,7 @@ def channel_statistics(images: NDArray[np.uint8]) -> tuple[tuple[float, ...], tu
 
 def task_of(dataset: Dataset, split: Split) -> Task:
     """The task a model faces, before any transform."""
-    mean, std = channel_statistics(dataset.train_images[split.train])
+    mean, std = channel_statistics(dataset.train_images, split.train)
     labels = dataset.train_labels[split.train]
     return Task(
         dataset.image_shape,

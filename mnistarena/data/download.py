@@ -1,4 +1,4 @@
-"""The files of a public dataset: found on this machine, or downloaded by torchvision."""
+"""The files of a public dataset: found on this machine, or downloaded by torchvision or a package of the data's own."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ def obtain(
     context: DataContext,
     home: Path,
     otherwise: str = "",
+    by: str = "torchvision",
 ) -> list[Path]:
     """The path of each of a dataset's `files`: in the first of `folders` that has it, with or without its `.gz`.
 
     Where one is missing and the context allows it, `download` is called, which leaves the files in one of
-    the folders; it imports torchvision, so that looking at what is there needs no torch. Raises
+    the folders; it imports what fetches, `by`, so that looking at what is there needs no torch. Raises
     `MissingDataError` that names what is missing, where it was looked for, and `home`, where to put it;
     `otherwise` is another way to get it.
     """
@@ -45,8 +46,8 @@ def obtain(
         raise MissingDataError(
             f"{name}: {', '.join(missing)} {'was' if len(missing) == 1 else 'were'} not found in "
             + ", ".join(map(str, folders))
-            + (f", and torchvision's download failed ({reason})" if reason else "")
-            + f"; put the {NUMBERS[len(missing)]} into {home}{otherwise}"
+            + (f", and {by}'s download failed ({reason})" if reason else "")
+            + f"; put the {NUMBERS.get(len(missing), f'{len(missing)} files')} into {home}{otherwise}"
         )
     return [path for path in found if path is not None]
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistarena.data.dataset import task_of
+from mnistarena.data.large import joined, take
 from mnistarena.data.splits import Indices, Split, SplitRule, divided, split_dataset, stratified
 from mnistarena.errors import DataError
 from mnistarena.plugin.components import Dataset, Task
@@ -84,22 +85,64 @@ def draw(dataset: Dataset, rule: SplitRule, fingerprint: str) -> Draw:
     """Split a dataset by a rule; with a number `split`, `dataset` is `pooled`. Raises `DataError`."""
     if rule.split is None:
         return Draw(dataset, split_dataset(dataset, rule), rule=rule, fingerprint=fingerprint)
-    test = _fold(dataset, rule) if rule.folds is not None else _part(dataset, rule)
+    if rule.folds is not None:
+        test = _fold(dataset, rule)
+    else:
+        assert rule.test_share is not None
+        seed = (rule.split_seed, rule.split, _TESTED)
+        test = _part(dataset.train_labels, dataset.train_groups, share=rule.test_share, seed=seed)
     rest = np.setdiff1d(np.arange(len(dataset.train_labels)), test).astype(np.int64)
     seeds = [(rule.split_seed, rule.split, stream) for stream in (_HELD, _KEPT)]
     train, held = divided(dataset, rest, rule, seeds=(seeds[0], seeds[1]))
     return Draw(dataset, Split(train, held, test=test), rule=rule, fingerprint=fingerprint)
 
 
+def with_test(dataset: Dataset, share: float, seed: int) -> Dataset:
+    """A dataset that is one split with a share of its images as test split: stratified, or whole groups.
+
+    Its validation images stay so. Raises `DataError` where it has a test split, or too few images or groups.
+    """
+    if len(dataset.test_labels):
+        raise DataError(
+            f'it has a test split of {len(dataset.test_labels)} images; leave "test" out, or have test images drawn '
+            'anew from all images, by "splits" or "folds"'
+        )
+    rows = np.arange(len(dataset.train_labels))
+    if dataset.validation_rows is not None:
+        rows = np.setdiff1d(rows, dataset.validation_rows)
+    groups = None if dataset.train_groups is None else dataset.train_groups[rows]
+    test = rows[_part(dataset.train_labels[rows], groups, share=share, seed=(seed, 0, _TESTED))]
+    train = np.setdiff1d(np.arange(len(dataset.train_labels)), test)
+    names = dataset.train_names
+    return dataclasses.replace(
+        dataset,
+        train_images=take(dataset.train_images, train),
+        train_labels=dataset.train_labels[train],
+        test_images=take(dataset.train_images, test),
+        test_labels=dataset.train_labels[test],
+        train_groups=None if dataset.train_groups is None else dataset.train_groups[train],
+        test_groups=None if dataset.train_groups is None else dataset.train_groups[test],
+        validation_rows=None if dataset.validation_rows is None else np.searchsorted(train, dataset.validation_rows),
+        train_names=None if names is None else [names[row] for row in train],
+        test_names=None if names is None else [names[row] for row in test],
+    )
+
+
 def pooled(dataset: Dataset) -> Dataset:
-    """The dataset with all its images, first those of training, as both splits.
+    """The dataset with all its images, first those of training, as both splits; none is set aside for validation.
 
     A number that groups of both splits have is one group. Raises `DataError` where it says of one split alone which
     images belong together.
     """
-    images = np.concatenate([dataset.train_images, dataset.test_images])
+    images = joined(dataset.train_images, dataset.test_images)
     labels = np.concatenate([dataset.train_labels, dataset.test_labels])
     groups: dict[str, Any] = {}
+    names = None
+    if dataset.train_names is not None or dataset.test_names is not None:
+        parts = (dataset.train_names, dataset.train_labels), (dataset.test_names, dataset.test_labels)
+        names = [name for given, of in parts for name in (given or [""] * len(of))]
+    if dataset.train_groups is not None and not len(dataset.test_labels):
+        dataset = dataclasses.replace(dataset, test_groups=np.zeros(0, np.int64))
     known = [dataset.train_groups is not None, dataset.test_groups is not None]
     if any(known) and not all(known):
         said, silent = ("training", "test") if known[0] else ("test", "training")
@@ -117,12 +160,17 @@ def pooled(dataset: Dataset) -> Dataset:
         test_images=images,
         test_labels=labels,
         known_label_errors=tuple(len(dataset.train_labels) + row for row in dataset.known_label_errors),
+        validation_rows=None,
+        train_names=names,
+        test_names=names,
         **groups,
     )
 
 
 def own_share(dataset: Dataset) -> float:
-    """The share of test images among all of a dataset."""
+    """The share of test images among all of a dataset. Raises `DataError` where it has none."""
+    if not len(dataset.test_labels):
+        raise DataError('it has no test images whose share could be drawn; give "test_share" beside "splits"')
     return len(dataset.test_labels) / (len(dataset.train_labels) + len(dataset.test_labels))
 
 
@@ -146,18 +194,15 @@ def _fold(dataset: Dataset, rule: SplitRule) -> Indices:
     return np.flatnonzero(numbers == rule.split).astype(np.int64)
 
 
-def _part(dataset: Dataset, rule: SplitRule) -> Indices:
-    """The rows of a part of all images that is drawn anew for each split, whole groups together."""
-    assert rule.split is not None
-    assert rule.test_share is not None
-    labels, groups, seed = dataset.train_labels, dataset.train_groups, (rule.split_seed, rule.split, _TESTED)
+def _part(labels: NDArray[np.int64], groups: NDArray[np.int64] | None, *, share: float, seed: Sequence[int]) -> Indices:
+    """The rows of a random part of the images, whole groups together; raises `DataError` where that is none or all."""
     if groups is None:
-        size = min(max(round(rule.test_share * len(labels)), 1), len(labels) - 1)
+        size = min(max(round(share * len(labels)), 1), len(labels) - 1)
         return stratified(labels, size, seed)
-    numbers = _dealt(labels, groups, [rule.test_share, 1 - rule.test_share], seed)
+    numbers = _dealt(labels, groups, [share, 1 - share], seed)
     test = np.flatnonzero(numbers == 0).astype(np.int64)
     if len(test) in (0, len(labels)):
-        raise DataError(f"its groups are too few, or too large, to test on {100 * rule.test_share:g} % of the images")
+        raise DataError(f"its groups are too few, or too large, to test on {100 * share:g} % of the images")
     return test
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mnistarena.data.file_kind import HEAD, read_file, unlike
 from mnistarena.errors import DataError, MissingDataError
 
 TYPES: dict[int, np.dtype[Any]] = {8: np.dtype(np.uint8), 12: np.dtype(">i4")}
@@ -25,20 +25,16 @@ def read_idx(path: Path, sha256: str | None = None) -> NDArray[Any]:
     names the file where it is missing, truncated, altered or no IDX file.
     Format: two zero bytes, the type, the rank, then a big-endian uint32 a dimension (Y. LeCun).
     """
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        raise MissingDataError(f"{path} is missing") from None
-    except OSError as problem:
-        raise DataError(f"{path} cannot be read: {problem.strerror}") from problem
-    content, damage = _decompressed(raw) if raw[:2] == b"\x1f\x8b" else (raw, "")
+    if not path.exists():
+        raise MissingDataError(f"{path} is missing")
+    content, damage = read_file(path)
     found = hashlib.sha256(content).hexdigest() if sha256 is not None else None
     if damage or found != sha256:
         what = f"is damaged ({damage})" if damage else "is not the genuine file"
         digests = f": its content has SHA-256 {found}, expected {sha256}" if sha256 is not None else ""
         raise DataError(f"{path} {what}{digests}; get it again")
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in TYPES:
-        raise DataError(f"{path} is not an IDX file of bytes or 32-bit integers")
+        raise unlike(path, content[:HEAD], "an IDX file of bytes or 32-bit integers")
     kind, rank = TYPES[content[2]], content[3]
     start = 4 + 4 * rank
     if len(content) < start:
@@ -47,18 +43,6 @@ def read_idx(path: Path, sha256: str | None = None) -> NDArray[Any]:
     if len(content) - start != math.prod(shape) * kind.itemsize:
         raise DataError(f"{path} is truncated: its header promises {shape}, it holds {len(content) - start} bytes")
     return np.frombuffer(content, kind, offset=start).reshape(shape).astype(kind.newbyteorder("="), copy=False)
-
-
-def _decompressed(raw: bytes) -> tuple[bytes, str]:
-    """What a gzip file holds, as far as it can be read, and what is wrong with it, or nothing."""
-    stream = zlib.decompressobj(wbits=31)
-    parts = []
-    try:
-        for start in range(0, len(raw), 1 << 16):
-            parts.append(stream.decompress(raw[start : start + (1 << 16)]))
-    except zlib.error as problem:
-        return b"".join(parts), str(problem)
-    return b"".join(parts), "" if stream.eof else "it ends too early"
 
 
 def read_images(path: Path, sha256: str | None = None) -> NDArray[np.uint8]:

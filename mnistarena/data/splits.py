@@ -79,9 +79,14 @@ def split_dataset(dataset: Dataset, rule: SplitRule) -> Split:
     """Split a dataset. Raises `DataError` where it has too few images.
 
     Every draw is stratified, but that of validation images where the dataset has groups: those stay together, and as
-    many are set aside as there is room for.
+    many are set aside as there is room for. Validation images that the dataset names are taken as they are.
     """
     n_train, n_test, seed = len(dataset.train_labels), len(dataset.test_labels), rule.split_seed
+    if not n_test:
+        raise DataError(
+            f"it has no test images; with test = 0.2 in [[dataset]] a fifth of its {n_train} images are set aside for "
+            "testing, and with folds = 5 each is tested once"
+        )
     if rule.test_limit is not None and rule.test_limit > n_test:
         raise DataError(f'"test_limit" = {rule.test_limit} is more than the {n_test} images of the test split')
     test = np.arange(n_test)
@@ -101,7 +106,11 @@ def divided(
     `seeds` draw the images that are set aside and those that `train_limit` keeps. Raises `DataError`.
     """
     validation, count, held = rule.validation, len(rows), np.empty(0, np.int64)
-    labels = dataset.train_labels[rows]
+    labels, given = dataset.train_labels[rows], dataset.validation_rows
+    if given is not None:
+        if validation not in (0, len(given)):
+            raise DataError(f'it has {len(given)} validation images of its own; leave "validation" out')
+        validation, held = len(given), np.flatnonzero(np.isin(rows, given)).astype(np.int64)
     if validation >= count:
         raise DataError(f'"validation" = {validation} leaves no image to train on: the training split has {count}')
     if rule.train_limit is not None and rule.train_limit > count - validation:
@@ -109,11 +118,11 @@ def divided(
             f'"train_limit" = {rule.train_limit} is more than there is: {count} training images'
             + (f", {validation} of them set aside for validation" if validation else "")
         )
-    if validation and dataset.train_groups is not None:
+    if given is None and validation and dataset.train_groups is not None:
         held = whole_groups(dataset.train_groups[rows], validation, seeds[0])
         if not len(held):
             raise DataError(f'"validation" = {validation} is less than the images of the smallest of its groups')
-    elif validation:
+    elif given is None and validation:
         held = stratified(labels, validation, seeds[0])
     rest = np.setdiff1d(np.arange(count), held)
     if rule.train_limit is not None:

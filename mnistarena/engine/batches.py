@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import math
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mnistarena.data.large import is_large
 from mnistarena.engine.chain import Chain
 from mnistarena.errors import TrialError
 from mnistarena.plugin.components import Shape
@@ -35,8 +37,15 @@ def fits(n: int, shape: Shape) -> bool:
     return n * math.prod(shape) * 4 <= CACHE_BYTES
 
 
+def _mapped(images: NDArray[np.uint8]) -> torch.Tensor:
+    """Images as they lie in their file, which only those that a batch needs are read from."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(images)
+
+
 class Batches:
-    """A split on the device.
+    """A split on the device; where it is large it stays in its file, and batches are taken from there.
 
     `images` uint8 `(n, C, H, W)`, `labels` int64 `(n,)` or None where there are none to show.
     With `keep`, the head of the chain is applied once and its result kept, if that fits `CACHE_BYTES`.
@@ -55,15 +64,18 @@ class Batches:
         self.labels = None if labels is None else torch.from_numpy(np.array(labels)).to(device)
         self.generator = torch.Generator(device)
         self.evaluation_size = evaluation_size(chain.task.image_shape)
-        stored = torch.from_numpy(np.array(images)).to(device)
+        stored = _mapped(images) if is_large(images.nbytes) else torch.from_numpy(np.array(images)).to(device)
         self.kept = keep and fits(self.n, chain.task.image_shape)
         if self.kept:
-            parts = [self.chain.apply_head(part, self.generator) for part in stored.split(1024)]
+            parts = [self.chain.apply_head(part.to(device), self.generator) for part in stored.split(1024)]
             stored = torch.cat(parts)
         self.stored = stored
 
     def _batch(self, rows: torch.Tensor | slice, training: bool) -> torch.Tensor:
-        images = self.stored[rows] if isinstance(rows, slice) else self.stored.index_select(0, rows)
+        if isinstance(rows, slice):
+            images = self.stored[rows].to(self.device)
+        else:
+            images = self.stored.index_select(0, rows.to(self.stored.device)).to(self.device)
         if not self.kept:
             images = self.chain.apply_head(images, self.generator)
         images = self.chain.apply_tail(images, self.generator, training)

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mnistarena.data.dataset import check_dataset, fingerprint
-from mnistarena.data.draws import Draw, draw, pooled, rule_of
+from mnistarena.data.draws import Draw, draw, pooled, rule_of, with_test
 from mnistarena.errors import ArenaError
 from mnistarena.paths import data_dir
 from mnistarena.plugin.components import DataContext
@@ -71,6 +71,9 @@ def load_dataset(run: StoredRun, label: str, *, split: SplitIdentity, registry: 
         raise ArenaError(f'the dataset "{label}" no longer takes its parameters: {problem}') from problem
     context = DataContext(data_dir(), base_dir=run.path / run.plan.get("spec_folder", ""))
     dataset = check_dataset(component.definition.load(params, context), entry["name"])
+    if (share := entry.get("test")) is not None:
+        drawn_by = entry.get("split_seed", 0)
+        dataset = with_test(dataset, share, 0 if drawn_by == "seed" else drawn_by)
     found = fingerprint(dataset)
     if found != split["fingerprint"]:
         raise ArenaError(f'the dataset "{label}" is not what it was: another fingerprint')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import KW_ONLY, astuple, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -11,7 +11,9 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from mnistarena.data.borders import Borders
 from mnistarena.data.draws import Draw, draw, own_share, pooled
+from mnistarena.data.large import take
 from mnistarena.data.splits import Indices, SplitRule
 from mnistarena.engine.seeds import derive
 from mnistarena.plan.identity import ENGINE, identify
@@ -43,6 +45,11 @@ class PlannedDataset:
     params: Params
     table: schema.DatasetTable
 
+    @property
+    def validates(self) -> bool:
+        """Whether images are set aside for validation, as far as the spec says."""
+        return self.table.validation > 0
+
 
 @dataclass(frozen=True)
 class LoadedDataset(PlannedDataset):
@@ -67,6 +74,11 @@ class LoadedDataset(PlannedDataset):
         return self._draws[rule]
 
     @property
+    def validates(self) -> bool:
+        """Whether images are set aside for validation."""
+        return len(self.first.split.validation) > 0
+
+    @property
     def first(self) -> Draw:
         """The split that stands for all of them where models are checked: the only one, or that of seed or split 0."""
         return self.draw(0, self.table.numbers[0])
@@ -80,12 +92,14 @@ class LoadedDataset(PlannedDataset):
         """Test images as the run folder keeps them; `rows` are all that any trial tests on."""
         dataset = self.whole
         found: dict[str, NDArray[Any]] = {
-            "images": dataset.test_images[rows],
+            "images": take(dataset.test_images, rows),
             "labels": dataset.test_labels[rows],
             "index": rows,
         }
         if dataset.test_groups is not None:
             found["groups"] = dataset.test_groups[rows]
+        if dataset.test_names is not None:
+            found["names"] = np.array([dataset.test_names[row] for row in rows], dtype=str)
         return found
 
     def describe(self, trials: Sequence[Trial]) -> DatasetRecord:
@@ -104,8 +118,10 @@ class LoadedDataset(PlannedDataset):
             "split_seed": self.table.split_seed,
             "train_limit": self.table.train_limit,
             "test_limit": self.table.test_limit,
+            "test": self.table.test,
             "class_names": list(self.dataset.class_names),
             "image_shape": list(self.dataset.image_shape),
+            "border": list(astuple(Borders.of(self.dataset.train_images))),
             "known_label_errors": list(self.whole.known_label_errors),
             "licence": self.dataset.licence,
             "source": self.dataset.source,
@@ -213,6 +229,7 @@ class Recipe:
             "dataset": self.data.label,
             "model": self.model.name,
             "summary": self.model.definition.summary,
+            "caveat": self.model.definition.caveat,
             "params": self.params.model_dump(mode="json"),
             "transforms": cast(list[TransformRecord], transforms),
             "training": cast(TrainingRecord, self._used()),

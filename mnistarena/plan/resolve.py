@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from mnistarena.data.dataset import check_dataset, fingerprint
+from mnistarena.data.draws import with_test
 from mnistarena.errors import MissingDataError
 from mnistarena.paths import data_dir
 from mnistarena.plan.contents import Metric, Outline, Plan
@@ -125,8 +126,10 @@ class _Resolver:
             if params is None:
                 continue
             planned = PlannedDataset(table.label or table.name, component, params=params, table=table)
-            found.append(self.load(planned, path))
-            if self.spec.benchmark is not None and self.spec.benchmark.target is not None and not table.validation:
+            entry = self.load(planned, path)
+            found.append(entry)
+            target = self.spec.benchmark is not None and self.spec.benchmark.target is not None
+            if target and isinstance(entry, LoadedDataset) and not entry.validates:
                 self.problems.add(path, 'the benchmark\'s "target" needs validation images; set "validation"')
         self.unique_labels(labelled, "dataset")
         return found
@@ -156,12 +159,14 @@ class _Resolver:
         return self.lookup.call(planned.component, "load", load, path) or planned
 
     def load_once(self, planned: PlannedDataset) -> tuple[Dataset, str]:
-        """A dataset's arrays and their fingerprint, the same for all tables that name it with the same parameters."""
-        component, params = planned.component, planned.params
-        key = f"{component.name} {params.model_dump_json()}"
+        """A dataset's arrays and their fingerprint, the same for all tables that name and divide it in the same way."""
+        component, params, table = planned.component, planned.params, planned.table
+        key = f"{component.name} {params.model_dump_json()} {table.divided_by}"
         if key not in self.loaded:
             context = DataContext(data_dir(), self.fetch, base_dir=self.spec.source.base_dir)
             dataset = check_dataset(component.definition.load(params, context), component.name)
+            if table.divided_by is not None:
+                dataset = with_test(dataset, *table.divided_by)
             self.loaded[key] = (dataset, fingerprint(dataset))
         return self.loaded[key]
 

@@ -236,7 +236,7 @@ def check_data(planned: PlannedTraining, data: PlannedDataset, lookup: Lookup) -
     def add(key: str, message: str) -> None:
         lookup.problems.add((*(planned.own if key in planned.changed else ("training",)), key), message)
 
-    if not data.table.validation:
+    if isinstance(data, LoadedDataset) and not data.validates:
         adaptive = [c.name for c in planned.components if c.kind == "schedule" and c.definition.needs_validation]
         wishes = [("select", 'select = "best"')] if training.select == "best" else []
         wishes += [("patience", '"patience"')] if training.patience is not None else []

@@ -176,7 +176,8 @@ class ModelDef:
     `deterministic=True`: training does not depend on the seed, so one seed is enough. `output` says what the model
     returns; None: logits of a module, of a classifier `predict_proba` where it has one, else `predict`. `uses` are the
     keys of [training] that its training takes part in, `()` for a classifier that is fitted; None: all of them. The
-    others are no part of its trials, and a spec that sets one for this model is told so.
+    others are no part of its trials, and a spec that sets one for this model is told so. `caveat` is what a reader of
+    its figures must know, such as that it is not what its name says; the report shows it beside the first figure.
 
     Optional on the module, by duck type: `training_loss(images, labels)` in place of the recipe's loss, which may take
     a `TrainingContext` as third argument; `on_start(context)`, `after_step(context)`, `on_end(context)`, called without
@@ -201,6 +202,7 @@ class ModelDef:
     deterministic: bool = False
     output: Output | None = None
     uses: tuple[str, ...] | None = None
+    caveat: str = ""
 
 
 @dataclass(frozen=True)

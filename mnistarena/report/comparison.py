@@ -9,6 +9,7 @@ from mnistarena.evidence.pairs import Pair
 from mnistarena.report.sections.calibration import Reliability
 from mnistarena.report.sections.confusion import Matrix
 from mnistarena.report.sections.cost import Cost
+from mnistarena.report.sections.data import Data
 from mnistarena.report.sections.gallery import LabelErrors, Tile
 from mnistarena.report.sections.learning import Curve, CurvePoint
 from mnistarena.report.sections.ranking import Row
@@ -25,7 +26,7 @@ class Comparison:
     """All recipes on one dataset. `answers` maps a section to the sentence it begins with.
 
     `reached` is in the order of the rows; empty where the spec has no target. `robustness` is empty without views.
-    `missing` says which metrics and views are missing, and why.
+    `data` is None of a run that did not look at its images. `missing` says which metrics and views are missing, why.
     `pairs` are all pairs, those that could be compared one Holm family, which `family` names; `rows` show those with
     the `reference`.
     """
@@ -52,6 +53,7 @@ class Comparison:
     costs: tuple[Cost, ...]
     reached: tuple[Reached, ...]
     robustness: Robustness
+    data: Data | None
     answers: dict[str, str]
 
     @property

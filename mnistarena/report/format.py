@@ -48,6 +48,11 @@ def names(labels: Iterable[str], most: int = 6, room: int = 90) -> str:
     return series([*labels[:shown], *([plural(others, "other")] if others else [])], limit=shown + 1)
 
 
+def sentence(text: str) -> str:
+    """A text with its full stop."""
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
 def margin(value: float) -> str:
     """A margin as percentage points without their unit: 0.001 as 0.1."""
     return f"{100 * value:g}"

@@ -14,7 +14,7 @@ from mnistarena.report.sections.failures import status_counts
 from mnistarena.stats.intervals import ALPHA
 
 MOST_REASONS = 3
-"""How many recipes that were not compared are named with their reason."""
+"""How many reasons for which recipes were not compared are named."""
 
 
 def headline(
@@ -34,7 +34,7 @@ def headline(
     left = [recipe for recipe in ranked if recipe.label not in told]
     # One that could be compared was not, because no other could be, or none on its test images.
     lonely = "other test images" if sum(recipe.comparable for recipe in ranked) > 1 else "no other could be"
-    whys = {recipe.label: not_comparable(recipe) or lonely for recipe in left}
+    whys = {recipe.label: _cause(recipe) or not_comparable(recipe) or lonely for recipe in left}
     if baseline in whys and baseline not in together:
         said += f" The baseline {baseline} is not compared: {whys.pop(baseline)}."
     return said + _absent(whys)
@@ -44,10 +44,23 @@ def _absent(whys: Mapping[str, str]) -> str:
     """A sentence, with a space before it, that names recipes that were not compared, and why."""
     if not whys:
         return ""
-    if len(whys) > MOST_REASONS:
-        reason = next(iter(whys.values())) if len(set(whys.values())) == 1 else "the reasons stand below"
-        return f" Not compared: {names(whys)} ({reason})."
-    return f" Not compared: {series(f'{label} ({why})' for label, why in whys.items())}."
+    reasons: dict[str, list[str]] = defaultdict(list)
+    for label, why in whys.items():
+        reasons[why].append(label)
+    if len(reasons) > MOST_REASONS:
+        return f" Not compared: {names(whys)} (the reasons stand below)."
+    return f" Not compared: {series(f'{names(labels)} ({why})' for why, labels in reasons.items())}."
+
+
+def _cause(recipe: RecipeEvidence) -> str:
+    """What kept a recipe from any result; empty where it has some, or may still get one."""
+    bad = [trial for trial in recipe.trials if trial.status in ("failed", "timeout")]
+    if recipe.done or not bad:
+        return ""
+    kinds = dict.fromkeys(
+        "out of time" if t.status == "timeout" else (t.error or {}).get("type", "failed") for t in bad
+    )
+    return f"no result: {series(kinds)}"
 
 
 def _nothing(ranked: Sequence[RecipeEvidence], figure: Figure) -> str:

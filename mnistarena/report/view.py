@@ -16,6 +16,7 @@ from mnistarena.evidence.looks import Followed, follow
 from mnistarena.evidence.pairs import Pair, compare, places
 from mnistarena.evidence.recipe import RecipeEvidence, gather
 from mnistarena.report.comparison import Comparison
+from mnistarena.report.format import sentence
 from mnistarena.report.headline import headline
 from mnistarena.report.sections import (
     across,
@@ -23,6 +24,7 @@ from mnistarena.report.sections import (
     claim,
     confusion,
     cost,
+    data,
     failures,
     gallery,
     groups,
@@ -45,6 +47,7 @@ from mnistarena.store.findings import missing_figures
 from mnistarena.store.records import DatasetRecord, MetricRecord, PlanRecord
 from mnistarena.store.results import StoredRun
 from mnistarena.store.rows import Row
+from mnistarena.store.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,7 @@ class ReportData:
     metrics: tuple[MetricRecord, ...]
     conditions: record.Facts
     recipes: tuple[record.RecipeText, ...]
+    shared_training: tuple[str, ...]
     environment: tuple[tuple[str, record.Facts], ...]
 
     @property
@@ -94,6 +98,11 @@ class ReportData:
     def has_views(self) -> bool:
         """Whether any recipe predicted further views of its test images."""
         return any(comparison.robustness.recipes for comparison in self.comparisons)
+
+    @property
+    def has_data(self) -> bool:
+        """Whether the run looked at its images before it trained on them."""
+        return any(comparison.data for comparison in self.comparisons)
 
     @property
     def latencies(self) -> tuple[str, ...]:
@@ -116,8 +125,10 @@ def build(run: StoredRun) -> ReportData:
             followed = follow(run, dataset)
             comparisons.append(_comparison(run, dataset, recipes, followed, metrics, mixed))
             contradictions += [text for recipe in recipes for text in recipe.contradictions]
-            few += filter(None, [groups.caveat(dataset["label"], recipes)])
+            found = comparisons[-1].data
+            few += [*(found.caveats if found else ()), *filter(None, [groups.caveat(dataset["label"], recipes)])]
             contradictions += looks.contradictions(run, dataset, followed)
+    shared = record.shared_training(plan["entries"])
     return ReportData(
         name=run.name,
         margin=_margin(run),
@@ -128,7 +139,7 @@ def build(run: StoredRun) -> ReportData:
         across=across.rank_recipes(comparisons, deciding(plan), _margin(run)),
         # It speaks of accuracy, verdicts included.
         growths=growth.growths(comparisons, plan["entries"]) if deciding(plan) == ACCURACY else (),
-        caveats=(*record.caveats(run), *few),
+        caveats=tuple(map(sentence, (*few, *record.caveats(run)))),
         mixed=mixed,
         contradictions=tuple(contradictions),
         failures=tuple(failures.failure(trial) for trial in run.trials if trial.unfinished),
@@ -138,7 +149,8 @@ def build(run: StoredRun) -> ReportData:
         finished=sum(trial.done for trial in run.trials),
         metrics=metrics,
         conditions=record.conditions(plan.get("conditions", {})),
-        recipes=tuple(record.recipe(entry) for entry in plan["entries"]),
+        recipes=tuple(record.recipe(entry, shared) for entry in plan["entries"]),
+        shared_training=shared,
         environment=record.environment(run.environment),
     )
 
@@ -178,6 +190,8 @@ def _comparison(
     judged = _judge(recipes, baseline, margin, followed=followed)
     ranked, reference = judged.ranked, judged.reference
     ready = [recipe for recipe in ranked if len(recipe.correct)]
+    audit = RunFolder(run.path).audit(dataset["label"])
+    split = run.test_split(dataset["label"]) if ready or audit else {}
     ranks = places(recipes, judged.pairs)
     found = Comparison(
         dataset,
@@ -195,17 +209,24 @@ def _comparison(
         time_ratios=ratios.tables(run, ranked, reference, mixed=mixed, figures=ratios.TIME),
         cost_ratios=ratios.tables(run, ranked, reference, mixed=mixed, figures=ratios.COST),
         matrices=tuple(confusion.matrix(recipe, dataset["class_names"]) for recipe in ready),
-        tiles=gallery.tiles(ready, run.test_split(dataset["label"]), dataset) if ready else (),
+        tiles=gallery.tiles(ready, split, dataset) if ready else (),
         label_errors=gallery.label_errors(ready, dataset),
         reliabilities=calibration.reliabilities(ready),
         costs=tuple(map(cost.cost, ranked)),
         reached=tuple(targets.reached(recipe, target) for recipe in ranked) if target else (),
+        data=data.data(audit, ready, judged.pairs, margin=margin, split=split, label=dataset["label"])
+        if audit
+        else None,
         robustness=robustness.over_views(ranked, run.plan.get("views", []), reference, margin_of(run.plan, ACCURACY)),
         answers={},
     )
     answers = _answers(found, judged, recipes, mixed, target)
     answers["certainty"] += looks.warning(run, judged.pairs)
-    return replace(found, answers={**answers, "looks": looks.answer(run, dataset, followed)})
+    return replace(
+        found,
+        headline=found.headline + (found.data.warning if found.data else ""),
+        answers={**answers, "looks": looks.answer(run, dataset, followed)},
+    )
 
 
 def _answers(

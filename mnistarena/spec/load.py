@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from mnistarena.text import did_you_mean, hidden
 TABLES = ("benchmark", "dataset", "training", "model", "evaluation")
 KEYS = ("plugins", *TABLES)
 """What a document may hold at its top."""
+
+IN_QUOTES = "in double quotes a backslash begins an escape; write a path in single quotes, or with forward slashes"
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,8 @@ def read(spec: str | os.PathLike[str] | Mapping[str, Any]) -> tuple[Source, Toml
         data = tomli.loads(text)
     except tomli.TOMLDecodeError as problem:
         line = getattr(problem, "lineno", None) or 1
-        raise SpecError(f"{path}:{line}: not valid TOML: {getattr(problem, 'msg', problem)}") from None
+        escape = f"; {IN_QUOTES}" if re.search("Unescaped|hex|Unicode", str(problem)) else ""
+        raise SpecError(f"{path}:{line}: not valid TOML: {getattr(problem, 'msg', problem)}{escape}") from None
     except RecursionError:
         raise SpecError(f"{path}:1: not valid TOML: nested too deeply") from None
     return Source(str(path), text, base_dir=path.parent.resolve()), data
@@ -135,8 +139,8 @@ def load_spec(
         if key not in KEYS:
             kind = "table" if isinstance(data[key], (dict, list)) else "key"
             problems.add((key,), f'unknown {kind} "{key}"{did_you_mean(key, KEYS) or "; known: " + ", ".join(KEYS)}')
-    for path, escape in _hidden(data, ()):
-        problems.add(path, f"a control character ({escape}) in a name or a text; a terminal would obey it")
+    for path, sentence in _hidden(data, ()):
+        problems.add(path, sentence)
     if "benchmark" not in data:
         problems.add((), "the table [benchmark] is missing")
     benchmark = problems.check(schema.Benchmark, data.get("benchmark", {"name": "unnamed"}), ("benchmark",))
@@ -189,13 +193,16 @@ def _add(found: dict[str, PluginFile], file: PluginFile) -> None:
 
 
 def _hidden(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
-    """Paths of strings that hold control characters, which act on a terminal instead of showing."""
-    if isinstance(value, str) and (escape := hidden(value)):
-        yield path, escape
+    """Paths of strings that hold control characters, which act on a terminal instead of showing; and what to say."""
+    sentence = "a control character ({}) in a name or a text; a terminal would obey it"
+    if isinstance(value, str) and (drive := re.match(r"([A-Za-z]:)([\x00-\x1f])", value)):
+        yield path, f"{drive[1]} is followed by a control character ({ascii(drive[2])[1:-1]}); {IN_QUOTES}"
+    elif isinstance(value, str) and (escape := hidden(value)):
+        yield path, sentence.format(escape)
     elif isinstance(value, dict):
         for key, entry in value.items():
             if escape := hidden(str(key)):
-                yield path, escape
+                yield path, sentence.format(escape)
             else:
                 yield from _hidden(entry, (*path, key))
     elif isinstance(value, list):

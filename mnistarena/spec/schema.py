@@ -57,6 +57,9 @@ class DatasetTable(Table):
     )
     train_limit: int | None = Field(None, ge=1, description="train on that many images, stratified")
     test_limit: int | None = Field(None, ge=1, description="test on that many images, stratified")
+    test: float | None = Field(
+        None, gt=0, lt=1, description="share of test images, of a dataset that is one split: stratified, whole groups"
+    )
     folds: int | None = Field(
         None, ge=2, le=100, description="cross-validation: all images in so many parts, a trial tests on each"
     )
@@ -74,6 +77,11 @@ class DatasetTable(Table):
             raise ValueError('give "folds" or "splits", not both')
         if self.test_share is not None and self.splits is None:
             raise ValueError('"test_share" is for "splits"; give "splits", or leave "test_share" out')
+        if self.test is not None and self.pooled:
+            raise ValueError(
+                '"folds" and "splits" draw the test images; leave "test" out'
+                + (', give "test_share"' * bool(self.splits))
+            )
         scheme = "folds" if self.folds is not None else "splits"
         if self.pooled and self.test_limit is not None:
             other = 'give "test_share"' if self.splits else f'leave "{scheme}" out'
@@ -86,6 +94,13 @@ class DatasetTable(Table):
                 'draw test images, too, with "folds" or "splits"'
             )
         return self
+
+    @property
+    def divided_by(self) -> tuple[float, int] | None:
+        """The share of test images of a dataset that is one split, and the seed that draws them."""
+        if self.test is None:
+            return None
+        return self.test, 0 if self.split_seed == "seed" else self.split_seed
 
     @property
     def pooled(self) -> bool:

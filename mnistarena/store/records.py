@@ -52,6 +52,7 @@ class DatasetRecord(TypedDict, total=False):
     `mean` and `std` are those of the training split, a value a channel; `class_counts` are its images of each class.
     Where trials split it differently, these are those of the first of `draws`, and `n_test` is the number of images
     that any of them tests on. `n_images` is that of all images where training and test images are put together.
+    `border` says how bright the outermost pixels of the training images are: see `Borders`.
     """
 
     label: Required[Label]
@@ -74,9 +75,11 @@ class DatasetRecord(TypedDict, total=False):
     draws: list[DrawRecord]
     train_limit: Count | None
     test_limit: Count | None
+    test: Number | None
     image_shape: Annotated[list[Count], Field(min_length=3, max_length=3)] | None
     mean: list[Number] | None
     std: list[Number] | None
+    border: Annotated[list[Number], Field(min_length=3, max_length=3)]
 
 
 class TransformRecord(TypedDict, total=False):
@@ -108,6 +111,7 @@ class RecipeRecord(TypedDict, total=False):
     dataset: Required[Label]
     model: Label
     summary: Text
+    caveat: Text
     params: dict[str, Any]
     transforms: list[TransformRecord]
     training: TrainingRecord | None

@@ -15,7 +15,7 @@ from mnistarena.plugin.predictions import Predictions
 from mnistarena.store.contributions import CONTRIBUTIONS, Contribution
 from mnistarena.store.looks import is_needed
 from mnistarena.store.records import LooksRecord, PlannedTrial, PlanRecord, TrialRecord
-from mnistarena.store.rows import Row, prediction_rows, view_rows
+from mnistarena.store.rows import Row, image_names, prediction_rows, view_rows
 from mnistarena.store.run_folder import RunFolder
 from mnistarena.store.trial_folder import CLASSIFIER, MODEL, TrialFolder
 from mnistarena.text import drawn
@@ -199,11 +199,13 @@ class StoredRun:
         measurement;
         `time_to_target` (s) where the spec has a target and the training reached it.
         history: a row a trial and epoch. predictions: a row a trial and test image: index into the test split,
-        true class, predicted class, its probability (None where the model gives none), and whether it is right.
+        true class, predicted class, its probability (None where the model gives none), whether it is right, and the
+        image's name where the dataset has names.
         views: a row a trial and further view of the test images: its name, parameter and severity, and the accuracy
         on it.
         """
         target = self.plan.get("target")
+        names: dict[str, dict[int, str]] = {}
         for trial in self.trials:
             key = {"label": trial.label, "dataset": trial.dataset, "seed": trial.seed}
             key |= {} if trial.split is None else {"split": trial.split}
@@ -214,7 +216,9 @@ class StoredRun:
                 yield from ({**key, **line} for line in trial.history())
             elif what == "predictions":
                 if trial.done:
-                    yield from ({**key, **row} for row in prediction_rows(trial.predictions()))
+                    if trial.dataset not in names:
+                        names[trial.dataset] = image_names(self.test_split(trial.dataset))
+                    yield from ({**key, **row} for row in prediction_rows(trial.predictions(), names[trial.dataset]))
             elif what == "views":
                 if trial.views:
                     yield from (

@@ -162,7 +162,7 @@ class RunFolder:
         return visible(read_bytes(self.path / "spec.toml").decode("utf-8", "replace"))
 
     def write_dataset(self, label: str, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Store a test split: `images` uint8 (n, C, H, W), `labels` (n,), `index` (n,), `groups` (n,) if it has any."""
+        """Store a test split: `images` uint8 (n, C, H, W), `labels`, `index`, and `groups`, `names` if any, (n,)."""
         path = self.path / "datasets" / f"{unique_slug(label)}.npz"
         data = pack(arrays)
         with suppress(StoreError):
@@ -181,6 +181,9 @@ class RunFolder:
         groups = arrays.get("groups")
         if groups is not None and (groups.ndim != 1 or groups.dtype.kind not in "iu"):
             raise StoreError(f'{path} holds no array "groups" of 1 dimension{ADVICE}')
+        names = arrays.get("names")
+        if names is not None and (names.ndim != 1 or names.dtype.kind != "U"):
+            raise StoreError(f'{path} holds no array "names" of 1 dimension{ADVICE}')
         if len({len(array) for array in arrays.values()}) != 1:
             raise StoreError(f"{path}: images, labels and index differ in length{ADVICE}")
         return arrays

@@ -69,8 +69,8 @@ def test_statistics_are_those_of_the_images():
         ({"test_labels": np.full(200, 9)}, "test labels run from 9 to 9, but there are 4 classes"),
         ({"train_images": np.zeros((1000, 1, 5, 6))}, "train_images must be a uint8 array"),
         (
-            {"test_images": np.zeros((0, 1, 5, 6), np.uint8), "test_labels": np.zeros(0, np.int64)},
-            "test split is empty",
+            {"train_images": np.zeros((0, 1, 5, 6), np.uint8), "train_labels": np.zeros(0, np.int64)},
+            "train split is empty",
         ),
         ({"test_images": np.zeros((200, 1, 5, 5), np.uint8)}, "differ in shape"),
         ({"class_names": ("a",)}, "1 class; a classifier needs at least 2"),

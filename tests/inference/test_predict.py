@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mnistarena.data.images import read_picture
+from mnistarena.data.images import ImageRules, read_picture
 from mnistarena.errors import StoreError
 from mnistarena.inference import restore as restoring
 from mnistarena.inference.find import find_trial
@@ -126,15 +126,15 @@ def test_an_unreadable_image_is_named_and_the_others_are_predicted(predict, digi
     assert status == 1
     assert [row["file"] for row in shown["images"]] == [str(tmp_path / "good.png")]
     assert [one["file"] for one in shown["unreadable"]] == [str(paths[i]) for i in (0, 1, 3)]
-    assert "text.png: it is not a PNG or JPEG file" in err
-    assert "gone.png: No such file" in err
+    assert "text.png: not an image that Pillow reads" in err
+    assert "gone.png: there is no such file" in err
 
 
 def test_sixteen_bits_and_transparency_become_eight_bits_on_white(tmp_path):
     Image.fromarray(np.full((4, 4), 40_000, np.uint16)).save(tmp_path / "deep.png")
-    assert read_picture(tmp_path / "deep.png", (1, 4, 4)).image.max() == 40_000 // 257
+    assert read_picture(tmp_path / "deep.png", ImageRules(1, (4, 4), depth="scale")).image.max() == 40_000 // 257
     Image.new("RGBA", (4, 4), (0, 0, 0, 0)).save(tmp_path / "clear.png")
-    clear = read_picture(tmp_path / "clear.png", (3, 4, 4))
+    clear = read_picture(tmp_path / "clear.png", ImageRules(3, (4, 4)))
     assert clear.image.shape == (3, 4, 4)
     assert clear.image.min() == 255
     assert clear.notes == ("put on white where transparent",)

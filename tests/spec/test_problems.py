@@ -16,6 +16,18 @@ validation = 100
 
 CASES = {
     "broken TOML": ("[benchmark\nname = 1\n", [":1: not valid TOML"]),
+    "backslashes of Windows": (
+        HEAD + 'params = { path = "C:\\Users\\me" }\n',
+        [":8: not valid TOML: Invalid hex value; in double quotes a backslash begins an escape; write a path in"],
+    ),
+    "backslashes that are no escape": (
+        HEAD + 'params = { path = "pics\\my" }\n',
+        [":8: not valid TOML: Unescaped", "write a path in single quotes, or with forward slashes"],
+    ),
+    "backslashes that are another escape": (
+        HEAD + "params = { path = \"C:\\temp\" }\n[[model]]\nname = 'cnn'\n",
+        [':8: dataset[1] "digits": C: is followed by a control character (\\t); in double quotes a backslash begins'],
+    ),
     "unknown table": (
         HEAD + "[trainning]\nepochs = 1\n[[model]]\nname = 'cnn'\n",
         [':8: trainning: unknown table "trainning"; did you mean "training"?'],

@@ -2,206 +2,262 @@
 
 from __future__ import annotations
 
-import itertools
+import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from mnistarena.data.images import decode
+from mnistarena.data.file_kind import kind_of, read_head
+from mnistarena.data.folders import File, files_below, is_hidden, printable, same_name
+from mnistarena.data.image_lists import ImageParams, read_images
 from mnistarena.errors import DataError
-from mnistarena.plugin.components import DataContext, Dataset, DatasetDef, Params
+from mnistarena.plugin.components import DataContext, Dataset, DatasetDef, LeftOut
 from mnistarena.plugin.hooks import hookimpl
-from mnistarena.text import few
+from mnistarena.text import few, plural
 
-if TYPE_CHECKING:
-    from PIL import Image
-
-
-SPLITS = ("train", "test")
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pbm", ".pgm", ".ppm")
-GREY = ("1", "L", "LA", "La")
-DEEP = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
-"""Pillow's modes of more than 8 bits a channel, which it would cut off rather than scale."""
-ORIENTATION = 0x0112
-"""EXIF's tag of how a camera was held; 5 to 8: on its side."""
-
-Side = Annotated[int, Field(ge=1, le=4096)]
+SPLIT_WORDS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval", "evaluation"}
+"""Names of folders that are rather a split than a class."""
 
 
-class ImageFolderParams(Params):
+class ImageFolderParams(ImageParams):
     """Parameters of image-folder."""
 
-    path: str = Field(description="folder that holds train/CLASS/IMAGE and test/CLASS/IMAGE, from the spec's folder")
-    size: Side | Annotated[list[Side], Field(min_length=2, max_length=2)] | None = Field(
-        None, description="stretch every image to so many pixels a side, or [height, width]; needed where sizes differ"
+    path: str = Field(
+        description="folder that holds train/CLASS/ and test/CLASS/, or CLASS/ alone, from the spec's folder"
     )
-    channels: Literal[1, 3] | None = Field(
-        None, description="make every image grey (1) or coloured (3); needed where both are there"
+    train: str = Field(
+        "train",
+        min_length=1,
+        description='name of the folder of the images to train on; "." where the classes lie in the folder itself',
+    )
+    test: str = Field("test", min_length=1, description="name of the folder of the images to test on")
+    validation: str | None = Field(
+        None, min_length=1, description="name of the folder of the images to validate on, such as val"
+    )
+    groups: str | None = Field(
+        None,
+        description="regular expression that finds, in an image's path below the folder, what it belongs to, such as "
+        r"'patient(\d+)': its first group, or the one named group",
     )
 
-    def target(self) -> tuple[int, int] | None:
-        """(height, width), where the images are to be resized."""
-        if self.size is None or isinstance(self.size, list):
-            return None if self.size is None else (self.size[0], self.size[1])
-        return self.size, self.size
+    @field_validator("groups")
+    @classmethod
+    def _has_a_group(cls, pattern: str | None) -> str | None:
+        try:
+            if pattern is not None and not re.compile(pattern).groups:
+                raise ValueError("needs a part in parentheses, which is the group's name")
+        except re.error as problem:
+            raise ValueError(f"is no regular expression: {problem}") from problem
+        return pattern
 
 
 @dataclass(frozen=True)
 class _Found:
-    """An image file whose header was read: its split, its class, whether it is grey, (height, width)."""
+    """The images of each split with the name of their class, in the order of classes and paths."""
 
-    path: Path
-    split: str
+    splits: Mapping[str, Sequence[tuple[str, File]]]
     _: KW_ONLY
-    label: int
-    grey: bool
-    shape: tuple[int, int]
+    folders: Mapping[str, str]
+    left_out: Sequence[LeftOut]
+
+    def classes(self, split: str) -> list[str]:
+        """The names of the classes with images in a split, sorted."""
+        return sorted({label for label, _ in self.splits.get(split, ())})
 
 
 def load_image_folder(params: ImageFolderParams, context: DataContext) -> Dataset:
-    """Images from `train/CLASS/*` and `test/CLASS/*`, classes in the order of their names.
+    """Images from `train/CLASS/` and `test/CLASS/`, or `CLASS/` alone, classes in the order of their names.
 
-    Turned upright where EXIF says so; transparent ones are laid over white; of an animation, the first frame.
-    Raises `DataError` that names and counts what cannot be used.
+    What `mnistarena.data.images` says is done to each. Raises `DataError` that names and counts what cannot be used.
     """
-    root = context.base_dir / params.path
-    classes = _classes(root)
-    found = _headers(root, classes)
-    shape = params.target() or _common_shape(root, found)
-    channels = params.channels or _common_channels(root, found)
-    images, labels, broken = {}, {}, []
-    for split in SPLITS:
-        of_split = [image for image in found if image.split == split]
-        labels[split] = np.array([image.label for image in of_split], np.int64)
-        images[split] = np.empty((len(of_split), channels, *shape), np.uint8)
-        for row, image in enumerate(of_split):
-            try:
-                images[split][row] = _pixels(image.path, channels, shape)
-            except Exception as problem:  # a damaged file: Pillow raises other kinds for each format
-                broken.append(_broken(image.path, root, problem))
-    if broken:
-        raise _error(root, f"{len(broken)} of {len(found)} images cannot be read: {few(broken)}")
-    source = f"the image folder {root.resolve().name}"
+    root = context.path(params.path)
+    where = f"image-folder: {root}"
+    found = _find(root, where, params)
+    classes = found.classes("train")
+    files = [(split, label, file) for split in ("train", "validation", "test") for label, file in found.splits[split]]
+    read = read_images([(file.name, file.path) for _, _, file in files], params, where=where)
+    kept = [files[row] for row in read.rows]
+    counts = Counter(split for split, _, _ in kept)
+    _check_classes_kept(where, found, kept)
+    train = counts["train"] + counts["validation"]
+    number = {name: label for label, name in enumerate(classes)}
+    labels = np.array([number[label] for _, label, _ in kept], np.int64)
+    names = [file.name for _, _, file in kept]
+    groups = None if params.groups is None else _groups(params.groups, names, where)
     return Dataset(
-        images["train"],
-        labels["train"],
-        test_images=images["test"],
-        test_labels=labels["test"],
-        class_names=classes,
-        source=source,
+        read.images[:train],
+        labels[:train],
+        test_images=read.images[train:],
+        test_labels=labels[train:],
+        class_names=tuple(classes),
+        train_groups=None if groups is None else groups[:train],
+        test_groups=None if groups is None or train == len(names) else groups[train:],
+        validation_rows=np.arange(counts["train"], train) if counts["validation"] else None,
+        train_names=names[:train],
+        test_names=names[train:],
+        left_out=(*found.left_out, *read.left_out),
+        source=f"the image folder {root.resolve().name}",
     )
 
 
-def _error(root: Path, sentence: str) -> DataError:
-    return DataError(f"image-folder: {root}: {sentence}")
-
-
-def _broken(path: Path, root: Path, problem: Exception) -> str:
-    # Pillow's own sentences repeat the whole path where it cannot tell the format.
-    text = "not an image" if "cannot identify" in str(problem) else str(problem) or type(problem).__name__
-    return f"{path.relative_to(root)} ({text})"
-
-
-def _folders(path: Path) -> list[str]:
-    return sorted(entry.name for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-
-
-def _files(path: Path) -> list[Path]:
-    return sorted(
-        entry for entry in path.iterdir() if entry.suffix.lower() in SUFFIXES and not entry.name.startswith(".")
-    )
-
-
-def _classes(root: Path) -> tuple[str, ...]:
-    """The classes, each with images to train and to test on."""
+def _find(root: Path, where: str, params: ImageFolderParams) -> _Found:
+    """Every image file below the folder with its split and class; all others with the reason why they are left out."""
+    if root.is_file():
+        kind = kind_of(read_head(root))
+        unpack = "; unpack it" if "archive" in kind or "zip" in kind else ""
+        raise DataError(f"{where}: it is {kind or 'a file'}, not a folder{unpack}")
     if not root.is_dir():
-        raise _error(root, "there is no such folder")
-    inside = _folders(root)
-    missing = [f"{split}/" for split in SPLITS if split not in inside]
-    if missing:
-        raise _error(root, f"it has no folder {' and no '.join(missing)}; its folders: {few(inside, 10) or 'none'}")
-    classes = {split: _folders(root / split) for split in SPLITS}
-    wrong = []
-    for split, other in (SPLITS, SPLITS[::-1]):
-        if not classes[split]:
-            wrong.append(f"{split}/ holds no folder of a class")
-        elif alone := [name for name in classes[split] if name not in classes[other]]:
-            wrong.append(
-                f"{len(alone)} of {len(classes[split])} classes are in {split}/ but not in {other}/: {few(alone)}"
-            )
-    if not wrong and len(classes["train"]) == 1:
-        wrong.append(f"there is one class only ({classes['train'][0]}); a classifier needs at least 2")
-    empty = [f"{split}/{name}" for split in SPLITS for name in classes[split] if not _files(root / split / name)]
-    if empty:
-        wrong.append(f"{len(empty)} folders of classes hold no image ({' '.join(SUFFIXES)}): {few(empty)}")
+        raise DataError(f"{where}: there is no such folder")
+    files = list(files_below(root))
+    folders = _split_folders(root, where, params, files)
+    of_folder = {folder: split for split, folder in folders.items()}
+    splits: dict[str, list[tuple[str, File]]] = {"train": [], "validation": [], "test": []}
+    left_out: list[LeftOut] = []
+    depth = 0 if folders["train"] == "" else 1
+    for file in files:
+        split = of_folder.get("" if depth == 0 else file.parts[0] if len(file.parts) > 1 else "/")
+        reason = file.no_image
+        if reason is None and split is None:
+            reason = "in no split" if len(file.parts) > 1 else "beside the folders of the splits"
+        if reason is None and len(file.parts) == depth + 1:
+            reason = "beside the folders of the classes"
+        if reason is None and split is not None:
+            splits[split].append((same_name(file.parts[depth]), file))
+        elif reason is not None:
+            left_out.append(LeftOut(file.name, reason))
+    for of_split in splits.values():
+        of_split.sort(key=lambda one: (one[0], one[1].parts))
+    found = _Found(splits, folders=folders, left_out=left_out)
+    wrong = _class_problems(root, found)
     if wrong:
-        raise _error(root, "; ".join(wrong))
-    return tuple(classes["train"])
-
-
-def _headers(root: Path, classes: Sequence[str]) -> list[_Found]:
-    """Every image's header, read so that what does not fit is told before anything is decoded."""
-    from PIL import Image
-
-    found: list[_Found] = []
-    broken, deep = [], []
-    for split, (label, name) in itertools.product(SPLITS, enumerate(classes)):
-        for path in _files(root / split / name):
-            try:
-                with Image.open(path) as image:
-                    shape = image.size if image.getexif().get(ORIENTATION, 1) > 4 else image.size[::-1]
-                    found.append(_Found(path, split, label=label, grey=_grey(image), shape=shape))
-                    deep += [str(path.relative_to(root))] if image.mode in DEEP else []
-            except Exception as problem:  # Pillow raises other kinds for each format
-                broken.append(_broken(path, root, problem))
-    wrong = []
-    if broken:
-        wrong.append(f"{len(broken)} of {len(found) + len(broken)} images cannot be read: {few(broken)}")
-    if deep:
-        wrong.append(f"{len(deep)} images have more than 8 bits a channel; convert them to 8: {few(deep)}")
-    if wrong:
-        raise _error(root, "; ".join(wrong))
+        raise DataError(f"{where}: {'; '.join(wrong)}")
     return found
 
 
-def _grey(image: Image.Image) -> bool:
-    if image.mode != "P":
-        return image.mode in GREY
-    palette = image.getpalette() or []
-    return palette[0::3] == palette[1::3] == palette[2::3]
+def _split_folders(root: Path, where: str, params: ImageFolderParams, files: Sequence[File]) -> dict[str, str]:
+    """The name of each split's folder; "" for the whole folder, where it is one split."""
+    inside = _folders(root)
+    wanted = {"train": params.train, "test": params.test, "validation": params.validation}
+    usual = {split: ImageFolderParams.model_fields[split].default for split in wanted}  # a plan names them all
+    asked = {split for split, name in wanted.items() if name != usual[split]}
+    if params.train == ".":
+        if asked != {"train"}:
+            raise DataError(f'{where}: with train = "." its folders are classes: leave test and validation out')
+        return {"train": ""}
+    there = {split: name for split, name in wanted.items() if name is not None and name in inside}
+    missing = [f"{wanted[split]}/" for split in ("train", "test", "validation") if split in asked - set(there)]
+    if not missing and "train" not in there and there:
+        missing = [f"{params.train}/"]
+    shown = few([f"{name}/" for name in inside], 10) or "none"
+    if missing:
+        raise DataError(f"{where}: it has no folder {' and no '.join(missing)}; its folders: {shown}")
+    if "train" in there:
+        others = [name for name in inside if name not in there.values()]
+        if "test" not in there and others:
+            raise DataError(
+                f"{where}: it has no folder {params.test}/, but {few([f'{name}/' for name in others], 10)}: write "
+                f'test = "{others[0]}" or validation = "{others[0]}" for one, and move others elsewhere; or '
+                'train = "." where all are classes'
+            )
+        return there
+    words = [name for name in inside if name.lower() in SPLIT_WORDS]
+    if words and len(words) >= min(2, len(inside)):
+        words.sort(key=lambda name: not name.lower().startswith("tr"))
+        example = ", ".join(f'{split} = "{name}"' for split, name in zip(("train", "test"), words, strict=False))
+        raise DataError(f"{where}: its folders are named as splits, not as classes: {shown}; write which, as {example}")
+    if not inside:
+        flat = sum(file.no_image is None for file in files)
+        raise DataError(f"{where}: {_flat(flat) if flat else 'it holds no folder and no image'}")
+    return {"train": ""}
 
 
-def _common_shape(root: Path, found: Sequence[_Found]) -> tuple[int, int]:
-    shapes = Counter(image.shape for image in found).most_common()
-    if len(shapes) > 1:
-        shown = few([f"{height} × {width} ({count})" for (height, width), count in shapes])
-        raise _error(root, f"its images have {len(shapes)} sizes, height × width (images): {shown}; set size")
-    return shapes[0][0]
+def _flat(images: int) -> str:
+    return (
+        f"{plural(images, 'image')} in no folder of a class: where a table says the class of each, such as labels.csv, "
+        'use the dataset "table"'
+    )
 
 
-def _common_channels(root: Path, found: Sequence[_Found]) -> int:
-    grey = sum(image.grey for image in found)
-    if 0 < grey < len(found):
-        raise _error(root, f"{grey} images are grey, {len(found) - grey} are coloured; set channels to 1 or 3")
-    return 1 if grey else 3
+def _folders(path: Path) -> list[str]:
+    return sorted(entry.name for entry in path.iterdir() if entry.is_dir() and not is_hidden(entry.name))
 
 
-def _pixels(path: Path, channels: int, shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """One image, uint8 (channels, height, width)."""
-    from PIL import Image
+def _class_problems(root: Path, found: _Found) -> list[str]:
+    """What keeps the folders of the splits from being classes, each with images to train on and to test on."""
+    wrong = []
+    for split, folder in found.folders.items():
+        inside = _folders(root / folder)
+        shown = f"{folder}/" if folder else "it"
+        if not inside:
+            flat = sum(one.reason == "beside the folders of the classes" for one in found.left_out)
+            wrong.append(f"{shown} holds no folder of a class" + (f": {_flat(flat)}" if flat else ""))
+        twice = [name for name, n in Counter(map(same_name, inside)).items() if n > 1]
+        if twice:
+            wrong.append(f"{shown} has two folders of one name, written in two ways of Unicode: {few(twice)}; make one")
+        empty = sorted({same_name(name) for name in inside} - set(found.classes(split)))
+        if empty:
+            shown = few([f"{folder}/{name}" if folder else name for name in empty])
+            count = plural(len(empty), "folder of a class", "folders of classes")
+            wrong.append(f"no image in {count}: {shown}; {few(_reasons(found))}".rstrip("; "))
+    if wrong:
+        return wrong
+    train = found.classes("train")
+    for split, other in (("train", "test"), ("test", "train"), ("validation", "train")):
+        if {split, other} <= set(found.folders):
+            of_split = found.classes(split)
+            if alone := [name for name in of_split if name not in found.classes(other)]:
+                names = f"{found.folders[split]}/ but not in {found.folders[other]}/: {few(alone)}"
+                wrong.append(f"{len(alone)} of {len(of_split)} classes are in {names}")
+    if not wrong and len(train) == 1:
+        below = root / found.folders["train"] / train[0]
+        meant = "" if found.folders["train"] or not _folders(below) else f'; is path = "…/{train[0]}" meant?'
+        wrong.append(f"there is one class only ({train[0]}); a classifier needs at least 2{meant}")
+    return wrong
 
-    with Image.open(path) as opened:
-        return decode(opened, channels, shape)[0]
+
+def _reasons(found: _Found) -> list[str]:
+    """How many files were left out for each reason."""
+    counts = Counter(one.reason for one in found.left_out).most_common()
+    return [f"{plural(count, 'file')} left out ({reason})" for reason, count in counts]
+
+
+def _check_classes_kept(where: str, found: _Found, kept: Sequence[tuple[str, str, File]]) -> None:
+    """Images that were skipped must leave some of each class."""
+    remain = {(split, label) for split, label, _ in kept}
+    lost = [
+        f"{printable(folder)}/{label}" if folder else label
+        for split, folder in found.folders.items()
+        for label in found.classes(split)
+        if (split, label) not in remain
+    ]
+    if lost:
+        count = plural(len(lost), "folder of a class", "folders of classes")
+        raise DataError(f"{where}: no image of {count} can be read: {few(lost)}")
+
+
+def _groups(pattern: str, names: Sequence[str], where: str) -> NDArray[np.int64]:
+    """A number for each image, the same where the pattern finds the same text in their names."""
+    matches = [re.search(pattern, same_name(name)) for name in names]
+    missing = [name for name, match in zip(names, matches, strict=True) if match is None or match[_key(match)] is None]
+    if missing:
+        raise DataError(
+            f"{where}: groups = '{pattern}' finds nothing in {len(missing)} of {len(names)}: {few(missing)}"
+        )
+    texts = [match[_key(match)] for match in matches if match is not None]
+    return np.unique(np.array(texts), return_inverse=True)[1].astype(np.int64)
+
+
+def _key(match: re.Match[str]) -> str | int:
+    return "group" if "group" in match.re.groupindex else 1
 
 
 @hookimpl
 def arena_datasets() -> Iterable[DatasetDef]:
     """`image-folder`."""
-    summary = "your own image files, in train/CLASS/ and test/CLASS/"
+    summary = "your own image files, in train/CLASS/ and test/CLASS/, or in CLASS/ alone"
     return [DatasetDef("image-folder", summary, params=ImageFolderParams, load=load_image_folder)]

@@ -12,8 +12,9 @@ from typing_extensions import TypedDict
 from mnistarena.cli.options import json_option, trial_options
 
 if TYPE_CHECKING:
+    from mnistarena.data.borders import Borders
     from mnistarena.data.images import Picture
-    from mnistarena.inference.restore import Restored
+    from mnistarena.plugin.components import LeftOut
     from mnistarena.plugin.predictions import Outputs
 
 Guess = TypedDict("Guess", {"class": str, "probability": float | None})
@@ -42,48 +43,55 @@ def command(
     top: int,
     as_json: bool,
 ) -> None:
-    """Classify each IMAGE (PNG or JPEG files) with the trained model LABEL of RUN, a run folder.
+    """Classify each IMAGE with the trained model LABEL of RUN, a run folder.
 
-    Pictures get the channels and the size of the dataset's images, then go through the model's own
-    transforms. A scikit-learn model that is not stored is fitted again first. Exit status: 0; 1 when an image
-    cannot be read; 2 when the model cannot be had.
+    An IMAGE is a file in a format that Pillow reads, or a folder: then all images in it, however deep. Pictures get the
+    channels and the size of the dataset's images, in the way in which the run's own image files got them, then go
+    through the model's own transforms. A scikit-learn model that is not stored is fitted again first. Exit status: 0; 1
+    when an image cannot be read; 2 when the model cannot be had.
     """
+    from mnistarena.data.borders import Borders
     from mnistarena.inference.find import find_trial
+    from mnistarena.inference.pictures import read_pictures, rules_of
+    from mnistarena.inference.provenance import planned_dataset
     from mnistarena.inference.restore import restore
     from mnistarena.store.results import read_run
 
     found = read_run(run)
     trial = find_trial(found, label, dataset=dataset, seed=seed)
     restored = restore(found, trial, plugins=plugins, warn=lambda sentence: _say("warning", sentence))
-    read, unread = _read(images, restored, invert=invert)
+    planned = planned_dataset(found, trial.dataset)
+    pictures = read_pictures(images, rules_of(planned, restored.task.image_shape, invert=invert))
     answers: list[Answer] = []
-    if read:
+    if pictures.read:
         import numpy as np
 
-        outputs = restored.predict(np.stack([picture.image for picture in read.values()]))
-        answers = _answers(read, outputs, restored.task.class_names, top)
-    light = _light(read, restored)
-    if light:
-        _warn_of_light_borders(light, restored, invert=invert)
-    for cause in unread.values():
+        outputs = restored.predict(np.stack([picture.image for picture in pictures.read.values()]))
+        answers = _answers(pictures.read, outputs, restored.task.class_names, top)
+    borders = Borders.read(planned.get("border"))
+    negatives = pictures.negatives(borders)
+    _warn_of_negatives(negatives, borders, invert=invert)
+    _tell_left_out(pictures.left_out)
+    for cause in pictures.unreadable.values():
         _say("error", cause)
     if as_json:
         from mnistarena.store.files import to_json
 
-        lighter = set(map(str, light))
+        negative = set(map(str, negatives))
         shown = {
             "label": trial.label,
             "dataset": trial.dataset,
             "seed": trial.seed,
             **({} if trial.split is None else {"split": trial.split}),
             "trial": trial.id,
-            "images": [{**answer, "light_border": answer["file"] in lighter} for answer in answers],
-            "unreadable": [{"file": str(path), "error": cause} for path, cause in unread.items()],
+            "images": [{**answer, "negative": answer["file"] in negative} for answer in answers],
+            "unreadable": [{"file": str(path), "error": cause} for path, cause in pictures.unreadable.items()],
+            "left_out": [{"file": one.name, "reason": one.reason} for one in pictures.left_out],
         }
         click.echo(to_json(shown).decode(), nl=False)
     else:
         _print(answers, f"{trial.name}, predicts:")
-    sys.exit(1 if unread else 0)
+    sys.exit(1 if pictures.unreadable else 0)
 
 
 def _say(kind: str, sentence: str) -> None:
@@ -92,37 +100,25 @@ def _say(kind: str, sentence: str) -> None:
     click.echo(click.style(f"{kind}: ", fg="yellow", bold=True, reset=True) + visible(sentence), err=True)
 
 
-def _read(images: tuple[Path, ...], restored: Restored, *, invert: bool) -> tuple[dict[Path, Picture], dict[Path, str]]:
-    """The pictures, and why others cannot be read."""
-    from mnistarena.data.images import read_picture
-    from mnistarena.errors import DataError
+def _warn_of_negatives(negatives: list[Path], borders: Borders | None, *, invert: bool) -> None:
+    from mnistarena.text import few
 
-    read: dict[Path, Picture] = {}
-    unread: dict[Path, str] = {}
-    for path in images:
-        try:
-            read[path] = read_picture(path, restored.task.image_shape, invert=invert)
-        except DataError as problem:
-            unread[path] = str(problem)
-    return read, unread
+    if borders is None or not negatives:
+        return
+    dark = borders.median < 0.5
+    seen = "light at the border, where the training images are dark"
+    seen = seen if dark else "dark at the border, where the training images are light"
+    advice = "leave out --invert" if invert else "dark ink on white paper needs --invert" if dark else "try --invert"
+    _say("warning", f"{seen} (brightness {borders.median:.2f}): {few(negatives, 10)}; {advice}")
 
 
-def _light(read: dict[Path, Picture], restored: Restored) -> list[Path]:
-    """The pictures whose border is much lighter than the training images."""
-    from mnistarena.data.images import LIGHTER
+def _tell_left_out(left_out: list[LeftOut]) -> None:
+    from collections import Counter
 
-    limit = _mean(restored.task.mean) + LIGHTER
-    return [path for path, picture in read.items() if picture.border > limit]
-
-
-def _warn_of_light_borders(light: list[Path], restored: Restored, *, invert: bool) -> None:
-    advice = "they may have come out better without --invert" if invert else "dark ink on white paper needs --invert"
-    names, mean = ", ".join(map(str, light)), f"{_mean(restored.task.mean):.2f}"
-    _say("warning", f"much lighter at the border than the training images (their mean is {mean}): {names}; {advice}")
-
-
-def _mean(values: tuple[float, ...]) -> float:
-    return sum(values) / len(values)
+    if left_out:
+        reasons = Counter(one.reason for one in left_out).most_common()
+        files = "1 file is" if len(left_out) == 1 else f"{len(left_out):,} files are"
+        _say("note", f"{files} left out: {', '.join(f'{reason} ({count:,})' for reason, count in reasons)}")
 
 
 def _answers(read: dict[Path, Picture], outputs: Outputs, names: tuple[str, ...], top: int) -> list[Answer]:

@@ -24,7 +24,7 @@ def mean_ranks(key: str, found: Across, styles: Styles) -> Figure:
     top = _BAR * len(found.groups) + 12
     height = top + _ROW * len(shown)
     x = _rank_axis(max(value for row in shown for value in row.ranks))
-    y = Axis(alt.Scale(domain=[height, 0], nice=False), None, (height, 0), log=False)
+    y = Axis(None, (height, 0), kind="linear")
     layers = [
         *_rank_layers(shown, means, top, x, y, styles),
         *(_group_layers(found.groups, means, x, y) if found.groups else []),
@@ -52,7 +52,7 @@ def _rank_axis(worst: float) -> Axis:
     values = [1, *range(1 + step, int(worst) + 1, step)]
     axis = alt.Axis(orient="top", title="mean rank, 1 is best", grid=False, tickMinStep=1, format="d", values=values)
     domain = (0.85, worst + 0.15)
-    return Axis(alt.Scale(domain=list(domain), nice=False), axis, domain, log=False)
+    return Axis(axis, domain, kind="linear")
 
 
 def _places(shown: Sequence[RankRow], means: dict[str, float], top: int) -> list[Datum]:

@@ -44,10 +44,9 @@ def _figures(data: ReportData) -> tuple[Figure, ...]:
     found: list[Figure] = []
     if data.across and any(row.ranks for row in data.across.rows):
         found.append(mean_ranks("across-datasets", data.across, looks))
-    tests = {comparison.label: comparison.n_test for comparison in data.comparisons}
     for number, one in enumerate(data.growths, 1):
         if one.drawn:
-            found.append(growth(f"training-images-{number}", one, tests[one.label], looks))
+            found.append(growth(f"training-images-{number}", one, looks))
     for comparison in data.comparisons:
         prefix = f"{unique_slug(comparison.label)}-" if len(data.comparisons) > 1 else ""
         found += _of_dataset(prefix, comparison, looks)

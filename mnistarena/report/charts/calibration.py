@@ -26,7 +26,10 @@ MOST = 12
 
 
 def reliability(key: str, comparison: Comparison, styles: Styles) -> Figure:
-    """Accuracy against confidence, both on a logarithmic scale of the error; diagonal: perfect calibration."""
+    """Accuracy against confidence, both on a logarithmic scale of the error; diagonal: perfect calibration.
+
+    Bins without an error have an open mark, at 100 %.
+    """
     import altair as alt
 
     found = comparison.reliabilities
@@ -71,19 +74,24 @@ def reliability(key: str, comparison: Comparison, styles: Styles) -> Figure:
 
 
 def _row(label: str, point: ReliabilityPoint) -> Datum:
-    floor = 0.5 / point.images
-    x, y, low, high = (max(value, floor) for value in (point.stated, point.wrong, point.low, point.high))
+    x, y, low, high = (significant(value, 4) for value in (point.stated, point.wrong, point.low, point.high))
     return {
         "model": label,
-        "x": significant(max(x, 1e-5), 4),
-        "y": significant(y, 4),
-        "low": significant(low, 4),
-        "high": significant(high, 4),
+        "x": x,
+        "y": y,
+        "low": low,
+        "high": high,
+        "open": point.wrong == 0,
         "said": text.percent(1 - point.stated),
-        "was": text.percent(1 - point.wrong),
+        "was": _accuracy(point),
         "interval": _interval(point),
         "n": point.images,
     }
+
+
+def _accuracy(point: ReliabilityPoint) -> str:
+    errors = f" (0 of {point.images:,} wrong)" if point.wrong == 0 else ""
+    return f"{text.percent(1 - point.wrong)}{errors}"
 
 
 def _interval(point: ReliabilityPoint) -> str:
@@ -95,8 +103,10 @@ def _diagonal(x: Axis, y: Axis) -> Any:
     import altair as alt
 
     most, least = min(x.domain[0], y.domain[0]), max(x.domain[1], y.domain[1])
-    ends = [{"x": most, "y": most}, {"x": least, "y": least}] if most > least else []
-    chart = alt.Chart(alt.InlineData(values=ends))
+    first, last = x.share(most), x.share(least)
+    # Where one of the two axes has a place for zero, it is no straight line.
+    values = [x.value(first + (last - first) * step / 60) for step in range(61)] if most > least else []
+    chart = alt.Chart(alt.InlineData(values=[{"x": significant(v), "y": significant(v)} for v in values]))
     return chart.mark_line(color=RULE, strokeWidth=1.5).encode(x.x("x"), y.y("y"))
 
 
@@ -105,7 +115,7 @@ def _table(found: Sequence[Reliability]) -> tuple[tuple[str, ...], ...]:
         (
             one.label,
             text.percent(1 - point.stated),
-            text.percent(1 - point.wrong),
+            _accuracy(point),
             _interval(point),
             f"{point.images:,}",
         )

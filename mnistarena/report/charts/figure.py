@@ -98,9 +98,9 @@ def finish(
     )
 
 
-def error_of(accuracy: float, floor: float) -> float:
-    """The error, at least `floor`, because a logarithmic scale has no place for zero."""
-    return max(1 - accuracy, floor)
+def error_of(accuracy: float) -> float:
+    """The error."""
+    return max(0.0, significant(1 - accuracy))
 
 
 def significant(value: float, digits: int = 5) -> float:
@@ -110,13 +110,24 @@ def significant(value: float, digits: int = 5) -> float:
 
 @dataclass(frozen=True)
 class Axis:
-    """A quantitative axis with its scale; `domain` is its beginning (bottom or left) and its end."""
+    """A quantitative axis; `domain` is its beginning (bottom or left) and its end.
 
-    scale: Any
+    A "symlog" one goes by log(1 + x/`constant`), which has a place for zero.
+    """
+
     axis: Any
     domain: tuple[float, float]
     _: KW_ONLY
-    log: bool = True
+    kind: Literal["log", "symlog", "linear"] = "log"
+    constant: float = 1.0
+
+    @property
+    def scale(self) -> Any:
+        """Vega's scale."""
+        import altair as alt
+
+        more = {"constant": self.constant} if self.kind == "symlog" else {}
+        return alt.Scale(type=self.kind, domain=list(self.domain), nice=False, **more)
 
     def x(self, field: str) -> Any:
         """A field on this axis, from left to right."""
@@ -139,37 +150,54 @@ class Axis:
         """The value at a share of the axis's length."""
         start, end = map(self._scaled, self.domain)
         found = start + share * (end - start)
-        return math.exp(found) if self.log else found
+        if self.kind == "symlog":
+            return self.constant * math.expm1(found)
+        return math.exp(found) if self.kind == "log" else found
 
     def _scaled(self, value: float) -> float:
-        return math.log(value) if self.log else value
+        if self.kind == "symlog":
+            return math.log1p(value / self.constant)
+        return math.log(value) if self.kind == "log" else value
 
 
 def accuracy_axis(errors: Sequence[float], title: str) -> Axis:
     """A logarithmic axis for errors, labelled as accuracies, best on top."""
     import altair as alt
 
-    most, least = min(max(errors) * 1.15, 1.0), min(errors) / 1.15
-    ticks = [tick for tick in _ERRORS if least <= tick <= most]
+    least, most, constant = _ends(errors)
+    most = min(most, 1.0)
+    ticks = [tick for tick in _ERRORS if max(least, constant) <= tick <= most]
     if len(ticks) > 8:
-        ticks = [tick for tick in ticks if tick in (0.9, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)]
-    scale = alt.Scale(type="log", domain=[most, least], nice=False)
-    label = "format(100 * (1 - datum.value), '.4~f') + ' %'"
-    return Axis(scale, alt.Axis(values=ticks, labelExpr=label, title=title), (most, least))
+        ticks = [tick for tick in ticks if f"{tick:e}"[0] in "15"]
+    label = "format(100 * (1 - datum.value), '.6~f') + ' %'"
+    axis = alt.Axis(values=[*ticks, *([0.0] if constant else [])], labelExpr=label, title=title)
+    return _logarithmic(axis, (most, least), constant)
+
+
+def _ends(values: Sequence[float]) -> tuple[float, float, float]:
+    """The least and the greatest value of an axis, and the constant that it needs to show zero, 0 where it need not."""
+    above = [value for value in values if value > 0] or [1.0]
+    least, most = min(above), max(above)
+    return (0.0, most * 1.15, least / 2) if min(values) <= 0 else (least / 1.15, most * 1.15, 0.0)
 
 
 def loss_axis(values: Sequence[float]) -> Axis:
     """A logarithmic axis for losses."""
     import altair as alt
 
-    least, most = min(values) / 1.15, max(values) * 1.15
-    powers = range(math.floor(math.log10(least)), math.ceil(math.log10(most)) + 1)
+    least, most, constant = _ends(values)
+    first = max(least, constant)
+    powers = range(math.floor(math.log10(first)), math.ceil(math.log10(most)) + 1)
     ticks = [float(f"{digit}e{power}") for power in powers for digit in (1, 2, 5)]
-    ticks = [tick for tick in ticks if least <= tick <= most]
+    ticks = [tick for tick in ticks if first <= tick <= most]
     if len(ticks) > 8:
         ticks = [tick for tick in ticks if f"{tick:e}"[0] == "1"]
-    scale = alt.Scale(type="log", domain=[least, most], nice=False)
-    return Axis(scale, alt.Axis(values=ticks, format="~g", title=""), (least, most))
+    ticks = [0.0, *ticks] if constant else ticks
+    return _logarithmic(alt.Axis(values=ticks, format="~g", title=""), (least, most), constant)
+
+
+def _logarithmic(axis: Any, domain: tuple[float, float], constant: float) -> Axis:
+    return Axis(axis, domain, kind="symlog", constant=constant) if constant else Axis(axis, domain)
 
 
 def spread(places: Sequence[float], gap: float, height: float) -> list[float]:
@@ -260,8 +288,9 @@ def line_layers(
 ) -> list[Any]:
     """A line a model with an interval at each point, and its name at the right edge.
 
-    Rows have `model`, `y`, `low`, `high`, and the field of `x`, in the order in which they are joined. `interval` is
-    the mark from low to high, an area or a rule; `line` the width of the lines, `point` the size of the points.
+    Rows have `model`, `y`, `low`, `high`, and the field of `x`, in the order in which they are joined; those that are
+    `bare` have no mark, those that are `open` an open one. `interval` is the mark from low to high, an area or a rule;
+    `line` the width of the lines, `point` the size of the points.
     """
     import altair as alt
 
@@ -274,11 +303,17 @@ def line_layers(
     ]
     data = alt.InlineData(values=rows)
     base = alt.Chart(data)
+    pointed = [row for row in rows if not row.get("bare")]
+    kinds = {filled: [row for row in pointed if bool(row.get("open")) != filled] for filled in (True, False)}
     return [
         alt.Chart(data, mark=dict(interval)).encode(x, y.y("low"), alt.Y2("high:Q"), marks.colour),
         base.mark_line(strokeWidth=line).encode(x, y.y("y"), marks.colour, marks.dash),
-        base.mark_point(size=point, filled=True, opacity=1).encode(
-            x, y.y("y"), marks.colour, marks.shape, tooltip=list(tooltips)
+        *(
+            alt.Chart(alt.InlineData(values=those))
+            .mark_point(size=point, filled=filled, opacity=1)
+            .encode(x, y.y("y"), marks.colour, marks.shape, tooltip=list(tooltips))
+            for filled, those in kinds.items()
+            if those
         ),
         *edge_layers(names, y.y("at"), marks),
     ]

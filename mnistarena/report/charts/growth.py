@@ -25,12 +25,12 @@ _STEP = 0.012
 """How far apart recipes stand at one size, as a share of the axis, so that their intervals do not cover each other."""
 
 
-def growth(key: str, found: Growth, n_test: int, styles: Styles) -> Figure:
+def growth(key: str, found: Growth, styles: Styles) -> Figure:
     """Test accuracy on a logarithmic scale of the error, by training images, logarithmic too."""
     import altair as alt
 
     labels = [one.label for one in found.drawn]
-    rows = _rows(found, 0.5 / max(n_test, 1))
+    rows = _rows(found)
     height = max(340, 16 * len(labels))
     tooltips = [
         alt.Tooltip("model:N"),
@@ -68,7 +68,7 @@ def _span(found: Growth) -> float:
     return math.log(found.sizes[-1] / found.sizes[0])
 
 
-def _rows(found: Growth, floor: float) -> list[Datum]:
+def _rows(found: Growth) -> list[Datum]:
     step = min(_STEP, 0.1 / len(found.drawn))
     rows: list[Datum] = []
     for place, one in enumerate(found.drawn):
@@ -83,9 +83,9 @@ def _rows(found: Growth, floor: float) -> list[Datum]:
                     "size": size,
                     "images": text.count(size),
                     "x": significant(size * aside),
-                    "y": significant(error_of(mean, floor)),
-                    "low": significant(error_of(low, floor)),
-                    "high": significant(error_of(high, floor)),
+                    "y": error_of(mean),
+                    "low": error_of(low),
+                    "high": error_of(high),
                     "value": text.percent(mean),
                     "range": f"{text.percent(low)} to {text.percent(high)}",
                 }

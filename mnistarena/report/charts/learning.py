@@ -38,8 +38,8 @@ def learning(key: str, name: Curve, comparison: Comparison, points: Sequence[Cur
 
     labels = list(dict.fromkeys(point.label for point in points))
     accuracy = name == "validation_accuracy"
-    floor = 0.5 / max(comparison.dataset.get("n_validation") or 1000, 1) if accuracy else 1e-5
-    rows = [_row(point, accuracy, floor) for point in points]
+    rows = [_row(point, accuracy=accuracy) for point in points]
+    drawn = _drawn(points, rows)
     values = [row[field] for row in rows for field in ("y", "low", "high")]
     height = max(300 if accuracy else 240, LABEL * len(labels))
     tooltips = [
@@ -49,10 +49,10 @@ def learning(key: str, name: Curve, comparison: Comparison, points: Sequence[Cur
         alt.Tooltip("range:N", title="seeds"),
     ]
     layers = line_layers(
-        rows,
+        drawn,
         labels,
         styles,
-        x=_epochs([row["epoch"] for row in rows]),
+        x=_epochs([row["epoch"] for row in drawn]),
         y=accuracy_axis(values, "") if accuracy else loss_axis(values),
         height=height,
         interval={"type": "area", "opacity": 0.16},
@@ -71,13 +71,27 @@ def learning(key: str, name: Curve, comparison: Comparison, points: Sequence[Cur
         + "; ".join(f"{row['model']} ends at {row['value']}" for row in last_rows(rows, labels)[:12])
         + ".",
         head=("Model", "Epoch", "Mean over seeds", "Lowest to highest seed"),
-        table=tuple((row["model"], f"{row['epoch']:g}", row["value"], row["range"]) for row in rows),
+        table=tuple(
+            (row["model"], "at once" if point.at_once else f"{row['epoch']:g}", row["value"], row["range"])
+            for point, row in zip(points, rows, strict=True)
+        ),
     )
 
 
-def _row(point: CurvePoint, accuracy: bool, floor: float) -> Datum:
+def _drawn(points: Sequence[CurvePoint], rows: Sequence[Datum]) -> list[Datum]:
+    """The rows as they are drawn: a model that is fitted at once, without epochs, is a level line from end to end."""
+    epochs = [point.epoch for point in points if not point.at_once]
+    ends = sorted({min(epochs), max(epochs)}) if epochs else []
+    found: list[Datum] = []
+    for point, row in zip(points, rows, strict=True):
+        level = point.at_once and len(ends) > 1
+        found += [{**row, "epoch": end, "bare": True} for end in ends] if level else [row]
+    return found
+
+
+def _row(point: CurvePoint, *, accuracy: bool) -> Datum:
     def place(value: float) -> float:
-        return significant(error_of(value, floor) if accuracy else max(value, floor))
+        return error_of(value) if accuracy else significant(value)
 
     show = text.percent if accuracy else text.decimal
     return {

@@ -91,4 +91,4 @@ def _percent_axis(least: float) -> Axis:
 
     domain = (max(0.0, 10 * (least // 10)), 100.0)
     axis = alt.Axis(title="", labelExpr="datum.value + ' %'", tickCount=5)
-    return Axis(alt.Scale(domain=list(domain), nice=False), axis, domain, log=False)
+    return Axis(axis, domain, kind="linear")

@@ -42,7 +42,7 @@ def time(key: str, comparison: Comparison, styles: Styles) -> Figure:
     import altair as alt
 
     points = comparison.times
-    rows = [_row(point, 0.5 / max(comparison.n_test, 1)) for point in points]
+    rows = [_row(point) for point in points]
     height = max(340, 16 * len(rows))
     y = accuracy_axis([row[field] for row in rows for field in ("y", "low", "high")], "test accuracy")
     x = _time_axis(min(row["fastest"] for row in rows), max(row["slowest"] for row in rows))
@@ -73,7 +73,7 @@ def time(key: str, comparison: Comparison, styles: Styles) -> Figure:
     )
 
 
-def _row(point: TimePoint, floor: float) -> Datum:
+def _row(point: TimePoint) -> Datum:
     accuracy = point.accuracy
     return {
         "model": point.label,
@@ -81,9 +81,9 @@ def _row(point: TimePoint, floor: float) -> Datum:
         "seconds": significant(point.seconds),
         "fastest": significant(point.fastest),
         "slowest": significant(point.slowest),
-        "y": significant(error_of(accuracy.estimate, floor)),
-        "low": significant(error_of(accuracy.low, floor)),
-        "high": significant(error_of(accuracy.high, floor)),
+        "y": error_of(accuracy.estimate),
+        "low": error_of(accuracy.low),
+        "high": error_of(accuracy.high),
         "took": text.seconds(point.seconds),
         "accuracy": text.percent(accuracy.estimate),
         "interval": f"{text.percent(accuracy.low)} to {text.percent(accuracy.high)}",
@@ -96,9 +96,8 @@ def _time_axis(least: float, most: float) -> Axis:
 
     reach = (least / 1.5, most * 1.5)
     ticks = [tick for tick in _TICKS if reach[0] <= tick <= reach[1]]
-    scale = alt.Scale(type="log", domain=list(reach), nice=False)
     axis = alt.Axis(values=ticks, labelExpr=_UNITS, title="training time, mean over seeds", grid=False)
-    return Axis(scale, axis, reach)
+    return Axis(axis, reach)
 
 
 def _named(points: Sequence[TimePoint]) -> set[str]:

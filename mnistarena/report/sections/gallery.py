@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from mnistarena.errors import StoreError
 from mnistarena.evidence.recipe import RecipeEvidence
 from mnistarena.report.format import percent
 from mnistarena.store.records import DatasetRecord
-from mnistarena.text import plural, unique_slug
+from mnistarena.text import plural, unique_slug, visible
 
 SHARED = 32
 """How many images that most models get wrong are shown, at most."""
@@ -24,6 +25,8 @@ OWN = 4
 OWN_MODELS = 12
 MARKDOWN_TILES = 12
 """How many images the Markdown shows, each a file."""
+SURE = 0.9
+"""A mean probability of the predicted class from which a recipe is sure of an image."""
 LARGEST = 64
 """Larger images are shown at this height or width, in pixels."""
 
@@ -57,10 +60,10 @@ class Box:
 
 @dataclass(frozen=True)
 class Tile:
-    """A test image that some recipe got wrong. `png` is base64.
+    """A test image that some recipe got wrong. `png` is base64, `name` what its dataset calls it, or its number.
 
     `misses` are the recipes most of whose seeds were wrong, `right` the number of the others; `boxes` are of the
-    detectors among all recipes.
+    detectors among all recipes. `suspect`: most recipes take it for one other class, and are sure of that.
     """
 
     index: int
@@ -70,6 +73,8 @@ class Tile:
     misses: tuple[Miss, ...]
     right: int
     png: str
+    name: str
+    suspect: bool = False
     boxes: tuple[Box, ...] = ()
 
 
@@ -107,6 +112,7 @@ def tiles(
     names = dataset["class_names"]
     place = {int(where): at for at, where in enumerate(split["index"])}
     known = set(dataset.get("known_label_errors", ()))
+    called = split.get("names")
     found = []
     chosen: dict[int, int] = {}
     for at in _chosen(ready, wrong, missed):
@@ -122,7 +128,9 @@ def tiles(
                 known_error=image in known,
                 misses=misses,
                 right=len(ready) - len(misses),
-                png=_png(split["images"][place[image]]),
+                png=png(split["images"][place[image]]),
+                name=visible(str(called[place[image]])) if called is not None else f"№ {image}",
+                suspect=_is_suspect(misses, len(ready)),
                 boxes=tuple(_boxes(ready, at)),
             )
         )
@@ -143,6 +151,12 @@ def _chosen(ready: Sequence[RecipeEvidence], wrong: NDArray[np.float64], missed:
     return chosen
 
 
+def _is_suspect(misses: Sequence[Miss], recipes: int) -> bool:
+    """Whether most of several recipes take an image for the same other class, and are sure of that."""
+    sure = Counter(one.predicted for one in misses if one.probability is not None and one.probability >= SURE)
+    return recipes > 1 and max(sure.values(), default=0) > recipes / 2
+
+
 def _boxes(recipes: Sequence[RecipeEvidence], at: int) -> Iterator[Box]:
     for recipe in recipes:
         if recipe.boxes is not None:
@@ -159,7 +173,7 @@ def _miss(recipe: RecipeEvidence, at: int, names: Sequence[str]) -> Miss:
     return Miss(recipe.label, names[most], probability=sure, wrong=int(wrong.sum()), seeds=len(recipe.correct))
 
 
-def _png(image: NDArray[np.uint8]) -> str:
+def png(image: NDArray[np.uint8]) -> str:
     """An image `(C, H, W)` as PNG, base64: grey for one channel, colour for three, else the channels' mean."""
     from PIL import Image
 
@@ -209,6 +223,10 @@ def answer(tiles: Sequence[Tile]) -> str:
         said = f"No image is wrong for every model; {what} wrong for one at least"
     if known:
         said += f"; {known} of those shown {'is' if known == 1 else 'are'} known to be labelled wrongly"
+    suspect = sum(tile.suspect and not tile.known_error for tile in tiles)
+    if suspect:
+        have = "has a suspect label" if suspect == 1 else "have suspect labels"
+        said += f"; {suspect} of those shown {have}: most models are sure ({100 * SURE:g} %) of one other class"
     return said + "."
 
 

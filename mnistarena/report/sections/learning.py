@@ -23,7 +23,10 @@ _GAIN = 0.002
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """A figure at the end of an epoch: the mean over seeds, their lowest and highest."""
+    """A figure at the end of an epoch: the mean over seeds, their lowest and highest.
+
+    `at_once`: the model is fitted without epochs.
+    """
 
     label: str
     epoch: float
@@ -31,6 +34,7 @@ class CurvePoint:
     mean: float
     low: float
     high: float
+    at_once: bool = False
 
 
 def curves(recipes: Sequence[RecipeEvidence]) -> dict[Curve, tuple[CurvePoint, ...]]:
@@ -42,14 +46,28 @@ def curves(recipes: Sequence[RecipeEvidence]) -> dict[Curve, tuple[CurvePoint, .
                 for name in CURVES:
                     if (value := line.get(name)) is not None and np.isfinite(value):
                         values[name][recipe.label, line["epoch"]].append(float(value))
+    at_once = {recipe.label for recipe in recipes if _is_fitted_at_once(recipe)}
     order = {recipe.label: at for at, recipe in enumerate(recipes)}
     return {
         name: tuple(
-            CurvePoint(label, epoch, mean=sum(found) / len(found), low=min(found), high=max(found))
+            CurvePoint(
+                label,
+                epoch,
+                mean=sum(found) / len(found),
+                low=min(found),
+                high=max(found),
+                at_once=label in at_once,
+            )
             for (label, epoch), found in sorted(lines.items(), key=lambda item: (order[item[0][0]], item[0][1]))
         )
         for name, lines in values.items()
     }
+
+
+def _is_fitted_at_once(recipe: RecipeEvidence) -> bool:
+    """Whether a recipe's training has neither epochs nor steps."""
+    training = recipe.entry.get("training") or {}
+    return not training.get("epochs") and not training.get("steps")
 
 
 def answer(curves: Mapping[Curve, Sequence[CurvePoint]]) -> str:

@@ -59,11 +59,12 @@ def caveats(run: StoredRun) -> tuple[str, ...]:
         *idle_seeds(run),
         *earlier_use.sentences(run.plan),
         *(_of(entry["label"], note) for entry in entries for note in entry.get("notes", ())),
+        *(f"{entry['label']}: {caveat}" for entry in entries if (caveat := entry.get("caveat"))),
         *(f"{kind}: {names(dict.fromkeys(labels), 8)}." for kind, labels in _shortcuts(entries).items()),
         *_from_trials(run.trials),
         *(sentence for dataset in run.plan["datasets"] for sentence in _of_dataset(dataset)),
     ]
-    return tuple(text if text.endswith((".", "!", "?")) else f"{text}." for text in dict.fromkeys(said))
+    return tuple(dict.fromkeys(said))
 
 
 def _of(label: str, note: str) -> str:
@@ -127,6 +128,11 @@ def _of_dataset(dataset: DatasetRecord) -> Iterator[str]:
     label = dataset["label"]
     if not dataset.get("n_validation"):
         yield f"{label}: no validation split; all {dataset['n_train']:,} images were trained on."
+    if share := dataset.get("test"):
+        yield (
+            f"{label}: the data have no test split of their own; {100 * share:g} % of the images were drawn as one, "
+            f"by the split seed {dataset.get('split_seed', 0)}."
+        )
     if dataset.get("train_limit"):
         yield f"{label}: only a part of it, {dataset['n_train']:,} training images."
     if dataset.get("test_limit"):
@@ -154,8 +160,17 @@ def _training(entry: RecipeRecord) -> TrainingRecord:
     return entry.get("training") or {}
 
 
-def recipe(entry: RecipeRecord) -> RecipeText:
-    """How an entry of the plan was trained."""
+def shared_training(entries: Sequence[RecipeRecord]) -> tuple[str, ...]:
+    """What the trainings of several recipes share, in words; recipes that are fitted at once have none."""
+    known = [list(_training_parts(_training(entry))) for entry in entries if _training(entry)]
+    if len(known) < 2:
+        return ()
+    return tuple(part for part in known[0] if all(part in other for other in known))
+
+
+def recipe(entry: RecipeRecord, shared: Sequence[str] = ()) -> RecipeText:
+    """How an entry of the plan was trained; what is `shared` by all is left out."""
+    parts = [part for part in _training_parts(_training(entry)) if part not in shared]
     transforms = [
         _with_settings(transform["name"], {key: value for key, value in transform.items() if value is not None})
         for transform in entry.get("transforms", ())
@@ -167,7 +182,7 @@ def recipe(entry: RecipeRecord) -> RecipeText:
         summary=entry.get("summary", ""),
         params=plain(entry.get("params") or {}) or NONE,
         transforms=" → ".join(transforms) or "none",
-        training=", ".join(_training_parts(_training(entry))) or "fitted in one step",
+        training=", ".join(parts) or ("nothing else" if _training(entry) else "fitted at once"),
         seeds=plain(entry.get("seeds", ())) + (" (deterministic)" if entry.get("deterministic") else ""),
         distribution=entry.get("distribution", ""),
     )

@@ -101,10 +101,11 @@ def arena_models() -> Iterable[ModelDef]:
     return [
         ModelDef(
             "faster-rcnn",
-            "in spite of its name a plain classifier, without a detection head: two convolutions, two linear layers",
+            "two convolutions and two linear layers, without a detection head",
             params=FasterRcnnParams,
             build=build,
             check=check,
+            caveat="in spite of its name a plain classifier, which the notebook called so; it detects nothing",
         ),
         ModelDef(
             "faster-rcnn-detector",
