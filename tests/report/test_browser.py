@@ -186,7 +186,7 @@ def test_axe_finds_no_serious_violation(
     # The page's own policy forbids scripts that it does not name, axe's too.
     context = browser.new_context(color_scheme=scheme, bypass_csp=True)
     page = context.new_page()
-    Visit(page, request.getfixturevalue(which)).draw_all()
+    Visit(page, request.getfixturevalue(which))
     found = Axe().run(page).response["violations"]
     context.close()
     serious = [
