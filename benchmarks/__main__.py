@@ -28,6 +28,7 @@ NAMES = (
     "adapters",
     "large",
     "gpu",
+    "near_duplicates",
 )
 RESULTS = Path(__file__).parent / "RESULTS.md"
 

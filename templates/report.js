@@ -1,5 +1,5 @@
 "use strict";
-/* Sorting, filters, pickers and interactive charts. Without this script the page still says everything. */
+/* Sorting, filters, pickers and what points say. Without this script the page still says everything. */
 (() => {
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 
@@ -38,22 +38,36 @@
     });
   }
 
-  const draw = (place) => {
-    if (place.dataset.drawn) return;
-    place.dataset.drawn = "1";
-    const spec = JSON.parse(document.getElementById(place.dataset.spec).textContent);
-    const options = { actions: false, renderer: "svg", ast: true, tooltip: { theme: "custom", disableDefaultStyle: true }, defaultStyle: false };
-    const still = place.innerHTML;
-    const hide = () => place.querySelector("svg")?.setAttribute("aria-hidden", "true"); /* the place itself is labelled */
-    window.vegaEmbed(place, spec, options).then(hide).catch((problem) => {
-      place.innerHTML = still; /* the drawing that came with the page */
-      console.error(problem);
-    });
+  /* A point of a chart says its figures under the mouse, and under the arrow keys of a chart that has the focus. */
+  const tip = document.querySelector(".tip");
+  const hide = () => { tip.hidden = true; all(".chart .at").forEach((one) => one.classList.remove("at")); };
+  const tell = (mark) => {
+    hide();
+    const [model, ...lines] = mark.dataset.told.split("\n");
+    tip.replaceChildren(Object.assign(document.createElement("b"), { textContent: model }), ...lines.map((line) => Object.assign(document.createElement("div"), { textContent: line })));
+    tip.hidden = false;
+    mark.classList.add("at");
+    const box = mark.getBoundingClientRect(), own = tip.getBoundingClientRect();
+    const left = Math.min(Math.max(4, box.left + box.width / 2 - own.width / 2), document.documentElement.clientWidth - own.width - 4);
+    const above = box.top - own.height - 8;
+    tip.style.left = `${left + scrollX}px`;
+    tip.style.top = `${(above > 4 ? above : box.bottom + 8) + scrollY}px`;
   };
-  const seen = new IntersectionObserver((entries) => {
-    for (const entry of entries) if (entry.isIntersecting) { seen.unobserve(entry.target); draw(entry.target); }
-  }, { rootMargin: "400px" });
-  all(".chart[data-spec]").forEach((place) => seen.observe(place));
+  for (const chart of all(".chart")) {
+    const marks = () => all("[data-told]", chart).filter((mark) => mark.getClientRects().length);
+    chart.addEventListener("mouseover", (event) => { const mark = event.target.closest("[data-told]"); if (mark) tell(mark); else hide(); });
+    chart.addEventListener("mouseleave", hide);
+    chart.addEventListener("blur", hide);
+    chart.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+      if (event.key === "Escape") hide();
+      if (!step) return;
+      const those = marks(), now = those.findIndex((mark) => mark.classList.contains("at"));
+      if (!those.length) return;
+      event.preventDefault();
+      tell(those[now < 0 ? (step > 0 ? 0 : those.length - 1) : (now + step + those.length) % those.length]);
+    });
+  }
 
   for (const input of all("input[data-filter]")) {
     const picker = input.closest(".picker");

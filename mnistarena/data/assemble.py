@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistarena.data.labels import as_classes
+from mnistarena.data.large import joined
 from mnistarena.errors import DataError
 from mnistarena.plugin.components import Dataset, LeftOut
 
@@ -59,7 +60,9 @@ def assemble(
     if wrong:
         raise DataError(f"{where}: {'; '.join(wrong)}")
     learnt = [split for split in ("train", "validation") if split in parts]
-    images = np.concatenate([parts[split].images for split in learnt]) if len(learnt) > 1 else parts["train"].images
+    images = parts["train"].images
+    if len(learnt) > 1:
+        images = joined(images, parts["validation"].images)
     first, groups, test = len(parts["train"].images), _numbered(parts), parts.get("test")
     return Dataset(
         images,

@@ -33,7 +33,7 @@ _RADIUS = np.float32(np.sqrt(2 * (1 - COEFFICIENTS)))
 _AHEAD, _PAIRS = 64, 1 << 22
 """How far apart two images of one code may stand in the order along an axis, and for few images how many are compared
 in all: bounds of the time where many are alike."""
-_CHUNK = 1 << 20
+_CHUNK, _AT_ONCE = 1 << 20, 1 << 12
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def near_images(parts: Sequence[Images], firsts: Rows, usable: NDArray[np.bool_]
     if min(parts[0].shape[2:]) < SIDE:
         return None
     rows = np.flatnonzero((firsts == np.arange(len(firsts))) & usable)
-    units = np.concatenate([_coefficients(images) for images in parts])[rows]
+    units = np.concatenate([coefficients(images) for images in parts])[rows]
     lengths = np.linalg.norm(units, axis=1)
     rows, units = rows[lengths > 0], units[lengths > 0] / lengths[lengths > 0, None]
     pairs, correlations = [np.empty((0, 2), np.int64)], [np.empty(0, np.float32)]
@@ -83,16 +83,21 @@ def _cosines(length: int) -> Floats:
     return (waves / np.linalg.norm(waves, axis=1, keepdims=True)).astype(np.float32)
 
 
-def _coefficients(images: Images) -> Floats:
+def coefficients(images: Images) -> Floats:
     """The lowest cosine coefficients, without the constant one, of the sum of each image's channels: `(n, 63)`."""
     count, channels, height, width = images.shape
-    down, across = _cosines(height), _cosines(width).T.copy()
+    down, across = _cosines(height), _cosines(width)
+    # One product for all is faster for small images, though it is more to multiply.
+    at_once = np.tile(np.kron(down, across)[1:], channels).T.copy() if images[:1].size <= _AT_ONCE else None
     found = np.empty((count, SIDE * SIDE - 1), np.float32)
     step = max(1, _CHUNK // max(1, channels * height * width))
     for start in range(0, count, step):
-        part = images[start : start + step].astype(np.float32).reshape(-1, width) @ across
-        part = part.reshape(-1, channels, height, SIDE).sum(axis=1) if channels > 1 else part.reshape(-1, height, SIDE)
-        found[start : start + step] = np.matmul(down, part).reshape(len(part), -1)[:, 1:]
+        part = images[start : start + step].astype(np.float32)
+        if at_once is not None:
+            found[start : start + step] = part.reshape(len(part), -1) @ at_once
+        else:
+            part = (part.reshape(-1, width) @ across.T).reshape(-1, channels, height, SIDE).sum(axis=1)
+            found[start : start + step] = np.matmul(down, part).reshape(len(part), -1)[:, 1:]
     return found
 
 
@@ -104,7 +109,7 @@ def _close(parts: Sequence[Images], rows: Rows, units: Floats) -> Iterator[tuple
             across = ((rows[one] < len(parts[0])) != (rows[other] < len(parts[0]))).astype(int)
             wanted = np.minimum(partners[across, one], partners[across, other]) < PARTNERS
             one, other, across = one[wanted], other[wanted], across[wanted]
-            for points in (along, units):  # most are ruled out by few coordinates
+            for points in (along, units):
                 apart = points[one] - points[other]
                 near = np.einsum("ij,ij->i", apart, apart) <= _RADIUS**2
                 one, other, across = one[near], other[near], across[near]
@@ -129,19 +134,21 @@ def _bands(units: Floats) -> Iterator[tuple[Floats, Iterator[tuple[Rows, Rows]]]
     bits = min(int((lengths[::-1][:_BITS] > _RADIUS**2).sum()), len(units).bit_length() - 1)
     for band, share in enumerate(_QUANTILES):
         sides = along[:, :bits] > np.quantile(along[:, :bits], share, axis=0)
-        yield along, _neighbours(sides @ (1 << np.arange(bits)), along[:, band])
+        yield along, _neighbours(sides @ (1 << np.arange(bits)), along[:, band], along[:, band - 1])
 
 
-def _neighbours(codes: Rows, along: Floats) -> Iterator[tuple[Rows, Rows]]:
-    """Pairs of one code that are near along an axis, neighbours in it first."""
+def _neighbours(codes: Rows, along: Floats, beside: Floats) -> Iterator[tuple[Rows, Rows]]:
+    """Pairs of one code that are near along two axes, neighbours in the first one first."""
     order = np.lexsort((along, codes))
-    codes, along, at = codes[order], along[order], np.arange(len(order))
+    codes, along, beside, at = codes[order], along[order], beside[order], np.arange(len(order))
     for ahead in range(1, max(_AHEAD, _PAIRS // len(order)) + 1):
         at = at[at + ahead < len(order)]
-        at = at[(codes[at] == codes[at + ahead]) & (along[at + ahead] - along[at] <= _RADIUS)]
+        at = at[codes[at] == codes[at + ahead]]
+        at = at[along[at + ahead] - along[at] <= _RADIUS]
         if not len(at):
             return
-        yield order[at], order[at + ahead]
+        near = at[np.abs(beside[at + ahead] - beside[at]) <= _RADIUS]
+        yield order[near], order[near + ahead]
 
 
 def _correlations(parts: Sequence[Images], pairs: Rows) -> Floats:

@@ -7,6 +7,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mnistarena.data.large import empty_images, parts
+
 Layout = Literal["NHWC", "NCHW", "HWCN"]
 """The order of an array's axes: N images, H rows, W columns, C channels; without C where images are `(H, W)`."""
 
@@ -32,7 +34,7 @@ def as_images(
     elif order := layout or _told(array, name, wrong, count):
         if array.ndim == 3:
             return (np.moveaxis(array, -1, 0) if order == "HWCN" else array)[:, None]
-        return np.ascontiguousarray(array.transpose(_AXES[order])) if order != "NCHW" else array
+        return array if order == "NCHW" else _copy(array.transpose(_AXES[order]))
     return array
 
 
@@ -58,6 +60,16 @@ def _told(array: NDArray[Any], name: str, wrong: list[str], count: int | None) -
 
 
 _ask = ' say which axis is which: layout = "NHWC", "NCHW" or "HWCN"'
+
+
+def _copy(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The images with their values in the order of their axes."""
+    found = empty_images(images.shape)
+    at = 0
+    for part in parts(images):
+        found[at : at + len(part)] = part
+        at += len(part)
+    return found
 
 
 def conversion(array: NDArray[Any], name: str) -> str:

@@ -245,6 +245,22 @@ def _is_encoded(kind: Any, pa: Any) -> bool:
     return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
 
 
+def listed_pixels(texts: Sequence[str], column: str, path: Path) -> NDArray[np.uint8]:
+    """Texts that hold all pixels of an image, such as "70 80 82", as `(texts, pixels)`. Raises `DataError`."""
+    if not texts:
+        return np.empty((0, 0), np.uint8)
+    counts = sorted({len(text.split()) for text in texts})
+    if len(counts) > 1:
+        raise DataError(f"{path}: column {column} holds {few(counts)} pixels an image; all must have as many")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # numpy warns where it stops at what is no number
+            values = np.fromstring(" ".join(texts), float, sep=" ")
+    except (ValueError, DeprecationWarning) as problem:
+        raise DataError(f"{path}: column {column} does not hold numbers alone, such as {texts[0][:20]!r}") from problem
+    return as_pixels({column: values}, len(values), path).reshape(len(texts), -1)
+
+
 def as_pixels(columns: Mapping[str, NDArray[Any]], count: int, path: Path) -> NDArray[np.uint8]:
     """Columns of numbers as pixels `(count, columns)`. Raises `DataError` where they are not whole, 0 … 255."""
     pixels = np.empty((count, len(columns)), np.uint8)

@@ -27,13 +27,14 @@ def sizes(found: AuditRecord) -> str:
     """How many images train, validate and test, in how many classes, and what always saying one class reaches."""
     first = found["splits"][0] if found["splits"] else None
     counts = first["counts"] if first else found["counts"]
-    said = ", ".join(f"{sum(counts[part]):,} {PARTS[part]}" for part in PARTS if sum(counts.get(part, ())))
+    verbs = {"train": "images train", "validation": "validate", "test": "test"}
+    said = ", ".join(f"{sum(counts[part]):,} {verbs[part]}" for part in PARTS if sum(counts.get(part, ())))
     if len(found["splits"]) > 1:
-        said += f" in the first of {len(found['splits'])} splits"
+        said += f", in the first of {len(found['splits'])} splits"
     classes = counts["train"]
     least, most = min(classes), max(classes)
     each = f"{most:,}" if least == most else f"{least:,} to {most:,}"
-    said += f" images; {plural(len(classes), 'class', 'classes')} of {each} training images"
+    said += f"; {plural(len(classes), 'class', 'classes')} of {each} training images"
     if first is None:
         return f"{said}; there are no test images"
     return f'{said}; always saying "{first["largest"]}" is right for {_percent(first["largest_accuracy"])}'
@@ -72,7 +73,7 @@ def _leaks(found: AuditRecord) -> Iterator[str]:
                 f"in {sum(map(bool, some))} of {len(each)} splits test images are {how} a training image, "
                 f"{min(some):,} to {max(some):,} in a split"
             )
-        advice = "take the copies out of one split" if equal else "look at them, and take those out that are copies"
+        advice = "keep each image once" if equal else "look at them, and keep one of those that are copies"
         if found["pooled"]:
             advice = "keep each image once, or give copies one group"
         yield f"{said} ({few(list(map(pair, images)))}); figures on them say nothing of new images: {advice}"

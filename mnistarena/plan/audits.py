@@ -18,7 +18,7 @@ from mnistarena.plugin.audit_record import AuditRecord
 from mnistarena.plugin.components import Dataset
 from mnistarena.store.files import pack, unpack, write_file
 
-_VERSION = 1
+_VERSION = 2
 """Of what `look` finds: another one means that it looks again."""
 _KEPT = 4 << 20
 """Bytes of images from which on looking takes longer than reading what was found."""

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import math
 import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -58,22 +56,20 @@ _SHAPES = {
 
 
 def render_html(data: ReportData, figures: tuple[Figure, ...], template: Path | None = None) -> str:
-    """The whole page; its content security policy names the scripts by hash, so no other can run."""
+    """The whole page; its content security policy names its script by hash, so no other can run."""
     environment = _environment(template, autoescape=True)
-    scripts = [_bundle(), (resource("templates") / "report.js").read_text("utf-8")]
-    if template is not None and (template / "report.js").is_file():
-        scripts[1] = (template / "report.js").read_text("utf-8")
-    hashes = " ".join(
-        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in scripts
-    )
+    own = template is not None and (template / "report.js").is_file()
+    script = ((template if own and template else resource("templates")) / "report.js").read_text("utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return _render(
         environment,
         "report.html.j2",
         view=data,
         styles=styles(data.labels),
         figures=figures,
-        scripts=[Markup(script) for script in scripts],
-        policy=f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'",
+        script=Markup(script),
+        policy=f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'",
         dark=DARK,
         downloads=downloads(data),
     )
@@ -116,7 +112,6 @@ def _shipped(autoescape: bool) -> jinja2.Environment:
     environment.filters.update(
         delta=wording.difference,
         limit=wording.margin,
-        json=embed_json,
         inline_svg=inline_svg,
         fence=fence,
         swatch=swatch,
@@ -133,23 +128,6 @@ def _render(environment: jinja2.Environment, name: str, **context: object) -> st
         line = getattr(problem, "lineno", None)
         where = (getattr(problem, "name", None) or name) + (f":{line}" if line else "")
         raise StoreError(f"template {where}: {type(problem).__name__}: {problem}") from problem
-
-
-@cache
-def _bundle() -> str:
-    """Vega, Vega-Lite and vega-embed as one script, from the installed vl-convert: nothing is fetched."""
-    import vl_convert
-
-    bundle: Any = vl_convert.javascript_bundle  # its stub says that an argument is required
-    return str(bundle()).replace("</script", "<\\/script")
-
-
-def embed_json(value: object) -> Markup:
-    """JSON for a script element, which it cannot end."""
-    dumped = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    for character in "<>&\u2028\u2029":
-        dumped = dumped.replace(character, f"\\u{ord(character):04x}")
-    return Markup(dumped)
 
 
 def inline_svg(svg: str, key: str) -> Markup:

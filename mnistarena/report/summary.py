@@ -28,7 +28,7 @@ def verdict(data: ReportData) -> str:
 
 def in_a_line(data: ReportData) -> str:
     """The run's name and its verdict."""
-    return " ".join(f"{data.name}: {verdict(data)}".split())
+    return f"{data.name}: {verdict(data)}".replace("\n", " ")
 
 
 def in_markdown(data: ReportData) -> str:

@@ -55,3 +55,15 @@ def write(path: Path, *lines: str) -> None:
 def left_out(loaded: Dataset) -> list[tuple[str, str]]:
     """What a reader did not take, and why."""
     return [(one.name, one.reason) for one in loaded.left_out]
+
+
+def four_arrays(**changes: Any) -> dict[str, NDArray[Any]]:
+    """Two classes, six images to train and four to test on."""
+    random = np.random.RandomState(1)
+    return {
+        "train_images": random.randint(0, 256, (6, 5, 4), dtype=np.uint8),
+        "train_labels": np.arange(6, dtype=np.uint8) % 2,
+        "test_images": random.randint(0, 256, (4, 5, 4), dtype=np.uint8),
+        "test_labels": np.arange(4) % 2,
+        **changes,
+    }

@@ -1,8 +1,7 @@
-"""Your own arrays: `npz`, `mat` and `idx` read them as they are, or say what is wrong with them."""
+"""Your own arrays: `npz` reads them as they are, or say what is wrong with them."""
 
 from __future__ import annotations
 
-import gzip
 import zipfile
 
 import numpy as np
@@ -10,24 +9,11 @@ import pytest
 
 from mnistarena.builtin.datasets import arrays
 
-from ..helpers import idx
-from .reading import Reader, pixels
+from .reading import Reader, four_arrays, pixels
 
 RANDOM = np.random.RandomState(0)
 load = Reader(*arrays.arena_datasets())
 refused = load.refused
-
-
-def four_arrays(**changes):
-    """Two classes, six images to train and four to test on."""
-    random = np.random.RandomState(1)
-    return {
-        "train_images": random.randint(0, 256, (6, 5, 4), dtype=np.uint8),
-        "train_labels": np.arange(6, dtype=np.uint8) % 2,
-        "test_images": random.randint(0, 256, (4, 5, 4), dtype=np.uint8),
-        "test_labels": np.arange(4) % 2,
-        **changes,
-    }
 
 
 @pytest.mark.parametrize("axes", [(0, 1, 2), (0, 1, 2, 3), (0, 3, 1, 2)])
@@ -107,29 +93,6 @@ def test_a_file_that_is_no_npz_file_or_lacks_arrays_is_refused(tmp_path):
     np.savez(path, **four_arrays())
     path.write_bytes(path.read_bytes()[:-100])
     assert "cannot be read" in refused("npz", tmp_path, path="own.npz")
-
-
-def write_idx(path, array):
-    content = idx(array.astype(np.uint8))
-    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
-
-
-def test_four_idx_files_are_a_dataset(tmp_path):
-    whole = four_arrays()
-    params = {name: name + (".gz" if "train" in name else "") for name in whole}
-    for name, array in whole.items():
-        write_idx(tmp_path / params[name], array)
-    loaded = load("idx", tmp_path, **params)
-    assert np.array_equal(loaded.train_images[:, 0], whole["train_images"])
-    assert loaded.class_names == ("0", "1")
-    assert load("idx", tmp_path, **params, class_names=["no", "yes"]).class_names == ("no", "yes")
-    said = refused("idx", tmp_path, **{**params, "test_images": params["test_labels"]})
-    assert "idx: test_images is (4,), not (n, height, width)" in said
-    said = refused("idx", tmp_path, **params, class_names=["a", "b", "c"])
-    assert "1 of 3 classes have no image in train: c" in said
-    (tmp_path / "test_labels").unlink()
-    said = refused("idx", tmp_path, **params)
-    assert f"idx: 1 of 4 files are missing: test_labels = {tmp_path / 'test_labels'}" in said
 
 
 # Arrays under other names, labels of other kinds

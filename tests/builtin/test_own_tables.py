@@ -53,6 +53,22 @@ def test_the_shape_is_told_by_the_columns_or_asked_for(tmp_path, shape, names, p
     assert np.array_equal(loaded.train_images, images.reshape(4, params.get("channels", 1), *images.shape[-2:]))
 
 
+def test_one_column_may_hold_all_pixels_of_an_image(tmp_path):
+    images = pixels(6, 4, 4)
+    rows = [f"{n % 2},{' '.join(map(str, image.ravel()))},Training" for n, image in enumerate(images)]
+    write(tmp_path / "fer.csv", "emotion,pixels,Usage", *rows)
+    params = {"label": "emotion", "pixels": "pixels", "split": "Usage", "train": "Training"}
+    assert np.array_equal(load("table", tmp_path, path="fer.csv", **params).train_images[:, 0], images)
+    for text, sentence in (
+        ("1 2 3", "column pixels holds 3, 16 pixels an image; all must have as many"),
+        (("x " * 16).strip(), "column pixels does not hold numbers alone, such as"),
+        (("1 " * 15) + "256", "pixels must be whole numbers from 0 to 255, not from"),
+        ("", "column pixels holds 0, 16 pixels an image"),
+    ):
+        write(tmp_path / "fer.csv", "emotion,pixels,Usage", *rows, f"1,{text},Training")
+        assert sentence in load.refused("table", tmp_path, path="fer.csv", **params)
+
+
 def test_a_table_without_a_header_calls_its_columns_by_their_numbers(tmp_path):
     images = pixels(4, 2, 2)
     rows = [f"{n % 2},{','.join(map(str, image.ravel()))}" for n, image in enumerate(images)]
@@ -77,7 +93,7 @@ def numbered(n, first=0):
         (
             (f"label,{numbered(5)}", "a,1,2,3,4,5"),
             {},
-            "5 columns of pixels are not 1 × 2 × 2 (channels, height, width); write size",
+            "5 pixels an image are not 1 × 2 × 2 (channels, height, width); write size",
         ),
         (
             (f"label,{numbered(3)},pixel9", "a,1,2,3,4"),
@@ -87,7 +103,7 @@ def numbered(n, first=0):
         (
             (f"label,{numbered(12)}", "a" + ",1" * 12),
             {"channels": 3},
-            'in which order are the 12 columns of pixels? write layout = "NHWC"',
+            'in which order are the 12 pixels of an image? write layout = "NHWC"',
         ),
         (
             (f"label,{numbered(4)}", "a,1,2,3,256"),
@@ -237,6 +253,10 @@ def test_columns_say_which_rows_are_of_which_split_and_group(tmp_path):
         ("row 8", "no label"),
         ('column "id"', "column that is not used"),
     ]
+    said = load.refused("table", tmp_path, path="own.csv", train="learn")
+    assert "has no row for train, which column split calls learn; left out: " in said
+    assert said.endswith('write what it holds for them, train = "…", or split = "" if it says other things')
+    assert left_out(load("table", tmp_path, path="own.csv", split=""))[0] == ("row 8", "no label")
     write(tmp_path / "own.csv", *(tmp_path / "own.csv").read_text().replace("split", "usage").splitlines())
     other = load("table", tmp_path, path="own.csv", split="usage", train="train", validation="extra")
     assert (other.train_names, other.test_names) == (["row 1", "row 6", "row 5"], ["row 4", "row 7"])

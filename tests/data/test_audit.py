@@ -199,7 +199,7 @@ def test_a_dataset_is_shown_by_its_name_without_a_spec(tmp_path, arena):
     )  # fmt: skip
     shown = arena("data", "npz", "--set", "path=own.npz")
     assert shown.status == 0, shown.err
-    assert "npz: images of 1 × 8 × 8; 6 training, 2 test images; 2 classes of 3 training images" in shown.out
+    assert "npz: images of 1 × 8 × 8: 6 images train, 2 test; 2 classes of 3 training images" in shown.out
     assert "warning" not in shown.out
     assert 'unknown dataset "digit"; did you mean "digits"?' in arena("data", "digit").err
 

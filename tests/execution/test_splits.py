@@ -175,7 +175,7 @@ def test_the_plan_says_what_few_test_images_let_be_known(arena, tmp_path):
         'splits = 2\n[[model]]\nname = "knn"\n'
     )
     shown = arena("plan", "spec.toml", "--no-estimate").out
-    assert "digits: 360 test images; an accuracy of 90 % is known to ± 3.1 pp; folds = 5 would test all 1,797" in shown
+    assert "digits: 360 test images; an accuracy of 90 % is known to ± 3.2 pp; folds = 5 would test all 1,797" in shown
     assert shown.count("test images;") == 1
     planned = json.loads(arena("plan", "spec.toml", "--no-estimate", "--json").out)
     assert [trial.get("split") for trial in planned["trials"]] == [None, 0, 1]

@@ -30,18 +30,6 @@ class Visit:
         page.on("request", lambda request: self.requests.append(request.url))
         page.goto((report / "report.html").as_uri())
 
-    def draw_all(self) -> None:
-        self.page.evaluate(
-            """async () => {
-                for (const chart of document.querySelectorAll(".chart")) {
-                    if (chart.offsetParent === null) continue;
-                    chart.scrollIntoView({behavior: "instant"});
-                    while (!chart.querySelector("svg.marks") || !chart.classList.contains("vega-embed"))
-                        await new Promise((done) => setTimeout(done, 20));
-                }
-            }"""
-        )
-
 
 @pytest.fixture
 def visit(browser: Browser, five: Path) -> Iterator[Visit]:
@@ -52,10 +40,9 @@ def visit(browser: Browser, five: Path) -> Iterator[Visit]:
 
 @pytest.fixture(scope="module")
 def drawn(browser: Browser, five: Path) -> Iterator[Visit]:
-    """The page with all its charts drawn; to be looked at, not changed."""
+    """The page; to be looked at, not changed."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     visit = Visit(page, five)
-    visit.draw_all()
     yield visit
     page.close()
 
@@ -69,18 +56,37 @@ def test_the_page_opens_without_a_complaint_and_asks_for_nothing(drawn: Visit, f
     assert drawn.requests == [(five / "report.html").as_uri()]
 
 
-def test_every_visible_chart_becomes_interactive(drawn: Visit) -> None:
-    assert drawn.page.locator(".chart.vega-embed svg.marks").count() == 6
-    first = drawn.page.locator(".chart.vega-embed").first.bounding_box()
-    assert first is not None
-    assert first["height"] > 250
+def test_every_chart_is_drawn_once_at_the_width_that_fits(drawn: Visit) -> None:
+    charts = drawn.page.locator(".chart:visible")
+    assert charts.count() == 6
+    for at in range(charts.count()):
+        box = charts.nth(at).bounding_box()
+        shown = charts.nth(at).locator("svg.marks:visible")
+        assert shown.count() == 1
+        own = shown.bounding_box()
+        assert own["width"] <= box["width"] + 1
+        assert own["height"] > 200
 
 
-def test_a_point_under_the_mouse_tells_its_figures(drawn: Visit) -> None:
-    drawn.page.locator("#time .chart .mark-symbol path").first.hover()
-    tip = drawn.page.locator("#vg-tooltip-element.visible")
+def test_a_point_under_the_mouse_tells_its_figures(visit: Visit) -> None:
+    point = visit.page.locator("#time .chart svg:visible [data-told]").first
+    point.hover()
+    tip = visit.page.locator(".tip:visible")
     tip.wait_for()
     assert "95 % interval" in tip.inner_text()
+    assert tip.inner_text().splitlines()[0] == point.get_attribute("data-told").splitlines()[0]
+
+
+def test_arrow_keys_walk_the_points_of_a_chart(visit: Visit) -> None:
+    chart = visit.page.locator("#time .chart")
+    chart.focus()
+    seen = []
+    for _ in range(5):
+        visit.page.keyboard.press("ArrowRight")
+        seen.append(visit.page.locator(".tip:visible b").inner_text())
+    assert sorted(seen) == sorted(models(visit.page))
+    visit.page.keyboard.press("Escape")
+    assert visit.page.locator(".tip:visible").count() == 0
 
 
 def test_the_leaderboard_sorts_by_click_and_says_so(visit: Visit) -> None:
@@ -180,7 +186,7 @@ def test_axe_finds_no_serious_violation(
     # The page's own policy forbids scripts that it does not name, axe's too.
     context = browser.new_context(color_scheme=scheme, bypass_csp=True)
     page = context.new_page()
-    Visit(page, request.getfixturevalue(which)).draw_all()
+    Visit(page, request.getfixturevalue(which))
     found = Axe().run(page).response["violations"]
     context.close()
     serious = [
@@ -193,8 +199,7 @@ def test_axe_finds_no_serious_violation(
 
 def test_dark_mode_turns_page_and_charts(browser: Browser, five: Path) -> None:
     page = browser.new_page(color_scheme="dark")
-    visit = Visit(page, five)
-    visit.draw_all()
+    Visit(page, five)
     paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
     label = page.evaluate("getComputedStyle(document.querySelector('.chart .mark-text text')).fill")
     page.close()
@@ -206,7 +211,6 @@ def test_dark_mode_turns_page_and_charts(browser: Browser, five: Path) -> None:
 def test_a_phone_scrolls_down_only(browser: Browser, which: str, request: pytest.FixtureRequest) -> None:
     page = browser.new_page(viewport={"width": 390, "height": 844})
     visit = Visit(page, request.getfixturevalue(which))
-    visit.draw_all()
     for summary in page.locator("summary:visible").all():
         summary.click()
     width = page.evaluate("document.documentElement.scrollWidth")
@@ -237,10 +241,9 @@ def test_a_dataset_is_picked_for_the_whole_page(browser: Browser, several: Path)
 def test_charts_leave_room_for_their_lines_on_a_phone(browser: Browser, several: Path) -> None:
     page = browser.new_page(viewport={"width": 390, "height": 844})
     visit = Visit(page, several)
-    visit.draw_all()
     assert visit.complaints == []
     for section in ("across", "growth", "learning", "calibration"):
-        frame = page.locator(f"#{section} .vega-embed .root > g > .background").first.bounding_box()
+        frame = page.locator(f"#{section} .chart svg:visible .root > g > .background").first.bounding_box()
         assert frame is not None
         assert frame["width"] > 120, section
     page.close()

@@ -23,7 +23,7 @@ def points(svg: str, *, named: bool = True) -> list[tuple[str, str, float, float
     found = []
     groups = re.findall(r'<g class="mark-symbol role-mark[^>]*>(.*?)</g>', svg, re.DOTALL)
     for group in groups[: -1 if named else None]:
-        for x, y, rest in re.findall(r'<path transform="translate\(([-\d.e]+),([-\d.e]+)\)"([^>]*)/>', group):
+        for x, y, rest in re.findall(r'<path[^>]*? transform="translate\(([-\d.e]+),([-\d.e]+)\)"([^>]*)/>', group):
             fill, stroke = re.search(r' fill="(#\w+)"', rest), re.search(r' stroke="(#\w+)"', rest)
             colour = fill or stroke
             found.append((FILLED if fill else OPEN, colour.group(1), float(x), float(y)))
@@ -42,6 +42,11 @@ def scale(encoding: dict, length: float, *, up: bool):
         return (1 - share if up else share) * length
 
     return position
+
+
+def width(svg: str) -> float:
+    """The width of the frame that holds the marks."""
+    return float(re.search(r'<path class="background"[^>]* d="M0,0h([\d.]+)v', svg).group(1))
 
 
 def drawn_rows(figure, field):
@@ -107,7 +112,7 @@ def test_a_bin_without_an_error_stands_at_its_own_confidence_with_an_open_mark_a
         for row in rows
     )
     encoding = layer_of(figure)["encoding"]
-    x, y = scale(encoding["x"], 720, up=False), scale(encoding["y"], 340, up=False)
+    x, y = scale(encoding["x"], width(figure.svg), up=False), scale(encoding["y"], 340, up=False)
     marks = points(figure.svg)
     unique = {(row["model"], row["x"]): row for row in rows}.values()
     assert len(marks) == len(unique)
@@ -136,7 +141,7 @@ def test_every_point_of_accuracy_and_time_is_where_the_table_says(report):
     data, charts = report
     figure = charts["Test accuracy against training time"]
     encoding = layer_of(figure)["encoding"]
-    x, y = scale(encoding["x"], 720, up=False), scale(encoding["y"], 340, up=False)
+    x, y = scale(encoding["x"], width(figure.svg), up=False), scale(encoding["y"], 340, up=False)
     marks = points(figure.svg, named=False)
     for point in data.comparisons[0].times:
         at = (x(point.seconds), 340 - y(1 - point.accuracy.estimate))

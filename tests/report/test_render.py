@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from mnistarena.cli.commands.report import command
 from mnistarena.errors import StoreError
 from mnistarena.report.charts.all import figures
-from mnistarena.report.render import embed_json, escape_markdown, fence
+from mnistarena.report.render import escape_markdown, fence
 from mnistarena.report.view import build
 from mnistarena.report.write import write_report
 from mnistarena.store.results import read_run
@@ -68,20 +68,15 @@ def test_hostile_text_becomes_no_element_of_the_page(hostile: Path, five: Path) 
     assert not [name for _, attributes in page.found for name in attributes if name.startswith("on")]
 
 
-def test_only_the_two_scripts_that_the_policy_names_can_run(hostile: Path) -> None:
+def test_only_the_script_that_the_policy_names_can_run(hostile: Path) -> None:
     page = Elements((hostile / "report.html").read_text("utf-8"))
-    scripts = [attributes for attributes in page.of("script") if attributes.get("type") != "application/json"]
+    scripts = page.of("script")
     policy = next(m["content"] for m in page.of("meta") if m.get("http-equiv") == "Content-Security-Policy")
-    assert len(scripts) == 2
+    assert len(scripts) == 1
     assert policy is not None
-    assert policy.count("'sha256-") == 2
+    assert policy.count("'sha256-") == 1
     assert "default-src 'none'" in policy
     assert "unsafe-eval" not in policy
-
-
-def test_embedded_json_cannot_end_its_script_element() -> None:
-    dumped = embed_json({"label": HOSTILE + "&\u2029"})
-    assert not set("<>&\u2028\u2029") & set(dumped)
 
 
 def test_hostile_text_is_literal_in_markdown(hostile: Path) -> None:
@@ -109,11 +104,11 @@ def test_the_page_asks_for_nothing_outside_itself(five: Path) -> None:
 
 def test_every_chart_has_a_description_a_drawing_and_a_table(five: Path) -> None:
     page = (five / "report.html").read_text("utf-8")
-    charts = [a for a in Elements(page).of("div") if (a.get("class") or "") == "chart"]
+    charts = [a for a in Elements(page).of("div") if "chart" in (a.get("class") or "").split()]
     assert len(charts) == 10
     assert all(a["role"] == "img" and len(a["aria-label"] or "") > 30 for a in charts)
     assert page.count('<details class="figures">') == 11  # the charts and the matrix of pairs
-    assert page.count('class="marks"') == 10
+    assert page.count('class="marks"') == 5 + 3 * 5  # each at three widths, confusions at one
 
 
 def test_the_same_store_gives_the_same_bytes(five: Path) -> None:

@@ -46,7 +46,7 @@ def sentences(view: ReportData) -> Iterator[str]:
         yield from (c.headline, *(finding.text for finding in c.findings), *c.answers.values(), c.robustness.answer)
     yield from (growth.answer for growth in view.growths)
     yield from (view.across.headline, view.across.answer) if view.across else ()
-    yield from (*view.caveats, view.failure_answer)
+    yield from (*view.caveats, view.failure_answer if view.failures else "")
 
 
 CLUMSY = {

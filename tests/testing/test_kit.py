@@ -242,7 +242,7 @@ BROKEN = {
     "test images from 0 to 1": (
         DatasetDef("bars", "bars", params=NoParams, load=dark_test_images),
         {"values"},
-        "the test images run from 0 to 1, the training images to 255",
+        "the test images run from 0 to 1, the training images to 25",
     ),
     "missing file": (
         DatasetDef("bars", "bars", params=NoParams, load=without_a_data_error),

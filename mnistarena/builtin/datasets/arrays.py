@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,6 +17,7 @@ from mnistarena.data.assemble import Part, assemble
 from mnistarena.data.file_kind import read_head, unlike
 from mnistarena.data.idx import read_idx
 from mnistarena.data.labels import NAMES_OF_CLASSES, ClassNames, flat_labels
+from mnistarena.data.large import empty_images, is_large
 from mnistarena.data.pixels import as_images
 from mnistarena.errors import DataError, first_line
 from mnistarena.plugin.components import DataContext, Dataset, DatasetDef, Params
@@ -83,7 +85,8 @@ def open_npz(path: Path) -> Archive:
         try:
             with warnings.catch_warnings(), np.load(path, allow_pickle=False) as archive:
                 warnings.simplefilter("ignore")  # numpy's, that Python 2 wrote the file
-                array = archive[name]
+                large = _mapped(archive, name)
+                array = archive[name] if large is None else large
         except Exception as problem:
             if "allow_pickle" in str(problem):
                 raise DataError(
@@ -96,6 +99,27 @@ def open_npz(path: Path) -> Archive:
         return array
 
     return Archive(path, names, read=read)
+
+
+def _mapped(archive: Any, name: str) -> NDArray[np.uint8] | None:
+    """An array of bytes that is too large for the memory, in a mapped file; None for others."""
+    if f"{name}.npy" not in archive.zip.namelist():
+        return None
+    with archive.zip.open(f"{name}.npy") as member:
+        version = np.lib.format.read_magic(member)
+        header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
+        shape, columns_first, kind = header(member) if header else ((), False, np.dtype(object))
+        if kind != np.uint8 or columns_first or not is_large(math.prod(shape)):
+            return None
+        array = empty_images(shape)
+        rest = array.reshape(-1).data
+        while len(rest):
+            read = member.readinto(rest[: 1 << 24])
+            if not read:
+                raise EOFError(f"it ends {len(rest):,} bytes too early")
+            rest = rest[read:]
+        member.read()  # at the end, the archive's checksum is compared
+    return array
 
 
 @hookimpl

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mnistarena.data.pixels import as_images
 from mnistarena.data.tables import Table
 from mnistarena.errors import DataError
 from mnistarena.text import did_you_mean, few
@@ -44,13 +45,17 @@ NUMBERED = re.compile(r"(.*?)(\d+)(?:x(\d+))?", re.DOTALL)
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns of a table that are used: `encoded` says that `image` holds image files, `pixels` are in order."""
+    """The columns of a table that are used.
+
+    `encoded` says that `image` holds image files; `pixels` are in order, or `listed` holds all pixels of an image.
+    """
 
     label: str
     _: KW_ONLY
     image: str | None
     encoded: bool
     pixels: tuple[str, ...]
+    listed: str | None
     grid: tuple[int, int] | None
     split: str | None
     groups: str | None
@@ -58,7 +63,7 @@ class Columns:
     @property
     def texts(self) -> list[str]:
         """The columns that are read as texts."""
-        found = [self.label, self.split, self.groups, None if self.encoded else self.image]
+        found = [self.label, self.split, self.groups, self.listed, None if self.encoded else self.image]
         return [name for name in found if name is not None]
 
     @property
@@ -85,24 +90,27 @@ def find_columns(table: Table, wanted: Wanted) -> Columns:
     label = _one(table, "label", wanted.label)
     if label is None:
         raise DataError(f'{table.path} has no column of labels with a usual name; write label = "…"; {_list(table)}')
-    split = None if wanted.one_split else _one(table, "split", wanted.split)
+    split = None if wanted.one_split or wanted.split == "" else _one(table, "split", wanted.split)
     groups = _one(table, "groups", wanted.groups) if wanted.groups else None
     rest = [name for name in table.columns if name not in (label, split, groups)]
     image = None if wanted.pixels is not None else _image(table, wanted.image, rest)
-    pixels = [] if wanted.image is not None else _pixels(table, wanted.pixels, rest)
+    listed = wanted.pixels if wanted.pixels in rest else None
+    pixels = [] if wanted.image is not None or listed is not None else _pixels(table, wanted.pixels, rest)
     if image is not None and pixels:
         raise DataError(
             f"{table.path} has a column {image} and {len(pixels)} columns of numbers, {few(pixels, 2)}; "
             f'say which are the images: image = "{image}", or pixels = "{_prefix(pixels[0])}"'
         )
-    if image is None and not pixels:
+    if image is None and listed is None and not pixels:
         raise DataError(
             f"{table.path} has no column of images, or of their paths, with a usual name, and no columns of pixels; "
             f'write image = "…" or pixels = "…", what the names of the columns of pixels begin with; {_list(table)}'
         )
     order, grid = _in_order(table, pixels)
     encoded = image in table.encoded
-    return Columns(label, image=image, encoded=encoded, pixels=order, grid=grid, split=split, groups=groups)
+    return Columns(
+        label, image=image, encoded=encoded, pixels=order, listed=listed, grid=grid, split=split, groups=groups
+    )
 
 
 def _list(table: Table) -> str:
@@ -172,35 +180,35 @@ def _in_order(table: Table, pixels: Sequence[str]) -> tuple[tuple[str, ...], tup
 
 
 def shape_of(
-    columns: Columns,
+    count: int,
     size: tuple[int, int] | None,
     channels: int | None,
     *,
     layout: Literal["NHWC", "NCHW"] | None,
     where: Path,
 ) -> tuple[int, int, int]:
-    """(channels, height, width) of the images in columns of pixels. Raises `DataError` that says what to write."""
-    count, several = len(columns.pixels), channels or 1
+    """(channels, height, width) of images of `count` pixels. Raises `DataError` that says what to write."""
+    several = channels or 1
     side = math.isqrt(count // several)
-    height, width = size or columns.grid or (side, side)
+    height, width = size or (side, side)
     if several * height * width != count:
         raise DataError(
-            f"{where}: {count} columns of pixels are not {several} × {height} × {width} (channels, height, width); "
+            f"{where}: {count} pixels an image are not {several} × {height} × {width} (channels, height, width); "
             "write size = [height, width], and channels = 3 where they are coloured"
         )
     if several > 1 and layout is None:
         raise DataError(
-            f'{where}: in which order are the {count} columns of pixels? write layout = "NHWC" where the colours of '
+            f'{where}: in which order are the {count} pixels of an image? write layout = "NHWC" where the colours of '
             'a pixel follow one another, "NCHW" where all of one colour do'
         )
     return several, height, width
 
 
-def as_images(
+def images_of(
     pixels: NDArray[np.uint8], shape: tuple[int, int, int], layout: Literal["NHWC", "NCHW"] | None
 ) -> NDArray[np.uint8]:
     """Rows of pixels as images `(n, C, H, W)`."""
     channels, height, width = shape
     if layout == "NHWC":
-        return np.ascontiguousarray(pixels.reshape(-1, height, width, channels).transpose(0, 3, 1, 2))
+        return as_images(pixels.reshape(-1, height, width, channels), "pixels", [], layout="NHWC")
     return pixels.reshape(-1, channels, height, width)

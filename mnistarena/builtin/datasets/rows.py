@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from mnistarena.builtin.datasets.columns import Columns
 from mnistarena.builtin.datasets.keyed import USUAL_VALIDATION
-from mnistarena.data.tables import Table
+from mnistarena.data.large import empty_images
+from mnistarena.data.tables import Table, listed_pixels
 from mnistarena.errors import DataError
 from mnistarena.plugin.components import LeftOut
 from mnistarena.text import few, plural
@@ -93,7 +94,12 @@ def take(table: Table, columns: Columns, rows: Rows, values: Values, *, fixed: s
                 rows.paths.append(path)
                 if columns.groups is not None:
                     rows.groups.append(texts[place[columns.groups]][row])
-        rows.pixels.append(pixels[keep])
+        if columns.listed is not None:
+            rows.pixels.append(
+                listed_pixels([texts[place[columns.listed]][row] for row in keep], columns.listed, table.path)
+            )
+        elif columns.pixels:
+            rows.pixels.append(pixels[keep])
         used += np.isin(np.arange(len(texts[0])), keep).tolist()
     if columns.encoded and columns.image is not None:
         rows.encoded.append((table, columns.image, np.array(used, bool)))
@@ -118,8 +124,25 @@ def check_found(rows: Rows, columns: Columns, values: Values, *, wanted: Sequenc
                 f"{where} has no row for {split}"
                 + (f", which column {columns.split} calls {getattr(values, split) or split}" if columns.split else "")
                 + (f"; left out: {few([f'{count} rows, {reason}' for reason, count in out])}" if out else "")
+                + (
+                    f'; write what it holds for them, {split} = "…", or split = "" if it says other things'
+                    * bool(columns.split)
+                )
             )
     if lacking := sum(not group.strip() for group in rows.groups):
         raise DataError(
             f"{where}: {lacking} of {len(rows.groups)} rows hold nothing in the column of groups {columns.groups}"
         )
+
+
+def joined(blocks: Sequence[NDArray[np.uint8]], where: str) -> NDArray[np.uint8]:
+    """The pixels of all rows, `(n, pixels)`. Raises `DataError` where rows have not as many."""
+    several = sorted({block.shape[1] for block in blocks if len(block)})
+    if len(several) > 1:
+        raise DataError(f"{where}: its images have {few(several)} pixels; all must have as many")
+    pixels = empty_images((sum(map(len, blocks)), several[0]))
+    at = 0
+    for block in filter(len, blocks):
+        pixels[at : at + len(block)] = block
+        at += len(block)
+    return pixels

@@ -12,14 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from mnistarena.builtin.datasets.columns import Columns, Wanted, as_images, find_columns, shape_of
+from mnistarena.builtin.datasets.columns import Columns, Wanted, find_columns, images_of, shape_of
 from mnistarena.builtin.datasets.keyed import SPLITS, Paths
 from mnistarena.builtin.datasets.listed import Folder
-from mnistarena.builtin.datasets.rows import Rows, Values, check_columns, check_found, take
+from mnistarena.builtin.datasets.rows import Rows, Values, check_columns, check_found, joined, take
 from mnistarena.data.assemble import Part, assemble
 from mnistarena.data.image_lists import ImageParams, read_images
 from mnistarena.data.images import Source
 from mnistarena.data.labels import NAMES_OF_CLASSES, ClassNames
+from mnistarena.data.large import take as of_rows
 from mnistarena.data.tables import Table, open_table
 from mnistarena.errors import DataError
 from mnistarena.plugin.components import DataContext, Dataset, DatasetDef, LeftOut
@@ -44,13 +45,16 @@ class TableParams(ImageParams):
         None, description="folder of the image files, from the spec's folder; by default the table's"
     )
     pixels: str | None = Field(
-        None, description='what columns of pixels begin with, such as "pixel"; needed where numbered columns differ'
+        None,
+        description='what columns of pixels begin with, such as "pixel", needed where numbered columns differ; or one '
+        'column with all pixels of an image, "70 80 82 …"',
     )
     layout: Literal["NHWC", "NCHW"] | None = Field(
         None, description='order of coloured columns of pixels: "NHWC", pixel by pixel, or "NCHW", colour by colour'
     )
     split: str | None = Field(
-        None, description="column that says which rows train, test and validate; by default split, where it is there"
+        None,
+        description='column that says which rows train, test and validate; by default split, if there; "": none',
     )
     train: str | None = Field(None, min_length=1, description='what that column holds for images to train on; "train"')
     test: str | None = Field(None, min_length=1, description='as train, to test on; "test", where there are such')
@@ -109,7 +113,7 @@ def _load(params: TableParams, context: DataContext) -> Dataset:
         if len(of):
             chosen, together = kept[of], of[-1] - of[0] + 1 == len(of)
             parts[split] = Part(
-                images[of[0] : of[-1] + 1] if together else images[of],  # a view, where they may be mapped from a file
+                images[of[0] : of[-1] + 1] if together else of_rows(images, of),
                 labels[chosen],
                 groups=np.array(rows.groups)[chosen] if columns.groups else None,
                 names=[rows.names[row] for row in chosen],
@@ -152,13 +156,15 @@ def _images(
     params: TableParams, columns: Columns, rows: Rows, context: DataContext, tables: Sequence[Path], where: str
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64], Sequence[LeftOut]]:
     """The images, which of the rows they are, and what was left out."""
-    if columns.pixels:
+    if rows.pixels:
         if changed := {"fit", "depth", "unreadable", "images"} & params.model_fields_set:
             raise DataError(
                 f"{where}: its images are columns of pixels; {', '.join(sorted(changed))} is for image files"
             )
-        shape = shape_of(columns, params.target(), params.channels, layout=params.layout, where=tables[0])
-        images = as_images(np.concatenate(rows.pixels), shape, params.layout)
+        pixels = joined(rows.pixels, where)
+        size = params.target() or columns.grid
+        shape = shape_of(pixels.shape[1], size, params.channels, layout=params.layout, where=tables[0])
+        images = images_of(pixels, shape, params.layout)
         return images, np.arange(len(images)), ()
     folder = Folder(context.path(params.images) if params.images is not None else tables[0].parent)
     if columns.encoded:

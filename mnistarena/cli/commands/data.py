@@ -72,7 +72,7 @@ def _show(console: Console, data: LoadedDataset, found: AuditRecord) -> None:
     from mnistarena.plan.audit_sentences import sentences, sizes
 
     shape = " × ".join(map(str, data.dataset.image_shape))
-    console.print(Text(f"{data.label}: images of {shape}; {sizes(found)}"))
+    console.print(Text(f"{data.label}: images of {shape}: {sizes(found)}"))
     _print_table(console, found)
     for line in _lines(found):
         console.print(Text(f"  {line}"))

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from mnistarena.report import format as text
-from mnistarena.report.charts.figure import PADDING, Axis, Datum, Figure, edge_layers, finish, look, short
+from mnistarena.report.charts.axes import Axis
+from mnistarena.report.charts.figure import PADDING, Datum, Figure, edge_layers, finish, look, short, told
 from mnistarena.report.charts.style import INK, RULE, Styles
 from mnistarena.report.sections.across import MOST, Across, RankRow
 from mnistarena.text import plural
@@ -74,7 +75,7 @@ def _rank_layers(
     """A point a recipe at its mean rank, with a dotted line up to the axis, and a tick a rank."""
     import altair as alt
 
-    rows = _places(shown, means, top)
+    rows = told(_places(shown, means, top), ("rank", "mean rank"))
     ticks = [
         {"model": row.label, "rank": rank, "at": place["at"]}
         for row, place in zip(shown, rows, strict=True)
@@ -83,12 +84,13 @@ def _rank_layers(
     marks = look(list(means), styles)
     base = alt.Chart(alt.InlineData(values=rows))
     every = alt.Chart(alt.InlineData(values=ticks))
-    tooltips = [alt.Tooltip("model:N"), alt.Tooltip("rank:Q", title="mean rank", format=".2f")]
     rank, at = x.x("rank"), y.y("at")
     return [
         base.mark_rule(color=RULE, strokeDash=[2, 3]).encode(rank, at, y2=alt.value(0)),
         every.mark_tick(thickness=2, size=9, opacity=0.45).encode(rank, at, marks.colour),
-        base.mark_point(size=90, filled=True, opacity=1).encode(rank, at, marks.colour, marks.shape, tooltip=tooltips),
+        base.mark_point(size=90, filled=True, opacity=1, aria=True).encode(
+            rank, at, marks.colour, marks.shape, description="told:N"
+        ),
     ]
 
 

@@ -6,17 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from mnistarena.report import format as text
-from mnistarena.report.charts.figure import (
-    LABEL,
-    PADDING,
-    Axis,
-    Datum,
-    Figure,
-    accuracy_axis,
-    finish,
-    line_layers,
-    significant,
-)
+from mnistarena.report.charts.axes import Axis, accuracy_axis, significant
+from mnistarena.report.charts.figure import LABEL, PADDING, Datum, Figure, finish, line_layers, told
 from mnistarena.report.charts.style import RULE, Styles
 from mnistarena.report.comparison import Comparison
 from mnistarena.report.sections.calibration import Reliability, ReliabilityPoint
@@ -39,15 +30,8 @@ def reliability(key: str, comparison: Comparison, styles: Styles) -> Figure:
     height = max(340, LABEL * len(labels))
     y = accuracy_axis([row[field] for row in rows for field in ("y", "low", "high")], "accuracy")
     x = accuracy_axis([row["x"] for row in rows], "the model's own confidence")
-    tooltips = [
-        alt.Tooltip("model:N"),
-        alt.Tooltip("said:N", title="confidence"),
-        alt.Tooltip("was:N", title="accuracy"),
-        alt.Tooltip("interval:N", title="95 % interval"),
-        alt.Tooltip("n:Q", title="images a seed"),
-    ]
     lines = line_layers(
-        rows,
+        told(rows, ("said", "confidence"), ("was", "accuracy"), ("interval", "95 % interval"), ("n", "images a seed")),
         labels,
         styles,
         x=x.x("x"),
@@ -56,7 +40,6 @@ def reliability(key: str, comparison: Comparison, styles: Styles) -> Figure:
         interval={"type": "rule", "strokeWidth": 1, "opacity": 0.5},
         line=1.6,
         point=36,
-        tooltips=tooltips,
     )
     return finish(
         alt.layer(_diagonal(x, y), *lines).properties(height=height, padding=PADDING),

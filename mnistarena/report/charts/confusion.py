@@ -22,17 +22,11 @@ def matrix(key: str, comparison: Comparison, found: Matrix) -> Figure:
     step = 40 if len(names) <= 12 else 26
     x, y = _axes(names)
     base = alt.Chart(alt.InlineData(values=_cells(found, names))).encode(x, y)
-    tooltips = [
-        alt.Tooltip("true:N"),
-        alt.Tooltip("predicted:N"),
-        alt.Tooltip("n:Q", title="images"),
-        alt.Tooltip("of:N", title="of this class"),
-    ]
     opacity = alt.Opacity("ink:Q", scale=None, legend=None)
-    number = base.mark_text(fontSize=11 if step == 40 else 9, tooltip=None).encode(
+    number = base.mark_text(fontSize=11 if step == 40 else 9).encode(
         alt.Text("n:Q"), color=alt.condition("datum.ink > 0.55", alt.value(PAPER), alt.value(INK))
     )
-    chart = alt.layer(base.mark_rect(color=ACCENT).encode(opacity, tooltip=tooltips), number)
+    chart = alt.layer(base.mark_rect(color=ACCENT).encode(opacity), number)
     chart = chart.properties(height=step * len(names), padding=4).add_params(alt.param("names", value=names))
     return finish(
         chart,

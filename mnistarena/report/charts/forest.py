@@ -6,18 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from mnistarena.report import format as text
-from mnistarena.report.charts.figure import (
-    PADDING,
-    Axis,
-    Datum,
-    Figure,
-    accuracy_axis,
-    error_of,
-    finish,
-    look,
-    short,
-    significant,
-)
+from mnistarena.report.charts.axes import Axis, accuracy_axis, error_of, significant
+from mnistarena.report.charts.figure import PADDING, Datum, Figure, finish, look, short, told
 from mnistarena.report.charts.style import GRID, Styles
 from mnistarena.report.comparison import Comparison
 from mnistarena.report.sections.ranking import Row
@@ -28,7 +18,7 @@ ROW = 24
 
 
 def forest(key: str, comparison: Comparison, rows: Sequence[Row], styles: Styles) -> Figure:
-    """A row a model, in the order of `rows`, which have an accuracy each; best is right. An open mark is one model's."""
+    """A row a model, in the order of `rows`, which have an accuracy each. An open mark is of one trained model."""
     import altair as alt
 
     drawn = [_row(at, row) for at, row in enumerate(rows)]
@@ -91,16 +81,16 @@ def _layers(drawn: list[Datum], seeds: list[Datum], x: Axis, styles: Styles) -> 
     y = Axis(names, (len(drawn) - 0.5, -0.5), kind="linear")
     base = alt.Chart(alt.InlineData(values=drawn))
     every = alt.Chart(alt.InlineData(values=seeds))
-    tooltips = [alt.Tooltip("model:N"), alt.Tooltip("accuracy:N"), alt.Tooltip("interval:N", title="95 % interval")]
     right = base.mark_text(align="left", baseline="middle", dx=8)
-    kinds = {filled: [row for row in drawn if row["open"] is not filled] for filled in (True, False)}
+    said = told(drawn, ("accuracy", "accuracy"), ("interval", "95 % interval"))
+    kinds = {filled: [row for row in said if row["open"] is not filled] for filled in (True, False)}
     return [
         base.mark_rule(strokeWidth=2.5).encode(x.x("low"), y.y("at"), marks.colour, x2="high:Q"),
         every.mark_tick(thickness=1.5, size=12, opacity=0.6).encode(x.x("seed"), y.y("at"), marks.colour),
         *(
             alt.Chart(alt.InlineData(values=those))
-            .mark_point(size=80, filled=filled, opacity=1)
-            .encode(x.x("mean"), y.y("at"), marks.colour, marks.shape, tooltip=tooltips)
+            .mark_point(size=80, filled=filled, opacity=1, aria=True)
+            .encode(x.x("mean"), y.y("at"), marks.colour, marks.shape, description="told:N")
             for filled, those in kinds.items()
             if those
         ),

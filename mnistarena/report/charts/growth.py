@@ -6,17 +6,8 @@ import math
 from typing import Any
 
 from mnistarena.report import format as text
-from mnistarena.report.charts.figure import (
-    PADDING,
-    Datum,
-    Figure,
-    accuracy_axis,
-    error_of,
-    finish,
-    last_rows,
-    line_layers,
-    significant,
-)
+from mnistarena.report.charts.axes import accuracy_axis, error_of, significant
+from mnistarena.report.charts.figure import PADDING, Datum, Figure, finish, last_rows, line_layers, told
 from mnistarena.report.charts.style import Styles
 from mnistarena.report.sections.growth import Growth
 from mnistarena.text import plural
@@ -32,14 +23,8 @@ def growth(key: str, found: Growth, styles: Styles) -> Figure:
     labels = [one.label for one in found.drawn]
     rows = _rows(found)
     height = max(340, 16 * len(labels))
-    tooltips = [
-        alt.Tooltip("model:N"),
-        alt.Tooltip("images:N", title="training images"),
-        alt.Tooltip("value:N", title="accuracy"),
-        alt.Tooltip("range:N", title="95 % interval"),
-    ]
     layers = line_layers(
-        rows,
+        told(rows, ("images", "training images"), ("value", "accuracy"), ("range", "95 % interval")),
         labels,
         styles,
         x=_sizes(found),
@@ -47,7 +32,6 @@ def growth(key: str, found: Growth, styles: Styles) -> Figure:
         height=height,
         interval={"type": "rule", "strokeWidth": 1.5, "opacity": 0.6},
         point=44,
-        tooltips=tooltips,
     )
     ends = last_rows(rows, labels)[:12]
     return finish(

@@ -7,19 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from mnistarena.report import format as text
-from mnistarena.report.charts.figure import (
-    LABEL,
-    PADDING,
-    Datum,
-    Figure,
-    accuracy_axis,
-    error_of,
-    finish,
-    last_rows,
-    line_layers,
-    loss_axis,
-    significant,
-)
+from mnistarena.report.charts.axes import accuracy_axis, error_of, loss_axis, significant
+from mnistarena.report.charts.figure import LABEL, PADDING, Datum, Figure, finish, last_rows, line_layers, told
 from mnistarena.report.charts.style import Styles
 from mnistarena.report.comparison import Comparison
 from mnistarena.report.sections.learning import Curve, CurvePoint
@@ -42,14 +31,8 @@ def learning(key: str, name: Curve, comparison: Comparison, points: Sequence[Cur
     drawn = _drawn(points, rows)
     values = [row[field] for row in rows for field in ("y", "low", "high")]
     height = max(300 if accuracy else 240, LABEL * len(labels))
-    tooltips = [
-        alt.Tooltip("model:N"),
-        alt.Tooltip("epoch:Q"),
-        alt.Tooltip("value:N", title="mean"),
-        alt.Tooltip("range:N", title="seeds"),
-    ]
     layers = line_layers(
-        drawn,
+        told(drawn, ("epoch", "epoch"), ("value", "mean"), ("range", "seeds")),
         labels,
         styles,
         x=_epochs([row["epoch"] for row in drawn]),
@@ -57,7 +40,6 @@ def learning(key: str, name: Curve, comparison: Comparison, points: Sequence[Cur
         height=height,
         interval={"type": "area", "opacity": 0.16},
         point=26,
-        tooltips=tooltips,
     )
     seeds = max((len(row.seed_accuracies) for row in comparison.rows), default=1)
     band = "; bands span the seeds" if seeds > 1 else ""

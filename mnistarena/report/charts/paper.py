@@ -21,8 +21,9 @@ _LINE = 13.5
 """Height (pixels) of a line of text."""
 _EM = 0.56
 """Width of a character, as a share of the size of the text."""
-_AXIS = {"labelFontSize": _TEXT, "titleFontSize": _TEXT}
+_AXIS = {"labelFontSize": _TEXT, "titleFontSize": _TEXT, "labelOverlap": False}
 _LABELS = re.compile(r'<g class="mark-text role-mark[^>]*>.*?</g>', re.DOTALL)
+_RESOURCES = re.compile(rb"(/(?:XObject|ExtGState|Font|Pattern|ColorSpace) <<\n)((?: +/\w+ \d+ 0 R\n)+)")
 _TICKS = re.compile(r'<g class="mark-text role-axis-label[^>]*>.*?</g>', re.DOTALL)
 _LABEL = re.compile(
     r'<text text-anchor="(start|middle|end)" transform="translate\(([-\d.]+),([-\d.]+)\)(?: rotate\(([-\d.]+)\)[^"]*)?"'
@@ -39,7 +40,12 @@ def on_paper(figure: Figure) -> Iterator[tuple[str, str | bytes]]:
         name = f"{figure.key}-{inches:g}in"
         yield f"{name}.svg", _sized(svg, inches, "in")
         pdf: Any = vl_convert.svg_to_pdf(_sized(svg, inches * 72, ""))  # a PDF's unit is the point
-        yield f"{name}.pdf", bytes(pdf)
+        yield f"{name}.pdf", _RESOURCES.sub(_sorted, bytes(pdf))
+
+
+def _sorted(resources: re.Match[bytes]) -> bytes:
+    """The names of a page's parts in their order, which is another each time; their length stays."""
+    return resources[1] + b"".join(sorted(resources[2].splitlines(keepends=True)))
 
 
 def _drawn(figure: Figure, inches: float) -> str:
@@ -57,7 +63,8 @@ def _drawn(figure: Figure, inches: float) -> str:
         "autosize": {"type": "fit-x", "contains": "padding"},
         "background": "#ffffff",
     }
-    svg = _TICKS.sub(_thinned, vl_convert.vegalite_to_svg(spec))
+    svg = re.sub(r' (?:role|aria-\w+)="[^"]*"', "", vl_convert.vegalite_to_svg(spec))
+    svg = _TICKS.sub(_thinned, svg)
     return _without_numbers(svg) if figure.kind == "confusion" else _moved_apart(svg)
 
 

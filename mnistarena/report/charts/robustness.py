@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from mnistarena.report import format as text
-from mnistarena.report.charts.figure import LABEL, PADDING, Axis, Datum, Figure, finish, last_rows, line_layers
+from mnistarena.report.charts.axes import Axis
+from mnistarena.report.charts.figure import LABEL, PADDING, Datum, Figure, finish, last_rows, line_layers, told
 from mnistarena.report.charts.style import Styles
 from mnistarena.report.comparison import Comparison
 from mnistarena.report.sections.robustness import Corruption
@@ -30,14 +31,8 @@ def severity(key: str, corruption: Corruption, comparison: Comparison, styles: S
     height = max(HEIGHT, LABEL * len(labels))
     order = [CLEAN, *corruption.severities]
     title = (corruption.parameter or corruption.name).replace("_", " ")
-    tooltips = [
-        alt.Tooltip("model:N"),
-        alt.Tooltip("severity:N"),
-        alt.Tooltip("value:N", title="accuracy"),
-        alt.Tooltip("range:N", title="95 % interval"),
-    ]
     layers = line_layers(
-        rows,
+        told(rows, ("severity", "severity"), ("value", "accuracy"), ("range", "95 % interval")),
         labels,
         styles,
         x=_severities(len(order), title),
@@ -45,7 +40,6 @@ def severity(key: str, corruption: Corruption, comparison: Comparison, styles: S
         height=height,
         interval={"type": "rule", "strokeWidth": 1.5},
         point=34,
-        tooltips=tooltips,
     )
     # A severity is text of the plan, so the axis shows it by its place in a parameter, never as an expression.
     chart = alt.layer(*layers).properties(height=height, padding=PADDING).add_params(alt.param("names", value=order))

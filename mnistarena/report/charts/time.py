@@ -6,20 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from mnistarena.report import format as text
-from mnistarena.report.charts.figure import (
-    LABEL,
-    PADDING,
-    Axis,
-    Datum,
-    Figure,
-    accuracy_axis,
-    error_of,
-    finish,
-    look,
-    short,
-    significant,
-    spread,
-)
+from mnistarena.report.charts.axes import Axis, accuracy_axis, error_of, significant
+from mnistarena.report.charts.figure import LABEL, PADDING, Datum, Figure, finish, look, short, spread, told
 from mnistarena.report.charts.style import RULE, Styles
 from mnistarena.report.comparison import Comparison
 from mnistarena.report.sections.time import TimePoint
@@ -126,19 +114,14 @@ def _points(rows: list[Datum], x: Axis, y: Axis, styles: Styles) -> list[Any]:
     import altair as alt
 
     marks = look([row["model"] for row in rows], styles)
-    base = alt.Chart(alt.InlineData(values=rows))
-    tooltips = [
-        alt.Tooltip("model:N"),
-        alt.Tooltip("accuracy:N"),
-        alt.Tooltip("interval:N", title="95 % interval"),
-        alt.Tooltip("took:N", title="training"),
-    ]
+    said = told(rows, ("accuracy", "accuracy"), ("interval", "95 % interval"), ("took", "training"))
+    base = alt.Chart(alt.InlineData(values=said))
     bar = base.mark_rule(strokeWidth=1.5)
     return [
         bar.encode(x.x("seconds"), y.y("low"), alt.Y2("high:Q"), marks.colour),
         bar.encode(x.x("fastest"), y.y("y"), marks.colour, x2="slowest:Q"),
-        base.mark_point(size=90, filled=True, opacity=1).encode(
-            x.x("seconds"), y.y("y"), marks.colour, marks.shape, tooltip=tooltips
+        base.mark_point(size=90, filled=True, opacity=1, aria=True).encode(
+            x.x("seconds"), y.y("y"), marks.colour, marks.shape, description="told:N"
         ),
     ]
 

@@ -20,8 +20,9 @@ def test_it_has_the_notebooks_number_of_parameters():
     assert sum(p.numel() for p in MODEL.build(MODEL.params(), task()).parameters()) == 421_642
 
 
-def test_its_summary_says_that_it_is_not_a_detector():
-    assert "a plain classifier, without a detection head" in MODEL.summary
+def test_it_says_that_it_is_not_a_detector():
+    assert "without a detection head" in MODEL.summary
+    assert "in spite of its name a plain classifier" in MODEL.caveat
 
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 33, 18)])

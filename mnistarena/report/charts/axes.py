@@ -1,0 +1,112 @@
+"""Axes: logarithmic ones of errors and losses, with a place for zero where one is to be shown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, Literal
+
+_ERRORS = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0002, 0.0001)
+
+
+def error_of(accuracy: float) -> float:
+    """The error."""
+    return max(0.0, significant(1 - accuracy))
+
+
+def significant(value: float, digits: int = 5) -> float:
+    """A float with so many significant digits, so that a chart's document stays short."""
+    return float(f"{value:.{digits}g}")
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A quantitative axis; `domain` is its beginning (bottom or left) and its end.
+
+    A "symlog" one goes by log(1 + x/`constant`), which has a place for zero.
+    """
+
+    axis: Any
+    domain: tuple[float, float]
+    _: KW_ONLY
+    kind: Literal["log", "symlog", "linear"] = "log"
+    constant: float = 1.0
+
+    @property
+    def scale(self) -> Any:
+        """Vega's scale."""
+        import altair as alt
+
+        more = {"constant": self.constant} if self.kind == "symlog" else {}
+        return alt.Scale(type=self.kind, domain=list(self.domain), nice=False, **more)
+
+    def x(self, field: str) -> Any:
+        """A field on this axis, from left to right."""
+        import altair as alt
+
+        return alt.X(f"{field}:Q", scale=self.scale, axis=self.axis)
+
+    def y(self, field: str) -> Any:
+        """A field on this axis, from bottom to top."""
+        import altair as alt
+
+        return alt.Y(f"{field}:Q", scale=self.scale, axis=self.axis)
+
+    def share(self, value: float) -> float:
+        """How far along the axis a value is, from 0 to 1."""
+        start, end = map(self._scaled, self.domain)
+        return (self._scaled(value) - start) / (end - start)
+
+    def value(self, share: float) -> float:
+        """The value at a share of the axis's length."""
+        start, end = map(self._scaled, self.domain)
+        found = start + share * (end - start)
+        if self.kind == "symlog":
+            return self.constant * math.expm1(found)
+        return math.exp(found) if self.kind == "log" else found
+
+    def _scaled(self, value: float) -> float:
+        if self.kind == "symlog":
+            return math.log1p(value / self.constant)
+        return math.log(value) if self.kind == "log" else value
+
+
+def accuracy_axis(errors: Sequence[float], title: str) -> Axis:
+    """A logarithmic axis for errors, labelled as accuracies, best on top."""
+    import altair as alt
+
+    least, most, constant = _ends(errors)
+    most = min(most, 1.0)
+    ticks = [tick for tick in _ERRORS if max(least, constant) <= tick <= most]
+    if len(ticks) > 8:
+        ticks = [tick for tick in ticks if f"{tick:e}"[0] in "15"]
+    label = "format(100 * (1 - datum.value), '.6~f') + ' %'"
+    axis = alt.Axis(values=[*ticks, *([0.0] if constant else [])], labelExpr=label, title=title)
+    return _logarithmic(axis, (most, least), constant)
+
+
+def _ends(values: Sequence[float]) -> tuple[float, float, float]:
+    """The least and the greatest value of an axis, and the constant that it needs to show zero, 0 where it need not."""
+    above = [value for value in values if value > 0] or [1.0]
+    least, most = min(above), max(above)
+    return (0.0, most * 1.15, least / 2) if min(values) <= 0 else (least / 1.15, most * 1.15, 0.0)
+
+
+def loss_axis(values: Sequence[float]) -> Axis:
+    """A logarithmic axis for losses."""
+    import altair as alt
+
+    least, most, constant = _ends(values)
+    first = max(least, constant)
+    powers = range(math.floor(math.log10(first)), math.ceil(math.log10(most)) + 1)
+    ticks = [float(f"{digit}e{power}") for power in powers for digit in (1, 2, 5)]
+    ticks = [tick for tick in ticks if first <= tick <= most]
+    if len(ticks) > 8:
+        ticks = [tick for tick in ticks if f"{tick:e}"[0] == "1"]
+    ticks = [0.0, *ticks] if constant else ticks
+    return _logarithmic(alt.Axis(values=ticks, format="~g", title=""), (least, most), constant)
+
+
+def _logarithmic(axis: Any, domain: tuple[float, float], constant: float) -> Axis:
+    return Axis(axis, domain, kind="symlog", constant=constant) if constant else Axis(axis, domain)
