@@ -224,7 +224,7 @@ class _TimeLeft(ProgressColumn):
 @contextmanager
 def progress() -> Iterator[TerminalObserver]:
     """The observer for standard output."""
-    console = open_console(soft_wrap=True)
+    console = open_console(wide=False, soft_wrap=True)  # a live display stays within the terminal
     observer = LiveObserver(console) if console.file.isatty() else TerminalObserver(console)
     try:
         yield observer

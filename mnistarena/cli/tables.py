@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Literal
 
+import click
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mnistarena.cli.options import WIDE
 from mnistarena.text import plural
 
 WHOLE = 1_000_000
@@ -42,12 +44,15 @@ class Column:
         return min(widest, LEAST) if self.wraps else widest
 
 
-def open_console(*, wide: bool = False, stderr: bool = False, soft_wrap: bool = False) -> Console:
-    """A console as wide as the terminal; of no limit where there is none, or with `wide`.
+def open_console(*, wide: bool | None = None, stderr: bool = False, soft_wrap: bool = False) -> Console:
+    """A console as wide as the terminal; of no limit where there is none, or with `wide`: by default as --wide says.
 
     With `soft_wrap` the terminal breaks long lines, not this package, so that a command or a path can be copied.
     """
     console = Console(highlight=False, stderr=stderr, soft_wrap=soft_wrap)
+    if wide is None:
+        context = click.get_current_context(silent=True)
+        wide = context is not None and context.meta.get(WIDE, False)
     if wide or not console.file.isatty():
         console.width, console.soft_wrap = WHOLE, True
     return console

@@ -117,6 +117,7 @@ def test_a_plan_in_a_pipe_keeps_its_columns_and_a_long_name_wraps_in_a_terminal(
     assert "1 column does not fit: --wide" in text
     assert "normalize → resize" not in text
     assert "which may" in text
+    assert "normalize → resize" in in_terminal(five.parent, [*command, "--wide"], 64)
     assert re.search(r"(?m)^[0-9a-f]{16} .* digits +0$", text), "the identity is whole"
 
 

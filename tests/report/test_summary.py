@@ -11,8 +11,10 @@ import pytest
 
 from mnistarena.report.charts.all import figures
 from mnistarena.report.view import build
+from mnistarena.report.write import write_report
 from mnistarena.store.results import read_run
 
+from ..helpers import ROOT
 from .synthetic import MODELS, build_run
 
 LONG = "a label that is long | with a pipe\nand `a tick` number"
@@ -42,6 +44,8 @@ def test_a_summary_is_one_line_that_says_what_failed(arena: Any, many: Path, fiv
     assert "6 of 40 trials have no result: 6 failed." in line
     headline = build(read_run(five)).comparisons[0].headline
     assert arena("report", five, "--summary").out == f"MNIST: five architectures: {headline}\n"
+    refused = arena("report", many, "--summary", "--latex")
+    assert (refused.status, "--summary writes nothing" in refused.err) == (2, True)
     assert sorted(many.rglob("*")) == before, "nothing is written"
 
 
@@ -91,12 +95,22 @@ def test_the_markdown_begins_with_caveats_a_forest_plot_and_six_columns(troubled
     assert places == sorted(places)
     assert {len(row) for row in tables(begin)[0]} == {6}
     assert text.count("<details>") == text.count("</details>") >= 9
+    for path in (troubled / "figures").glob("*.svg"):
+        assert re.search(r'<rect width="[\d.]+" height="[\d.]+" fill="#ffffff"', path.read_text("utf-8")), (
+            "it is readable on a dark host"
+        )
+
+
+def test_the_markdown_of_a_run_like_quick_has_twelve_kilobytes_at_most(tmp_path: Path) -> None:
+    labels = {"cnn": "cnn", "faster-rcnn": "faster-rcnn", "vit": "vit-8", "logistic-regression": "alexnet"}
+    run = build_run(tmp_path, models={label: MODELS[like] for label, like in labels.items()}, seeds=5, n=1000, epochs=2)
+    (run / "spec.toml").write_text((ROOT / "specs" / "quick.toml").read_text())
+    write_report(run, html=False)
+    assert 8_000 < (run / "report.md").stat().st_size <= 12_000
 
 
 def test_the_markdown_of_another_figure_that_decides_has_six_columns_too(tmp_path: Path) -> None:
     run = build_run(tmp_path, n=200, seeds=2, epochs=1, validation=0, decide="log_loss", margin=0.01)
-    from mnistarena.report.write import write_report
-
     write_report(run, html=False)
     board = tables((run / "report.md").read_text("utf-8"))[0]
     assert [cell.strip() for cell in board[0][:4]] == ["Model", "Place", "log loss", "Accuracy, %"]

@@ -44,7 +44,6 @@ def command(
     margin: str | None,
     markdown: bool,
     as_json: bool,
-    wide: bool,
 ) -> None:
     """What changed from RUN_A to RUN_B, two run folders.
 
@@ -58,6 +57,8 @@ def command(
     fails, has other test images, or one seed only and other predictions does not; each is told with the reason.
     Exit status: 0; 1 where it is not shown, with --fail-on-regression; 2 when a run cannot be read.
     """
+    if markdown and as_json:
+        raise click.UsageError("--markdown or --json, not both")
     from mnistarena.evidence.changes import changes
     from mnistarena.evidence.figure import deciding, margin_of
     from mnistarena.report import wording
@@ -74,20 +75,7 @@ def command(
     short = sum(map(bool, why))
     uses = between(before, after)
     if as_json:
-        from mnistarena.store.files import to_json
-
-        rows = [
-            {**asdict(change), "regression": change.regression, "shortfall": sentence}
-            for change, sentence in zip(found, why, strict=True)
-        ]
-        shown = {
-            "changes": rows,
-            "margin": within,
-            "regressions": sum(change.regression for change in found),
-            "not_shown": short,
-            "earlier_uses": uses,
-        }
-        click.echo(to_json(shown).decode(), nl=False)
+        _print_json(found, why, within, uses)
     else:
         answer = tested(found, why, wording.margin(within, figure)) if fail_on_regression else []
         if markdown:
@@ -95,9 +83,26 @@ def command(
         else:
             from mnistarena.cli.tables import open_console
 
-            _print(open_console(wide=wide), found, answer, uses)
+            _print(open_console(), found, answer, uses)
     failed = short or all(change.kind == "new" for change in found)
     sys.exit(1 if fail_on_regression and failed else 0)
+
+
+def _print_json(found: Sequence[Change], why: Sequence[str], within: float, uses: Sequence[str]) -> None:
+    from mnistarena.store.files import to_json
+
+    rows = [
+        {**asdict(change), "regression": change.regression, "shortfall": sentence}
+        for change, sentence in zip(found, why, strict=True)
+    ]
+    shown = {
+        "changes": rows,
+        "margin": within,
+        "regressions": sum(change.regression for change in found),
+        "not_shown": sum(map(bool, why)),
+        "earlier_uses": uses,
+    }
+    click.echo(to_json(shown).decode(), nl=False)
 
 
 def _margin(given: str, figure: Figure) -> float:

@@ -33,7 +33,7 @@ CLASSES = 40
 @plugin_option
 @json_option
 @wide_option
-def command(what: str, settings: tuple[str, ...], plugins: tuple[Path, ...], as_json: bool, wide: bool) -> None:
+def command(what: str, settings: tuple[str, ...], plugins: tuple[Path, ...], as_json: bool) -> None:
     """Show what the images are like of each dataset of SPEC, or of DATASET by its name, before anything is trained.
 
     Images of each class, copies within and across the splits, images under two labels, ranges of values, files that
@@ -48,7 +48,7 @@ def command(what: str, settings: tuple[str, ...], plugins: tuple[Path, ...], as_
         click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
         return
     for data, record in found:
-        _show(open_console(wide=wide), data, record)
+        _show(open_console(), data, record)
 
 
 def _datasets(what: str, settings: tuple[str, ...], plugins: tuple[Path, ...]) -> list[LoadedDataset]:

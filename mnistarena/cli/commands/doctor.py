@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.command("doctor")
 @json_option
 @wide_option
-def command(as_json: bool, wide: bool) -> None:
+def command(as_json: bool) -> None:
     """Check this installation: versions, devices, plugins, data, disk and memory; and say what to fix, if anything.
 
     Downloads nothing and writes nothing. Exit status: 1 where something must be fixed.
@@ -31,18 +31,18 @@ def command(as_json: bool, wide: bool) -> None:
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
     else:
-        _print(found, wide)
+        _print(found)
     if found["problems"]:
         sys.exit(1)
 
 
-def _print(found: Findings, wide: bool) -> None:
+def _print(found: Findings) -> None:
     from rich.text import Text
 
     from mnistarena.cli.tables import Column, open_console, print_table
     from mnistarena.text import visible
 
-    console = open_console(wide=wide)
+    console = open_console()
     rows = [
         (Text("" if number else head, "bold"), Text(visible(name), colour), visible(text))
         for head, group in _sections(found)

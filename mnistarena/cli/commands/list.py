@@ -27,7 +27,7 @@ WHAT = (*KIND_OF, "plugins")
 @plugin_option
 @json_option
 @wide_option
-def command(what: str | None, plugins: tuple[Path, ...], as_json: bool, wide: bool) -> None:
+def command(what: str | None, plugins: tuple[Path, ...], as_json: bool) -> None:
     """List what is installed: components of a kind, or plugins; by default all of it."""
     from mnistarena.plugin.registry import installed
     from mnistarena.plugin.single_file import plugin_file
@@ -56,15 +56,15 @@ def command(what: str | None, plugins: tuple[Path, ...], as_json: bool, wide: bo
     if as_json:
         click.echo(json.dumps(found if what is None else found[what], indent=2, ensure_ascii=False))
         return
-    _print(found, wide)
+    _print(found)
 
 
-def _print(found: Listing, wide: bool) -> None:
+def _print(found: Listing) -> None:
     from rich.text import Text
 
     from mnistarena.cli.tables import Column, open_console, print_table
 
-    console = open_console(wide=wide)
+    console = open_console()
     name, summary, distribution = Column(), Column(wraps=True), Column()
     for kind, entries in found.items():
         console.print(Text(kind, "bold") if entries else Text(f"{kind}: none"))

@@ -34,7 +34,6 @@ def command(
     device: str | None,
     no_estimate: bool,
     as_json: bool,
-    wide: bool,
 ) -> None:
     """Show the trials that SPEC expands to, with the time and the memory each will take.
 
@@ -52,11 +51,11 @@ def command(
     plan = resolve(loaded, registry_for(loaded), only=only)
     context = ExecutorContext(device, jobs, threads=threads)
     # Its own lines are for standard output, which may be read by a program.
-    estimate = None if no_estimate else try_recipes(plan, context, open_console(stderr=True))
+    estimate = None if no_estimate else try_recipes(plan, context, open_console(wide=False, stderr=True))
     if as_json:
         click.echo(json.dumps(_described(plan, estimate), indent=2, ensure_ascii=False))
     else:
-        _show(open_console(wide=wide), plan, estimate, spec)
+        _show(open_console(), plan, estimate, spec)
 
 
 def _described(plan: Plan, estimate: PlanEstimate | None) -> dict[str, Any]:

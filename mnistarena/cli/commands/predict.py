@@ -43,7 +43,6 @@ def command(
     invert: bool,
     top: int,
     as_json: bool,
-    wide: bool,
 ) -> None:
     """Classify each IMAGE with the trained model LABEL of RUN, a run folder.
 
@@ -92,7 +91,7 @@ def command(
         }
         click.echo(to_json(shown).decode(), nl=False)
     else:
-        _print(answers, f"{trial.name}, predicts:", wide)
+        _print(answers, f"{trial.name}, predicts:")
     sys.exit(1 if pictures.unreadable else 0)
 
 
@@ -139,13 +138,13 @@ def _answers(read: dict[Path, Picture], outputs: Outputs, names: tuple[str, ...]
     return found
 
 
-def _print(answers: list[Answer], title: str, wide: bool) -> None:
+def _print(answers: list[Answer], title: str) -> None:
     from rich.text import Text
 
     from mnistarena.cli.tables import Column, open_console, print_table
     from mnistarena.text import visible
 
-    console = open_console(wide=wide)
+    console = open_console()
     console.print(Text(title))
     columns = [
         *(Column(heading, wraps=True) for heading in ("file", "class")),

@@ -53,6 +53,8 @@ def command(
 
     path = run if run is not None else newest_run(runs_dir).path
     if summary:
+        if html or latex or figures or show or template:
+            raise click.UsageError("--summary writes nothing; of the other options only --markdown goes with it")
         _summarize(path, markdown)
         return
     from mnistarena.report.write import write_report

@@ -11,8 +11,6 @@ import click
 from mnistarena.cli.options import Duration, Size, spec_options, where_options, wide_option
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from mnistarena.cli.progress import TerminalObserver
     from mnistarena.store.records import TrialRecord
     from mnistarena.store.results import StoredRun
@@ -60,7 +58,6 @@ def command(
     executor_settings: tuple[str, ...],
     force: bool,
     retry_failed: bool,
-    wide: bool,
 ) -> None:
     """Run SPEC: every model on every dataset with every seed, each trial in a process of its own.
 
@@ -69,7 +66,6 @@ def command(
     some are not, 2 for a bad spec or a run folder that cannot be written, 130 when interrupted.
     """
     from mnistarena.cli.progress import progress
-    from mnistarena.cli.tables import open_console
     from mnistarena.execution.options import Options
     from mnistarena.execution.run import execute
     from mnistarena.spec.load import setting
@@ -103,14 +99,16 @@ def command(
             observer.close()
             observer.say(_interrupted(observer.records, observer.total))
             sys.exit(130)
-    _summarize(open_console(wide=wide, soft_wrap=True), observer, finished)
+    _summarize(observer, finished)
     if any(trial.unfinished for trial in finished.trials if trial.label in observer.labels):
         sys.exit(1)
 
 
-def _summarize(console: Console, observer: TerminalObserver, finished: StoredRun) -> None:
+def _summarize(observer: TerminalObserver, finished: StoredRun) -> None:
     from mnistarena.cli.leaderboard import print_summary
+    from mnistarena.cli.tables import open_console
 
+    console = open_console(soft_wrap=True)
     if observer.total or len(finished.trials) <= MANY:
         print_summary(console, finished, selected=observer.labels)
     else:

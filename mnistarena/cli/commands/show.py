@@ -17,7 +17,7 @@ from mnistarena.cli.options import KINDS, component_names, json_option, plugin_o
 @plugin_option
 @json_option
 @wide_option
-def command(kind: str, name: str, plugins: tuple[Path, ...], as_json: bool, wide: bool) -> None:
+def command(kind: str, name: str, plugins: tuple[Path, ...], as_json: bool) -> None:
     """Show a component: where it comes from, and its parameters with type, default and meaning."""
     from mnistarena.plugin.registry import installed
     from mnistarena.plugin.single_file import plugin_file
@@ -34,7 +34,7 @@ def command(kind: str, name: str, plugins: tuple[Path, ...], as_json: bool, wide
 
     from mnistarena.cli.tables import Column, open_console, print_table
 
-    console = open_console(wide=wide)
+    console = open_console()
     console.print(Text.assemble((name, "bold cyan"), f"  {kind} of {component.origin}"))
     console.print(Text(definition.summary))
     console.print()
