@@ -71,7 +71,7 @@
 
   for (const input of all("input[data-filter]")) {
     const picker = input.closest(".picker");
-    const rows = all("tbody tr", picker.nextElementSibling);
+    const rows = all("tbody tr", picker.nextElementSibling.closest("table") ?? picker.nextElementSibling);
     const count = picker.querySelector(".count");
     input.addEventListener("input", () => {
       const wanted = input.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -110,7 +110,7 @@
     const blocks = all("[data-of]");
     const show = (wanted) => blocks.forEach((one) => { one.hidden = wanted !== "" && one.dataset.of !== wanted; });
     select.addEventListener("change", () => {
-      const section = all("main > section").find((one) => one.getBoundingClientRect().bottom > bar.getBoundingClientRect().bottom);
+      const section = all("main > section").find((one) => one.getBoundingClientRect().bottom > 0);
       const before = section?.getBoundingClientRect().top;
       show(select.value);
       if (before < 0) section.scrollIntoView({ behavior: "instant" }); /* what was read stays in sight, though shorter */
@@ -119,6 +119,26 @@
     show(select.value); /* a reloaded page keeps what was chosen */
     window.addEventListener("beforeprint", () => show(""));
     window.addEventListener("afterprint", () => show(select.value));
+  }
+
+  for (const tools of all(".tools")) {
+    const root = document.documentElement;
+    tools.querySelector("[data-theme-button]").addEventListener("click", () => {
+      const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+      root.dataset.theme = dark ? "light" : "dark";
+    });
+    const link = tools.querySelector("[data-link-button]");
+    link.addEventListener("click", async () => {
+      try { await navigator.clipboard.writeText(location.href); link.textContent = "Copied"; } catch { link.textContent = "See the address"; }
+    });
+    tools.hidden = false;
+  }
+
+  /* A model under the mouse stands out in every chart. */
+  for (const row of all("tr[data-model]")) {
+    const mark = (on) => all(".chart [data-told]").forEach((one) => one.classList.toggle("faint", on && one.dataset.told.split("\n")[0] !== row.dataset.model));
+    row.addEventListener("mouseenter", () => mark(true));
+    row.addEventListener("mouseleave", () => mark(false));
   }
 
   let opened = [];

@@ -198,7 +198,9 @@ def _comparison(
         max((np.unique(recipe.index).size for recipe in recipes), default=0) or dataset["n_test"],
         headline=headline(ranked, judged.pairs, figure, margin=margin, baseline=baseline),
         findings=verdict.findings(ranked, judged.pairs, reference, figure=figure, margin=margin),
-        rows=tuple(ranking.row(recipe, judged.pairs, reference, metrics, ranks) for recipe in ranked),
+        rows=ranking.in_groups(
+            [ranking.row(recipe, judged.pairs, reference, metrics, ranks) for recipe in ranked], judged.pairs
+        ),
         missing=tuple(missing_figures(trial for recipe in ranked for trial in recipe.done)),
         reference=reference,
         family=judged.family,

@@ -107,7 +107,7 @@ def test_every_chart_has_a_description_a_drawing_and_a_table(five: Path) -> None
     charts = [a for a in Elements(page).of("div") if "chart" in (a.get("class") or "").split()]
     assert len(charts) == 10
     assert all(a["role"] == "img" and len(a["aria-label"] or "") > 30 for a in charts)
-    assert page.count('<details class="figures">') == 11  # the charts and the matrix of pairs
+    assert page.count('<details class="figures">') == 12  # the charts, the matrix of pairs, further figures
     assert page.count('class="marks"') == 5 + 3 * 5  # each at three widths, confusions at one
 
 
