@@ -221,9 +221,9 @@ class _TimeLeft(ProgressColumn):
 
 
 @contextmanager
-def progress() -> Iterator[tuple[Console, TerminalObserver]]:
-    """A console and the observer for it."""
-    console = Console(highlight=False, soft_wrap=True)
+def progress(*, stderr: bool = False) -> Iterator[tuple[Console, TerminalObserver]]:
+    """A console, on standard error if so asked, and the observer for it."""
+    console = Console(highlight=False, soft_wrap=True, stderr=stderr)
     observer = LiveObserver(console) if console.is_terminal else TerminalObserver(console)
     try:
         yield console, observer
