@@ -106,7 +106,7 @@ def command(
 
 def _run(spec: str, events: Sequence[Observer], **arguments: Any) -> None:
     """Run the spec and print its summary; leaves with an exit status of its own unless all trials are done."""
-    from mnistarena.cli.progress import progress
+    from mnistarena.cli.live import progress
     from mnistarena.execution.observer import Observers
     from mnistarena.execution.run import execute
 
