@@ -105,6 +105,49 @@
     window.addEventListener("afterprint", show);
   }
 
+  /* Pictures of test images: each is a part of one picture that travels in the page. */
+  const element = (name, text, more = {}) => Object.assign(document.createElement(name), { textContent: text }, more);
+  const SHOWN = 48;
+  const fill = (list, found, those, sides) => {
+    const [width, height] = found.tile, zoom = Math.max(1, Math.round(64 / Math.max(width, height)));
+    list.replaceChildren(...those.slice(0, SHOWN).map((at) => {
+      const image = found.images[at], item = document.createElement("li");
+      const picture = element("span", "", { className: "sprite" });
+      picture.setAttribute("role", "img");
+      picture.setAttribute("aria-label", `Test image ${image.name}, labelled ${found.classes[image.true]}`);
+      const x = (at % found.columns) * width * zoom, y = Math.floor(at / found.columns) * height * zoom;
+      Object.assign(picture.style, { width: `${width * zoom}px`, height: `${height * zoom}px`, backgroundPosition: `-${x}px -${y}px`, backgroundSize: `${found.columns * width * zoom}px auto` });
+      item.append(picture, element("b", found.classes[image.true]), element("small", image.name, { title: image.name }));
+      for (const side of sides) {
+        const sure = image.sure[side] < 0 ? "" : ` ${image.sure[side]} %`;
+        item.append(element("small", `${found.models[side]}: ${found.classes[image.said[side]]}${sure}`, { className: image.right[side] ? "right" : "wrong" }));
+      }
+      return item;
+    }));
+  };
+  for (const place of all(".duel")) {
+    const found = JSON.parse(place.querySelector("script").textContent);
+    const [a, b] = ["a", "b"].map((side) => place.querySelector(`[data-side=${side}]`));
+    const cells = all("[data-quadrant]", place).map((one) => { const button = element("button", "", { type: "button" }); button.dataset.quadrant = one.dataset.quadrant; one.replaceWith(button); return button; });
+    let chosen = 1;
+    const show = () => {
+      const [one, other] = [Number(a.value), Number(b.value)];
+      const counts = one === other ? null : found.counts[`${one} ${other}`];
+      place.querySelector("[data-sentence]").textContent = counts ? found.sentences[`${one} ${other}`] ?? "" : "Choose two models.";
+      for (const [side, at] of [["a", one], ["b", other]]) for (const what of ["right", "wrong"]) place.querySelector(`[data-${what}=${side}]`).textContent = `${found.models[at]} ${what}`;
+      cells.forEach((cell) => { const at = Number(cell.dataset.quadrant); cell.textContent = counts ? counts[at].toLocaleString("en") : "–"; cell.setAttribute("aria-pressed", String(at === chosen)); });
+      const wanted = [[1, 1], [1, 0], [0, 1], [0, 0]][chosen];
+      const those = counts ? found.images.flatMap((image, at) => image.right[one] === wanted[0] && image.right[other] === wanted[1] ? [at] : []) : [];
+      const words = [`Both are right`, `Only ${found.models[one]} is right`, `Only ${found.models[other]} is right`, `Neither is right`][chosen];
+      place.querySelector("[data-title]").textContent = counts ? `${words}: ${counts[chosen].toLocaleString("en")} of ${found.total.toLocaleString("en")} images, ${Math.min(those.length, SHOWN)} shown` : "";
+      fill(place.querySelector(".sprites"), found, those, [one, other]);
+    };
+    cells.forEach((cell) => cell.addEventListener("click", () => { chosen = Number(cell.dataset.quadrant); show(); }));
+    for (const select of [a, b]) select.addEventListener("change", show);
+    a.closest(".picker").hidden = false;
+    show();
+  }
+
   for (const bar of all(".datasets")) {
     const select = bar.querySelector("select");
     const blocks = all("[data-of]");

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import json
 import re
 from functools import cache
 from pathlib import Path
@@ -71,7 +72,6 @@ def render_html(data: ReportData, figures: tuple[Figure, ...], template: Path | 
         dark=DARK,
         downloads=downloads(data),
         chips=chips(data),
-        duels=(),
         forests=[forest.forest(one.rows, data.figure, data.margin) for one in data.comparisons],
     )
 
@@ -113,6 +113,7 @@ def _shipped(autoescape: bool) -> jinja2.Environment:
     environment.filters.update(
         delta=wording.difference,
         limit=wording.margin,
+        json=embed_json,
         inline_svg=inline_svg,
         fence=fence,
         swatch=swatch,
@@ -129,6 +130,14 @@ def _render(environment: jinja2.Environment, name: str, **context: object) -> st
         line = getattr(problem, "lineno", None)
         where = (getattr(problem, "name", None) or name) + (f":{line}" if line else "")
         raise StoreError(f"template {where}: {type(problem).__name__}: {problem}") from problem
+
+
+def embed_json(value: object) -> Markup:
+    """JSON for a script element, which it cannot end."""
+    dumped = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for character in "<>&\u2028\u2029":
+        dumped = dumped.replace(character, f"\\u{ord(character):04x}")
+    return Markup(dumped)
 
 
 def inline_svg(svg: str, key: str) -> Markup:
