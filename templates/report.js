@@ -146,6 +146,23 @@
     for (const select of [a, b]) select.addEventListener("change", show);
     a.closest(".picker").hidden = false;
     show();
+    /* A cell of a confusion matrix opens its images. */
+    for (const matrix of all(`#confusion [data-of="${place.dataset.of}"] .matrix`)) {
+      const model = found.models.indexOf(matrix.dataset.label), tiles = matrix.querySelector(".tiles");
+      if (model < 0) continue;
+      tiles.querySelector(".sprites").style.setProperty("--sprite", place.querySelector(".sprites").style.getPropertyValue("--sprite"));
+      for (const cell of all("[data-cell]", matrix)) {
+        const [actual, predicted] = cell.dataset.cell.split(" ").map(Number);
+        const button = element("button", cell.textContent, { type: "button", title: `${found.classes[actual]} taken for ${found.classes[predicted]}` });
+        cell.replaceChildren(button);
+        button.addEventListener("click", () => {
+          const those = found.images.flatMap((image, at) => image.true === actual && image.said[model] === predicted ? [at] : []);
+          tiles.hidden = false;
+          tiles.querySelector("[data-title]").textContent = `${found.classes[actual]} taken for ${found.classes[predicted]} by most seeds of ${matrix.dataset.label}: ${Math.min(those.length, SHOWN)} images of this page`;
+          fill(tiles.querySelector(".sprites"), found, those, [model]);
+        });
+      }
+    }
   }
 
   for (const bar of all(".datasets")) {

@@ -32,10 +32,10 @@ COLUMNS = 30
 
 @dataclass(frozen=True)
 class Duel:
-    """Recipes on the same test images. `right` is bool `(models, n)`: whether most seeds are; `matrices` their errors.
+    """Recipes on the same test images. `right` is bool `(models, n)`: whether most seeds are.
 
-    `shown` are the columns whose images are in `picture`, those on which the models differ most first: a PNG or WebP in
-    base64, `tile` (width, height) pixels an image. `said` and `sure` `(models, n)` are each model's most frequent class
+    `shown` are the columns whose images are in `picture`, errors of the best models first: a PNG or WebP in base64,
+    `tile` (width, height) pixels an image. `said` and `sure` `(models, n)` are each model's most frequent class
     and the mean probability of it in percent, -1 where it gives none.
     """
 
@@ -47,7 +47,6 @@ class Duel:
     right: NDArray[np.bool_]
     said: NDArray[np.int64]
     sure: NDArray[np.int64]
-    matrices: tuple[list[list[int]], ...]
     shown: NDArray[np.int64]
     picture: str
     kind: str
@@ -68,7 +67,6 @@ class Duel:
             "sentences": {
                 f"{self.models.index(a)} {self.models.index(b)}": text for (a, b), text in self.sentences.items()
             },
-            "matrices": self.matrices if len(self.classes) <= 26 else [],
             "images": [
                 {
                     "name": self.names[at],
@@ -106,9 +104,9 @@ def duel(
     right = np.array([recipe.correct[:, columns].mean(axis=0) > 0.5 for recipe in ready])
     said, sure = zip(*(_said(recipe, columns, len(classes)) for recipe in ready), strict=True)
     place = {int(row): at for at, row in enumerate(split["index"])}
-    share = right.mean(axis=0)
-    # First those on which they differ most, then those that all get wrong.
-    order = np.lexsort((index, share, -share * (1 - share)))
+    # The error of a model that makes few tells more, and one that not all make.
+    weight = (~right / np.maximum((~right).sum(axis=1, keepdims=True), 1)).sum(axis=0) * (1 + right.any(axis=0))
+    order = np.lexsort((index, -weight))
     order = np.array([at for at in order if not right[:, at].all() and int(index[at]) in place], np.int64)[:MOST_IMAGES]
     images = [split["images"][place[int(index[at])]] for at in order]
     shown, picture, kind, tile = _sprite(images, budget)
@@ -123,7 +121,6 @@ def duel(
         right=right,
         said=np.array(said),
         sure=np.array(sure),
-        matrices=tuple(recipe.confusion.tolist() for recipe in ready),
         shown=order[:shown],
         picture=picture,
         kind=kind,
@@ -194,7 +191,8 @@ def answer(found: Duel | None) -> str:
     apart = int((~found.right.all(axis=0)).sum())
     if not apart:
         return f"All of the {len(found.models)} models get every test image right."
-    return (
-        f"{plural(apart, 'test image')} of {found.right.shape[1]:,} {'is' if apart == 1 else 'are'} wrong for one model at "
-        f"least; {len(found.shown):,} of them are in this page, those first on which models differ most."
-    )
+    verb = "is" if apart == 1 else "are"
+    said = f"{plural(apart, 'test image')} of {found.right.shape[1]:,} {verb} wrong for one model at least"
+    if len(found.shown) == apart:
+        return f"{said}; this page holds {'it' if apart == 1 else 'all of them'}."
+    return f"{said}; this page holds {len(found.shown):,} of them, first those that the best models get wrong."
