@@ -136,7 +136,7 @@ class LiveObserver(TerminalObserver):
             return
         bars = "#-" if options.ascii_only else "━─"
         running, room = list(self.running.values()), max(2, console.height - 2)
-        ranked = self.standing.lines(width, min(LINES, room - 2 - min(self.jobs, len(running))))
+        ranked = self.standing.lines(width, min(LINES, room // 3))
         shown = max(1, min(self.jobs, room - 1 - len(ranked)))
         rows = [self.line(one, bars, now) for one in running[:shown]]
         hidden = len(running) - shown

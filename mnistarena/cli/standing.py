@@ -44,7 +44,7 @@ class Standing:
         found: dict[str, list[tuple[str, float, str]]] = {}
         for (dataset, label), figures in list(self.figures.items()):
             values, all_of = figures.values(), self.planned[dataset, label]
-            share = f"{len(values)}" if self.at_most else f"{len(values)}/{all_of}"
+            share = f"{len(values)} trials" if self.at_most else f"{len(values)}/{all_of} trials"
             found.setdefault(dataset, []).append((label, sum(values) / len(values), share))
         sign = -1 if self.metric.component.definition.higher_is_better else 1
         return {dataset: sorted(rows, key=lambda row: (sign * row[1], row[0])) for dataset, rows in found.items()}

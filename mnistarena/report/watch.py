@@ -119,7 +119,8 @@ class Watched:
         try:
             data = build(read_run(self.folder))
             page = with_script(render_html(data, figures(data)), version)
-            note = f"{data.finished} of {plural(data.trials, 'trial')} finished; refreshed as trials end"
+            note = f"{data.finished} of {plural(data.trials, 'trial')} finished"
+            note += "; refreshed as trials end" * (data.finished < data.trials)
         except ArenaError as problem:
             note = str(problem)
         except Exception as problem:

@@ -98,7 +98,7 @@ def test_it_shows_how_far_it_is_what_runs_and_the_ranking(begin, clock):
         # Those that are left take 10 s each, as the one that is done: 19 of them, two at a time.
         "all trials  2/21 trials, 1 without a result, about 1:35 left  ━───────────────────",
         "accuracy so far, no verdict",
-        "a  80.00%  1/3",
+        "a  80.00%  1/3 trials",
     ]
 
 
@@ -118,12 +118,12 @@ def test_it_has_no_more_lines_than_jobs_and_none_that_is_too_wide(begin, clock):
         title = lines.index("accuracy so far, no verdict; 5 of 6")
         assert title == 1 + 3, "all trials, and a line for each of the jobs"
         assert lines[title - 1] == "and 6 more"
-        assert [line.split()[-2] for line in lines[title + 1 :]] == ["95.00%", "94.00%", "93.00%", "92.00%", "91.00%"]
+        assert [line.split()[-3] for line in lines[title + 1 :]] == ["95.00%", "94.00%", "93.00%", "92.00%", "91.00%"]
         assert all(re.search(r"epoch [13]/4( |$)", line) for line in lines[1:3])
     assert len(seen(observer, height=8)) == 6
     done(observer, plan.trials()[-2], accuracy=0.99)
     best = seen(observer, 40)[5]
-    assert re.fullmatch(r"a-model-whose.*….*columns-long +99\.00% +1/3", best)
+    assert re.fullmatch(r"a-model-whose.*….*columns-long +99\.00%", best)
 
 
 def test_the_ranking_goes_by_what_decides_and_holds_what_was_finished_before(begin, tiny_run, tiny_text, tmp_path):
@@ -143,7 +143,7 @@ def test_the_ranking_goes_by_what_decides_and_holds_what_was_finished_before(beg
     title, *rows = seen(observer)[1:]
     assert title == "log_loss so far, no verdict"
     assert [row.split()[0] for row in rows] == best
-    assert rows[best.index("cnn")].split()[1:] == [f"{losses['cnn'][0]:.4f}", "1/2"]
+    assert rows[best.index("cnn")].split()[1:] == [f"{losses['cnn'][0]:.4f}", "1/2", "trials"]
     assert re.search(r"0/1 trials, about [\d.]+ s left", seen(observer)[0]), "the others took as long"
 
 
