@@ -102,12 +102,21 @@ class Run(StoredRun):
         return pd.DataFrame(pair_rows(self.view))
 
     def report(
-        self, *, html: bool = True, markdown: bool = True, template: str | os.PathLike[str] | None = None
+        self,
+        *,
+        html: bool = True,
+        markdown: bool = True,
+        latex: bool = False,
+        paper: bool = False,
+        template: str | os.PathLike[str] | None = None,
     ) -> list[Path]:
-        """Write report.html, and report.md with figures/, into the run folder; returns the pages' paths."""
+        """Write report.html, and report.md with figures/, into the run folder; returns the paths of what is written.
+
+        `latex`: report.tex, a table a dataset. `paper`: figures/paper/, every figure as PDF and SVG.
+        """
         from mnistarena.report.write import write_report
 
-        return write_report(self.path, html=html, markdown=markdown, template=template)
+        return write_report(self.path, html=html, markdown=markdown, latex=latex, paper=paper, template=template)
 
     def verify(
         self,

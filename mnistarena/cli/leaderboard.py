@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from rich.console import Console
-from rich.measure import Measurement
-from rich.table import Table
 from rich.text import Text
 
 from mnistarena.cli.progress import duration
+from mnistarena.cli.tables import Column, print_table
 from mnistarena.evidence.figure import ACCURACY, Figure
-from mnistarena.report.charts.style import Style, styles
+from mnistarena.report.charts.style import styles
 from mnistarena.report.comparison import Comparison
 from mnistarena.report.format import place
 from mnistarena.report.sections.ranking import Row
@@ -28,7 +27,7 @@ def print_summary(console: Console, run: StoredRun, selected: set[str]) -> None:
         console.print()
         if len(data.comparisons) > 1:
             console.print(Text(comparison.label, style="bold"))
-        console.print(_table(console, data, comparison))
+        _print_table(console, data, comparison)
         if any(row.interval_of == ONE_MODEL for row in comparison.rows):
             console.print(Text("* of this one trained model: one seed says nothing of its recipe's spread", "dim"))
         console.print(Text(comparison.headline, style="bold"))
@@ -50,27 +49,26 @@ def print_summary(console: Console, run: StoredRun, selected: set[str]) -> None:
     console.print(Text.assemble("\nNext: ", (f"arena report {run.path} --open", "bold")))
 
 
-def _table(console: Console, data: ReportData, comparison: Comparison) -> Table:
-    """The leaderboard with as many metrics as the terminal is wide for, the spec's first ones first."""
+def _print_table(console: Console, data: ReportData, comparison: Comparison) -> None:
+    """The leaderboard; the figure that decides comes first, with its interval, the other metrics last."""
     looks = styles(data.labels)
-    # The figure that decides comes first, with its interval; accuracy stands beside another one.
     others = [at for at, metric in enumerate(data.metrics) if metric["label"] != data.figure.label]
-    first = [data.figure.label, "95 % interval"] + ([] if data.figure == ACCURACY else ["accuracy"])
-    for shown in range(len(others), -1, -1):
-        table = Table(box=None, header_style="bold", pad_edge=False)
-        metrics = [data.metrics[at]["label"] for at in others[:shown]]
-        goal = [f"to {data.target}"] if comparison.reached else []
-        for heading in ("model", "place", "seeds", *first, *metrics, "training", *goal):
-            table.add_column(heading, justify="left" if heading == "model" else "right", no_wrap=True)
-        reached = [[Text(one.text)] for one in comparison.reached] or [[] for _ in comparison.rows]
-        for row, last in zip(comparison.rows, reached, strict=True):
-            table.add_row(*_cells(row, data.figure, others[:shown], looks), *last)
-        if Measurement.get(console, console.options.update(width=1000), table).maximum <= console.width:
-            break
-    return table
+    headings = ["place", "seeds", data.figure.label, "95 % interval"]
+    headings += [] if data.figure == ACCURACY else ["accuracy"]
+    headings += ["training", *([f"to {data.target}"] if comparison.reached else [])]
+    headings += [data.metrics[at]["label"] for at in others]
+    reached = [[one.text] for one in comparison.reached] or [[] for _ in comparison.rows]
+    print_table(
+        console,
+        [Column("model", wraps=True), *(Column(heading, right=True) for heading in headings)],
+        [
+            [Text(row.label, looks[row.label].colour), *_cells(row, data.figure), *last, *_metrics(row, others)]
+            for row, last in zip(comparison.rows, reached, strict=True)
+        ],
+    )
 
 
-def _cells(row: Row, figure: Figure, metrics: Sequence[int], looks: Mapping[str, Style]) -> list[Text]:
+def _cells(row: Row, figure: Figure) -> list[str]:
     seeds = str(row.seeds) if row.finished == row.seeds else f"{row.finished}/{row.seeds}"
     if row.decided is None:
         first = ["–", "–"]
@@ -82,7 +80,8 @@ def _cells(row: Row, figure: Figure, metrics: Sequence[int], looks: Mapping[str,
         first = [mean, f"{low} – {high}" + (" *" if row.interval_of == ONE_MODEL else "")]
     if figure != ACCURACY:
         first.append("–" if row.accuracy is None else f"{row.accuracy.estimate:.2%}")
-    figures = ["–" if row.metrics[at] is None else f"{row.metrics[at]:.4f}" for at in metrics]
-    time = "–" if row.train_seconds is None else duration(row.train_seconds)
-    name = Text(row.label, looks[row.label].colour)
-    return [name, Text(place(row.place)), Text(seeds), *map(Text, first), *map(Text, figures), Text(time)]
+    return [place(row.place), seeds, *first, "–" if row.train_seconds is None else duration(row.train_seconds)]
+
+
+def _metrics(row: Row, which: Sequence[int]) -> list[str]:
+    return ["–" if row.metrics[at] is None else f"{row.metrics[at]:.4f}" for at in which]

@@ -92,6 +92,22 @@ def trial_options(command: F) -> F:
 KINDS = ("model", "dataset", "transform", "metric", "optimizer", "loss", "schedule", "augmentation", "executor")
 """The kinds of components, as plugin/discovery.py has them, which would be slow to import here."""
 
+
+def _wide(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    ctx.meta[WIDE] = value
+
+
+WIDE = "mnistarena.wide"
+"""Whether --wide was given, in the context of the command: for cli/tables.py."""
+
+wide_option = click.option(
+    "--wide",
+    is_flag=True,
+    expose_value=False,
+    callback=_wide,
+    help="Show every column, however narrow the terminal is.",
+)
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

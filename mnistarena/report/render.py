@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html
 import json
 import re
 from functools import cache
@@ -20,6 +19,7 @@ from mnistarena.report.charts.figure import Figure
 from mnistarena.report.charts.style import DARK, Style, styles
 from mnistarena.report.chips import chips
 from mnistarena.report.downloads import downloads
+from mnistarena.report.markdown import escape_markdown, fence
 from mnistarena.report.sections.claim import split_of
 from mnistarena.report.sections.gallery import MARKDOWN_TILES, picture
 from mnistarena.report.view import ReportData
@@ -153,18 +153,3 @@ def swatch(style: Style) -> Markup:
     """A model's mark, as charts draw it."""
     path = f'<path fill="{style.colour}" d="{_SHAPES[style.shape]}"/>'
     return Markup(f'<svg class="swatch" viewBox="0 0 12 12" aria-hidden="true">{path}</svg>')
-
-
-def escape_markdown(value: object) -> object:
-    """Text of a run, escaped so that it is literal text in Markdown and in HTML inside it."""
-    if isinstance(value, Markup) or not isinstance(value, str):
-        return value
-    flat = " ".join(html.escape(value, quote=False).split("\n"))
-    return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", flat)
-
-
-def fence(value: str, language: str = "") -> Markup:
-    """A fenced block that its content cannot end."""
-    longest = max((len(run) for run in re.findall(r"`+", value)), default=0)
-    ticks = "`" * max(3, longest + 1)
-    return Markup(f"{ticks}{language}\n{value.rstrip()}\n{ticks}")

@@ -12,7 +12,7 @@
                                                checkpoint.json  checkpoint-<step>.npz while unfinished
       damaged/                                 trials that were found altered or truncated, moved aside
       .scratch/                                arrays that workers share, while a run goes on
-      report.html  report.md  figures/
+      report.html  report.md  report.tex  figures/
 
 Files are written to a temporary name, synced and renamed, so a reader sees the old file or the new one.
 trial.json holds the digests of the files beside it and of itself; a file is checked when it is used. What the JSON
@@ -73,7 +73,7 @@ class RunFolder:
 
     def refuse_links(self) -> None:
         """Raise `StoreError` where a folder inside is a link: nothing outside of the run folder is read or written."""
-        for name in ("trials", "datasets", "plugins", "figures", "damaged", ".scratch"):
+        for name in ("trials", "datasets", "plugins", "figures", "figures/paper", "damaged", ".scratch"):
             if (self.path / name).is_symlink():
                 raise StoreError(f"{self.path / name} is a symbolic link; a run folder keeps its own files")
 

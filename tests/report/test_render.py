@@ -141,7 +141,10 @@ def test_markdown_shows_the_leaderboard_and_links_figures_that_exist(five: Path)
     text = (five / "report.md").read_text("utf-8")
     links = re.findall(r"\]\((figures/[^)]+)\)", text)
     drawings = [link for link in links if link.endswith(".svg")]
-    assert len(drawings) == 10
+    assert len(drawings) == 7
+    assert drawings[0] == "figures/forest.svg"
+    assert len(re.findall(r"^\*\*.+\*\*\n\n!\[.+\.svg\)$", text, flags=re.MULTILINE)) == 7, "each has a title"
+    assert "**Test accuracy with 95 % intervals**" in text.partition("<details>")[0]
     assert all((five / link).read_text("utf-8").startswith("<svg") for link in drawings)
     assert all((five / link).read_bytes().startswith(b"\x89PNG") for link in links if link not in drawings)
     assert "| Recall, % |" in text

@@ -108,7 +108,7 @@ def test_a_wrong_view_is_refused_before_anything_runs(table, message, tmp_path):
 def test_the_report_says_what_is_left_of_each_model(folder):
     write_report(folder, html=False)
     page = (folder / "report.md").read_text()
-    assert "### How accurate on altered images?" in page
+    assert "<summary>How accurate on altered images?</summary>" in page
     assert "| Model | Clean, % | Mean over corruptions, % | Share kept |" in page
     assert "robustness-02-hidden.svg" in page, "severities are drawn"
     assert "robustness-01" not in page, "a view without them is a column of the table only"

@@ -10,35 +10,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mnistarena.cli.options import json_option
+from mnistarena.cli.options import json_option, wide_option
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from collections.abc import Sequence
+
+    from rich.console import Console
 
     from mnistarena.evidence.changes import Change
     from mnistarena.evidence.figure import Figure
 
-SAID = {
-    "better": ("better", "green"),
-    "worse": ("WORSE", "bold red"),
-    "equal": ("practically equal", ""),
-    "undecided": ("undecided", "yellow"),
-    "not compared": ("not compared", "yellow"),
-    "identical": ("identical", "dim"),
-    "model better": ("this model is better", "green"),
-    "model worse": ("this model is WORSE", "bold red"),
-    "model alike": ("models not told apart", "yellow"),
-    "failing": ("FAILING", "bold red"),
-    "unpaired": ("cannot be paired", "yellow"),
-    "new": ("new", "dim"),
-    "gone": ("gone", "dim"),
-    "nothing": ("no result", "yellow"),
-}
-
-TIMES = (
-    "Training times: the intervals know how times vary within each run, not what was different between the two, "
-    "which were not measured in turns; so there is no verdict."
-)
+COLOURS = {
+    "better": "green", "worse": "bold red", "undecided": "yellow", "not compared": "yellow", "identical": "dim",
+    "model better": "green", "model worse": "bold red", "model alike": "yellow", "failing": "bold red",
+    "unpaired": "yellow", "new": "dim", "gone": "dim", "nothing": "yellow",
+}  # fmt: skip
 
 
 @click.command("compare")
@@ -48,8 +34,17 @@ TIMES = (
     "--fail-on-regression", is_flag=True, help="Exit with 1 unless no recipe of RUN_A is worse in RUN_B by the margin."
 )
 @click.option("--margin", metavar="PP", help='Differences that do not matter, such as "0.1pp". [default: RUN_B\'s]')
+@click.option("--markdown", is_flag=True, help="Print fifteen lines of Markdown at most, for a pull request.")
 @json_option
-def command(run_a: Path, run_b: Path, fail_on_regression: bool, margin: str | None, as_json: bool) -> None:
+@wide_option
+def command(
+    run_a: Path,
+    run_b: Path,
+    fail_on_regression: bool,
+    margin: str | None,
+    markdown: bool,
+    as_json: bool,
+) -> None:
     """What changed from RUN_A to RUN_B, two run folders.
 
     Every recipe, found by its label and dataset, against itself, by the figure that decides in RUN_B: the same
@@ -62,8 +57,12 @@ def command(run_a: Path, run_b: Path, fail_on_regression: bool, margin: str | No
     fails, has other test images, or one seed only and other predictions does not; each is told with the reason.
     Exit status: 0; 1 where it is not shown, with --fail-on-regression; 2 when a run cannot be read.
     """
+    if markdown and as_json:
+        raise click.UsageError("--markdown or --json, not both")
     from mnistarena.evidence.changes import changes
     from mnistarena.evidence.figure import deciding, margin_of
+    from mnistarena.report import wording
+    from mnistarena.report.changed import as_markdown, tested
     from mnistarena.report.shortfall import shortfall
     from mnistarena.store.earlier_use import between
     from mnistarena.store.results import read_run
@@ -72,36 +71,38 @@ def command(run_a: Path, run_b: Path, fail_on_regression: bool, margin: str | No
     figure = deciding(after.plan)
     within = margin_of(after.plan, figure) if margin is None else _margin(margin, figure)
     found = changes(before, after, within)
-    regressions = [change for change in found if change.regression]
     why = [shortfall(change, within) for change in found]
     short = sum(map(bool, why))
     uses = between(before, after)
     if as_json:
-        from mnistarena.store.files import to_json
-
-        rows = [
-            {**asdict(change), "regression": change.regression, "shortfall": sentence}
-            for change, sentence in zip(found, why, strict=True)
-        ]
-        totals = {"margin": within, "regressions": len(regressions), "not_shown": short, "earlier_uses": uses}
-        click.echo(to_json({"changes": rows, **totals}).decode(), nl=False)
+        _print_json(found, why, within, uses)
     else:
-        from rich.console import Console
-        from rich.text import Text
+        answer = tested(found, why, wording.margin(within, figure)) if fail_on_regression else []
+        if markdown:
+            click.echo(as_markdown(found, "".join(answer[:1])), nl=False)
+        else:
+            from mnistarena.cli.tables import open_console
 
-        from mnistarena.report import wording
-
-        console = Console(highlight=False)
-        console.print(_table(found, figure))
-        console.print(Text("\n" + _closing(found, regressions), style="bold"))
-        if fail_on_regression:
-            console.print(Text("\n" + _tested(found, why, wording.margin(within, figure))))
-        if any(change.time_ratio for change in found):
-            console.print(Text(f"\n{TIMES}", style="dim"))
-        for sentence in uses:
-            console.print(Text(f"\n{sentence}", style="dim"))
+            _print(open_console(), found, answer, uses)
     failed = short or all(change.kind == "new" for change in found)
     sys.exit(1 if fail_on_regression and failed else 0)
+
+
+def _print_json(found: Sequence[Change], why: Sequence[str], within: float, uses: Sequence[str]) -> None:
+    from mnistarena.store.files import to_json
+
+    rows = [
+        {**asdict(change), "regression": change.regression, "shortfall": sentence}
+        for change, sentence in zip(found, why, strict=True)
+    ]
+    shown = {
+        "changes": rows,
+        "margin": within,
+        "regressions": sum(change.regression for change in found),
+        "not_shown": sum(map(bool, why)),
+        "earlier_uses": uses,
+    }
+    click.echo(to_json(shown).decode(), nl=False)
 
 
 def _margin(given: str, figure: Figure) -> float:
@@ -120,74 +121,47 @@ def _margin(given: str, figure: Figure) -> float:
     return found
 
 
-def _table(found: tuple[Change, ...], figure: Figure) -> Table:
-    from rich.table import Table
+def _print(console: Console, found: Sequence[Change], tested: list[str], uses: Sequence[str]) -> None:
+    """The table, the verdict, `tested`, the answer on non-inferiority where it is asked for, and notes."""
     from rich.text import Text
 
-    from mnistarena.report import format as text, wording
+    from mnistarena.report.changed import TIMES, closing
+
+    _print_table(console, found)
+    console.print(Text("\n" + closing(found), style="bold"))
+    if tested:
+        console.print(Text("\n" + "\n".join(tested)))
+    for sentence in [*([TIMES] if any(change.time_ratio for change in found) else []), *uses]:
+        console.print(Text(f"\n{sentence}", style="dim"))
+
+
+def _print_table(console: Console, found: Sequence[Change]) -> None:
+    from rich.text import Text
+
+    from mnistarena.cli.tables import Column, print_table
+    from mnistarena.report.changed import SAID, cells
 
     several = len({change.dataset for change in found}) > 1
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("model", *(["dataset"] if several else []), "A", "B", "B − A", "verdict", "training"):
-        table.add_column(heading, justify="right" if heading in ("A", "B", "B − A", "training") else "left")
+    columns = [Column("model", wraps=True), *([Column("dataset")] if several else [])]
+    columns += [Column(heading, right=True) for heading in ("A", "B", "B − A")]
+    columns += [Column("verdict", wraps=True), Column("training", right=True)]
+    rows: list[list[str | Text]] = []
     for change in found:
-        delta = Text("–")
-        if change.difference is not None:
-            d = change.difference
-            low, high = (wording.difference(end, figure).removesuffix("\u202fpp") for end in (d.low, d.high))
-            delta = Text(f"{wording.difference(d.estimate, figure)}\n[{low}, {high}]")
-        elif change.mcnemar is not None:
-            delta = Text(text.points(change.mcnemar.difference))
-        elif change.before is not None and change.after is not None:
-            delta = Text(wording.difference(change.after - change.before, figure))
-        verdict = Text(*SAID[change.kind])
-        if change.p_adjusted is not None:
-            verdict.append(f", {text.p_value(change.p_adjusted)}", "dim")
+        shown = cells(change)
+        verdict = Text(SAID[change.kind], COLOURS.get(change.kind, ""))
+        if shown.p:
+            verdict.append(f", {shown.p}", "dim")
         if change.note:
-            verdict.append(f"\n{change.note}", "dim")
-        time = "–" if change.time is None else f"{change.time:.2f}×"
-        if change.time_ratio is not None:
-            ratio = change.time_ratio
-            time = f"{ratio.estimate:.2f}×\n[{ratio.low:.2f}, {ratio.high:.2f}]"
-        cells = [Text(change.label), *([Text(change.dataset)] if several else [])]
-        means = ("–" if one is None else wording.value(one, figure) for one in (change.before, change.after))
-        cells += [*map(Text, means), delta, verdict, Text(time)]
-        table.add_row(*cells)
-    return table
-
-
-def _closing(found: tuple[Change, ...], regressions: list[Change]) -> str:
-    from mnistarena.report.format import series
-    from mnistarena.text import plural
-
-    if not found:
-        return "Neither run has a recipe."
-    if all(change.kind == "identical" for change in found):
-        return "Nothing changed: every recipe predicts the same in both runs."
-    head = "No regression is seen."
-    if regressions:
-        head = f"{plural(len(regressions), 'regression')}: {series(change.label for change in regressions)}."
-    open_ = [change.label for change in found if change.kind in ("undecided", "model alike", "unpaired", "nothing")]
-    gone = [change.label for change in found if change.kind == "gone"]
-    said = [f"{what}: {series(labels)}." for what, labels in (("Not decided", open_), ("Gone", gone)) if labels]
-    return " ".join([head, *said])
-
-
-def _tested(found: tuple[Change, ...], why: list[str], within: str) -> str:
-    """The answer of --fail-on-regression, with a line for each recipe that fails it; `within` is the margin."""
-    from mnistarena.text import plural
-
-    old = [change for change in found if change.kind != "new"]
-    if not old:
-        return "Failed: the first run has no recipe, so nothing is compared."
-    several = len({change.dataset for change in found}) > 1
-    lines = [
-        f"- {change.label}{f' on {change.dataset}' if several else ''}: {sentence}"
-        for change, sentence in zip(found, why, strict=True)
-        if sentence
-    ]
-    if not lines:
-        return f"Passed: of {plural(len(old), 'recipe')}, each by its 95 % interval, none loses {within} or more."
-    are = "is" if len(lines) == 1 else "are"
-    head = f"Failed: of {plural(len(old), 'recipe')} of the first run, {len(lines)} {are} not shown to lose less than"
-    return "\n".join([f"{head} {within}.", *lines])
+            verdict.append(f",\n{change.note}", "dim")
+        rows.append(
+            [
+                change.label,
+                *([change.dataset] if several else []),
+                shown.before,
+                shown.after,
+                f"{shown.difference}\n{shown.interval}".strip(),
+                verdict,
+                f"{shown.time}\n{shown.time_interval}".strip(),
+            ]
+        )
+    print_table(console, columns, rows)

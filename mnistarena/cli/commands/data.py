@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mnistarena.cli.options import json_option, plugin_option
+from mnistarena.cli.options import json_option, plugin_option, wide_option
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
     from mnistarena.plan.recipe import LoadedDataset
     from mnistarena.plugin.audit_record import AuditRecord
@@ -33,14 +32,14 @@ CLASSES = 40
 )
 @plugin_option
 @json_option
+@wide_option
 def command(what: str, settings: tuple[str, ...], plugins: tuple[Path, ...], as_json: bool) -> None:
     """Show what the images are like of each dataset of SPEC, or of DATASET by its name, before anything is trained.
 
     Images of each class, copies within and across the splits, images under two labels, ranges of values, files that
     were not read. What makes figures wrong is a warning. Data is downloaded where it is missing.
     """
-    from rich.console import Console
-
+    from mnistarena.cli.tables import open_console
     from mnistarena.plan.audits import audited
 
     found = [(data, audited(data)) for data in _datasets(what, settings, plugins)]
@@ -49,7 +48,7 @@ def command(what: str, settings: tuple[str, ...], plugins: tuple[Path, ...], as_
         click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
         return
     for data, record in found:
-        _show(Console(highlight=False), data, record)
+        _show(open_console(), data, record)
 
 
 def _datasets(what: str, settings: tuple[str, ...], plugins: tuple[Path, ...]) -> list[LoadedDataset]:
@@ -74,32 +73,26 @@ def _show(console: Console, data: LoadedDataset, found: AuditRecord) -> None:
 
     shape = " × ".join(map(str, data.dataset.image_shape))
     console.print(Text(f"{data.label}: images of {shape}: {sizes(found)}"))
-    console.print(_table(found))
+    _print_table(console, found)
     for line in _lines(found):
         console.print(Text(f"  {line}"))
     for sentence in sentences(data.label, found):
         console.print(Text(f"warning: {sentence}", style="bold yellow"))
 
 
-def _table(found: AuditRecord) -> Table:
+def _print_table(console: Console, found: AuditRecord) -> None:
     """Images of each class in each part of the first split."""
-    from rich.table import Table
-    from rich.text import Text
-
+    from mnistarena.cli.tables import Column, print_table
     from mnistarena.plan.audit_sentences import PARTS
 
     counts = found["splits"][0]["counts"] if found["splits"] else found["counts"]
     parts = [part for part in PARTS if sum(counts.get(part, ()))]
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("class")
-    for part in parts:
-        table.add_column(PARTS[part], justify="right")
     names = found["class_names"]
-    for number, name in enumerate(names[:CLASSES]):
-        table.add_row(Text(name), *(f"{counts[part][number]:,}" for part in parts))
+    rows = [[name, *(f"{counts[part][number]:,}" for part in parts)] for number, name in enumerate(names[:CLASSES])]
     if len(names) > CLASSES:
-        table.add_row(f"{len(names) - CLASSES} more", *(f"{sum(counts[part][CLASSES:]):,}" for part in parts))
-    return table
+        rows.append([f"{len(names) - CLASSES} more", *(f"{sum(counts[part][CLASSES:]):,}" for part in parts)])
+    columns = [Column("class", wraps=True), *(Column(PARTS[part], right=True) for part in parts)]
+    print_table(console, columns, rows)
 
 
 def _lines(found: AuditRecord) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mnistarena.cli.options import json_option
+from mnistarena.cli.options import json_option, wide_option
 from mnistarena.text import byte_size
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 @click.command("doctor")
 @json_option
+@wide_option
 def command(as_json: bool) -> None:
     """Check this installation: versions, devices, plugins, data, disk and memory; and say what to fix, if anything.
 
@@ -36,20 +37,18 @@ def command(as_json: bool) -> None:
 
 
 def _print(found: Findings) -> None:
-    from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
+    from mnistarena.cli.tables import Column, open_console, print_table
     from mnistarena.text import visible
 
-    console = Console(highlight=False)
-    table = Table.grid(padding=(0, 2))
-    for style, overflow in (("bold", "ellipsis"), ("", "ellipsis"), ("", "fold")):
-        table.add_column(style=style, overflow=overflow, no_wrap=overflow != "fold")  # type: ignore[arg-type]
-    for head, rows in _sections(found):
-        for number, (name, text, colour) in enumerate(rows):
-            table.add_row("" if number else head, Text(visible(name), colour), visible(text))
-    console.print(table)
+    console = open_console()
+    rows = [
+        (Text("" if number else head, "bold"), Text(visible(name), colour), visible(text))
+        for head, group in _sections(found)
+        for number, (name, text, colour) in enumerate(group)
+    ]
+    print_table(console, [Column(), Column(wraps=True), Column(wraps=True)], rows)
     console.print()
     for problem in found["problems"]:
         console.print(Text.assemble(("to fix: ", "bold red"), visible(problem)), soft_wrap=True)

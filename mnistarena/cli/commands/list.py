@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from mnistarena.cli.options import KINDS, json_option, plugin_option
+from mnistarena.cli.options import KINDS, json_option, plugin_option, wide_option
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 Listing = dict[str, list[dict[str, str]]]
 """Rows of what is listed, by kind."""
@@ -22,6 +26,7 @@ WHAT = (*KIND_OF, "plugins")
 @click.argument("what", type=click.Choice(WHAT), required=False)
 @plugin_option
 @json_option
+@wide_option
 def command(what: str | None, plugins: tuple[Path, ...], as_json: bool) -> None:
     """List what is installed: components of a kind, or plugins; by default all of it."""
     from mnistarena.plugin.registry import installed
@@ -55,23 +60,25 @@ def command(what: str | None, plugins: tuple[Path, ...], as_json: bool) -> None:
 
 
 def _print(found: Listing) -> None:
-    from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False)
+    from mnistarena.cli.tables import Column, open_console, print_table
+
+    console = open_console()
+    name, summary, distribution = Column(), Column(wraps=True), Column()
     for kind, entries in found.items():
-        table = Table(box=None, show_header=False, pad_edge=False, title=kind, title_justify="left", title_style="bold")
-        for entry in entries:
-            if kind == "plugins":
-                good = entry["status"] == "loaded"
-                status = Text("loaded" if good else f"{entry['status']}: {entry['cause']}", "green" if good else "red")
-                table.add_row(Text("  " + entry["name"]), Text(entry["distribution"], "dim"), status)
-            else:
-                table.add_row(
-                    Text("  " + entry["name"], "cyan"),
-                    Text(entry["summary"]),
-                    Text(entry["distribution"], "dim"),
-                )
-        console.print(table if entries else Text(f"{kind}: none"))
+        console.print(Text(kind, "bold") if entries else Text(f"{kind}: none"))
+        if kind == "plugins":
+            print_table(console, [name, distribution, summary], list(map(_plugin, entries)))
+        else:
+            rows = [(Text("  " + e["name"], "cyan"), e["summary"], Text(e["distribution"], "dim")) for e in entries]
+            print_table(console, [name, summary, distribution], rows)
         console.print()
+
+
+def _plugin(entry: dict[str, str]) -> tuple[str, Text, Text]:
+    from rich.text import Text
+
+    good = entry["status"] == "loaded"
+    status = Text("loaded" if good else f"{entry['status']}: {entry['cause']}", "green" if good else "red")
+    return "  " + entry["name"], Text(entry["distribution"], "dim"), status

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from mnistarena.cli.options import json_option, spec_options, where_options
+from mnistarena.cli.options import json_option, spec_options, where_options, wide_option
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
     from mnistarena.execution.estimate import PlanEstimate
     from mnistarena.plan.contents import Plan
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
 @where_options
 @click.option("--no-estimate", is_flag=True, help="Only list the trials: measure nothing.")
 @json_option
+@wide_option
 def command(
     spec: str,
     overrides: tuple[str, ...],
@@ -41,8 +40,7 @@ def command(
     The estimate comes from a few real steps of each recipe on this machine; it warns of what takes hours.
     Downloads data and weights where they are missing, as a run would: an identity contains their digests.
     """
-    from rich.console import Console
-
+    from mnistarena.cli.tables import open_console
     from mnistarena.cli.trying import try_recipes
     from mnistarena.plan.lookup import registry_for
     from mnistarena.plan.resolve import resolve
@@ -53,12 +51,11 @@ def command(
     plan = resolve(loaded, registry_for(loaded), only=only)
     context = ExecutorContext(device, jobs, threads=threads)
     # Its own lines are for standard output, which may be read by a program.
-    console = Console(stderr=True, highlight=False)
-    estimate = None if no_estimate else try_recipes(plan, context, console)
+    estimate = None if no_estimate else try_recipes(plan, context, open_console(wide=False, stderr=True))
     if as_json:
         click.echo(json.dumps(_described(plan, estimate), indent=2, ensure_ascii=False))
     else:
-        _show(plan, estimate, spec)
+        _show(open_console(), plan, estimate, spec)
 
 
 def _described(plan: Plan, estimate: PlanEstimate | None) -> dict[str, Any]:
@@ -85,8 +82,7 @@ def _first(plan: Plan) -> list[str]:
     return list({trial.id: None for trial in plan.trials() if trial.look == 1})
 
 
-def _show(plan: Plan, estimate: PlanEstimate | None, spec: str) -> None:
-    from rich.console import Console
+def _show(console: Console, plan: Plan, estimate: PlanEstimate | None, spec: str) -> None:
     from rich.text import Text
 
     from mnistarena.execution.estimate import advice
@@ -95,8 +91,7 @@ def _show(plan: Plan, estimate: PlanEstimate | None, spec: str) -> None:
     from mnistarena.plan.sizes import small_tests
     from mnistarena.text import visible
 
-    console = Console(highlight=False)
-    console.print(_table(plan, estimate))
+    _print_table(console, plan, estimate)
     for note in dict.fromkeys(note for recipe in plan.recipes for note in recipe.notes):
         console.print(Text(f"note: {note}", style="yellow"))
     for sentence in small_tests(plan.datasets):
@@ -118,38 +113,29 @@ def _show(plan: Plan, estimate: PlanEstimate | None, spec: str) -> None:
     if estimate is not None:
         for sentence in advice(estimate, plan):
             console.print(Text(f"warning: {sentence}", style="bold yellow"))
-    console.print(Text(f"Run them with: arena run {spec}"))
+    console.print(Text(f"Run them with: arena run {spec}"), soft_wrap=True)
 
 
-def _table(plan: Plan, estimate: PlanEstimate | None) -> Table:
-    from rich.table import Table
-    from rich.text import Text
-
+def _print_table(console: Console, plan: Plan, estimate: PlanEstimate | None) -> None:
     from mnistarena.cli.progress import duration
+    from mnistarena.cli.tables import Column, print_table
     from mnistarena.execution.estimate import Estimate
     from mnistarena.text import byte_size
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    columns = [("id", "left"), ("model", "left"), ("dataset", "left"), ("seed", "right")]
     several = any(trial.split is not None for trial in plan.trials())
-    for name, justify in columns + [("split", "right")] * several:
-        table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    if estimate is not None:
-        table.add_column("time", justify="right", no_wrap=True)
-        table.add_column("memory", justify="right", no_wrap=True)
-    table.add_column("recipe", no_wrap=True, overflow="ellipsis", ratio=1)
+    columns = [Column("id"), Column("model", wraps=True), Column("dataset"), Column("seed", right=True)]
+    columns += [Column("split", right=True)] * several
+    columns += [Column(heading, right=True) for heading in ("time", "memory") if estimate is not None]
+    rows = []
     for trial in plan.trials():
-        cells: list[Text | str] = [trial.id, Text(trial.recipe.label), Text(trial.recipe.data.label), str(trial.seed)]
-        cells += ["" if trial.split is None else str(trial.split)] * several
+        row = [trial.id, trial.recipe.label, trial.recipe.data.label, str(trial.seed)]
+        row += ["" if trial.split is None else str(trial.split)] * several
         if estimate is not None:
             one = estimate.trials.get(trial.id, Estimate())
-            cells.append("?" if one.seconds is None else duration(one.seconds))
-            cells.append("?" if one.memory is None else byte_size(one.memory))
-        table.add_row(*cells, Text(_summary(trial.recipe)))
-        for column, cell in zip(table.columns, cells, strict=False):
-            # On a narrow terminal only the recipe is cut short.
-            column.min_width = max(column.min_width or 0, len(str(column.header)), len(cell))
-    return table
+            row.append("?" if one.seconds is None else duration(one.seconds))
+            row.append("?" if one.memory is None else byte_size(one.memory))
+        rows.append([*row, _summary(trial.recipe)])
+    print_table(console, [*columns, Column("recipe")], rows)
 
 
 def _summary(recipe: Recipe) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 from typing_extensions import TypedDict
 
-from mnistarena.cli.options import json_option, trial_options
+from mnistarena.cli.options import json_option, trial_options, wide_option
 
 if TYPE_CHECKING:
     from mnistarena.data.borders import Borders
@@ -32,6 +32,7 @@ Answer = TypedDict(
 @click.option("--invert", is_flag=True, help="Swap light and dark, as for dark ink on white paper.")
 @click.option("--top", type=click.IntRange(1), default=3, show_default=True, metavar="K", help="Classes to name.")
 @json_option
+@wide_option
 def command(
     run: Path,
     label: str,
@@ -138,28 +139,26 @@ def _answers(read: dict[Path, Picture], outputs: Outputs, names: tuple[str, ...]
 
 
 def _print(answers: list[Answer], title: str) -> None:
-    from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
+    from mnistarena.cli.tables import Column, open_console, print_table
     from mnistarena.text import visible
 
-    console = Console(highlight=False)
+    console = open_console()
     console.print(Text(title))
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("file", "class", "probability", "runners-up", "picture"):
-        table.add_column(heading, justify="right" if heading == "probability" else "left")
+    columns = [
+        *(Column(heading, wraps=True) for heading in ("file", "class")),
+        Column("probability", right=True),
+        *(Column(heading, wraps=True) for heading in ("runners-up", "picture")),
+    ]
+    rows = []
     for answer in answers:
         others = ", ".join(
             one["class"] + ("" if one["probability"] is None else f" {one['probability']:.1%}")
             for one in answer["runners_up"]
         )
-        table.add_row(
-            Text(visible(answer["file"])),
-            Text(answer["class"], "bold"),
-            Text("–" if answer["probability"] is None else f"{answer['probability']:.1%}"),
-            Text(others),
-            Text("; ".join(answer["notes"]), "dim"),
-        )
+        probability = "–" if answer["probability"] is None else f"{answer['probability']:.1%}"
+        notes = Text("; ".join(answer["notes"]), "dim")
+        rows.append((visible(answer["file"]), Text(answer["class"], "bold"), probability, others, notes))
     if answers:
-        console.print(table)
+        print_table(console, columns, rows)

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mnistarena.cli.options import Duration, Size, spec_options, where_options
+from mnistarena.cli.options import Duration, Size, spec_options, where_options, wide_option
 from mnistarena.text import visible
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from mnistarena.cli.progress import TerminalObserver
     from mnistarena.execution.observer import Observer
     from mnistarena.store.records import TrialRecord
@@ -49,6 +47,7 @@ MANY = 1000
 @click.option(
     "--json", "as_json", is_flag=True, help="Print an event a line as JSON; what is for people, on standard error."
 )
+@wide_option
 def command(
     spec: str,
     overrides: tuple[str, ...],
@@ -110,21 +109,23 @@ def _run(spec: str, events: Sequence[Observer], **arguments: Any) -> None:
     from mnistarena.execution.observer import Observers
     from mnistarena.execution.run import execute
 
-    with progress(stderr=bool(events)) as (console, observer):
+    with progress(stderr=bool(events)) as (_, observer):
         try:
             finished = execute(spec, observer=Observers(*events, observer), **arguments)
         except KeyboardInterrupt:
             observer.close()
             observer.say(_interrupted(observer.records, observer.total))
             sys.exit(130)
-    _summarize(console, observer, finished)
+    _summarize(observer, finished, stderr=bool(events))
     if any(trial.unfinished for trial in finished.trials if trial.label in observer.labels):
         sys.exit(1)
 
 
-def _summarize(console: Console, observer: TerminalObserver, finished: StoredRun) -> None:
+def _summarize(observer: TerminalObserver, finished: StoredRun, *, stderr: bool) -> None:
     from mnistarena.cli.leaderboard import print_summary
+    from mnistarena.cli.tables import open_console
 
+    console = open_console(stderr=stderr, soft_wrap=True)
     if observer.total or len(finished.trials) <= MANY:
         print_summary(console, finished, selected=observer.labels)
     else:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from mnistarena.cli.options import KINDS, component_names, json_option, plugin_option
+from mnistarena.cli.options import KINDS, component_names, json_option, plugin_option, wide_option
 
 
 @click.command("show")
@@ -16,6 +16,7 @@ from mnistarena.cli.options import KINDS, component_names, json_option, plugin_o
 @click.argument("name", shell_complete=component_names)
 @plugin_option
 @json_option
+@wide_option
 def command(kind: str, name: str, plugins: tuple[Path, ...], as_json: bool) -> None:
     """Show a component: where it comes from, and its parameters with type, default and meaning."""
     from mnistarena.plugin.registry import installed
@@ -29,25 +30,24 @@ def command(kind: str, name: str, plugins: tuple[Path, ...], as_json: bool) -> N
         click.echo(json.dumps({**shown, "parameters": parameters}, indent=2, ensure_ascii=False, default=str))
         return
 
-    from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False)
+    from mnistarena.cli.tables import Column, open_console, print_table
+
+    console = open_console()
     console.print(Text.assemble((name, "bold cyan"), f"  {kind} of {component.origin}"))
     console.print(Text(definition.summary))
     console.print()
     if not parameters:
         console.print("It has no parameters.")
         return
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("parameter", "type", "default", "meaning"):
-        table.add_column(heading)
+    rows = []
     for entry in parameters:
         default = "required" if entry["required"] else json.dumps(entry["default"], default=str)
         meaning = "; ".join(part for part in (entry["description"], entry["bounds"]) if part)
-        table.add_row(Text(entry["name"], "cyan"), Text(entry["type"]), Text(default), Text(meaning))
-    console.print(table)
+        rows.append((Text(entry["name"], "cyan"), entry["type"], default, meaning))
+    columns = [Column("parameter"), *(Column(heading, wraps=True) for heading in ("type", "default", "meaning"))]
+    print_table(console, columns, rows)
 
 
 def describe(params: Any) -> list[dict[str, Any]]:

@@ -55,16 +55,16 @@ def _try(plan: Plan) -> None:
     """Print how each recipe begins; raises `SpecError` with those that cannot be trained, in the spec's order."""
     import math
 
-    from rich.console import Console
     from rich.text import Text
 
+    from mnistarena.cli.tables import open_console
     from mnistarena.cli.trying import try_recipes
     from mnistarena.execution.estimate import Estimate
     from mnistarena.plan.recipe import Recipe
     from mnistarena.plugin.executor import ExecutorContext
     from mnistarena.text import visible
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = open_console(soft_wrap=True)
 
     def tell(recipe: Recipe, one: Estimate) -> None:
         outcome = "cannot be trained" if one.problem else "ok"

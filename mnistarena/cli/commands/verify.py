@@ -24,15 +24,15 @@ def command(run: Path, sample: str, seed: int | None, jobs: int, plugins: tuple[
     trained again: bit-identical, or by how much not. Exit status: 0 when all that was checked is
     identical, 1 when something is not, 2 when RUN cannot be read.
     """
-    from rich.console import Console
     from rich.text import Text
 
+    from mnistarena.cli.tables import open_console
     from mnistarena.store.results import read_run
     from mnistarena.verify import Finding, verify
 
     if sample != "all" and not sample.isdecimal():
         raise click.BadParameter('a number, or "all"', param_hint="--sample")
-    console = Console(highlight=False, soft_wrap=True)
+    console = open_console(soft_wrap=True)
     trials = read_run(run).trials
     unfinished = sum(trial.unfinished for trial in trials)
     found: list[Finding] = []

@@ -12,6 +12,7 @@ from mnistarena.report.charts.across import mean_ranks
 from mnistarena.report.charts.calibration import reliability
 from mnistarena.report.charts.confusion import matrix
 from mnistarena.report.charts.figure import Figure
+from mnistarena.report.charts.forest import forest
 from mnistarena.report.charts.growth import growth
 from mnistarena.report.charts.learning import learning
 from mnistarena.report.charts.robustness import severity
@@ -56,6 +57,8 @@ def _figures(data: ReportData) -> tuple[Figure, ...]:
 def _of_dataset(prefix: str, comparison: Comparison, looks: Styles) -> Iterator[Figure]:
     """The charts of one dataset; `prefix` begins their file names."""
     best = {row.label for row in comparison.rows[:MAX_LINES]}
+    if ranked := [row for row in comparison.rows[:MAX_LINES] if row.accuracy]:
+        yield forest(f"{prefix}forest", comparison, ranked, looks)
     for name, every in comparison.curves.items():
         if points := [point for point in every if point.label in best]:
             yield learning(f"{prefix}{name.replace('_', '-')}", name, comparison, points, looks)

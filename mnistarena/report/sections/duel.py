@@ -191,8 +191,7 @@ def answer(found: Duel | None) -> str:
     apart = int((~found.right.all(axis=0)).sum())
     if not apart:
         return f"All of the {len(found.models)} models get every test image right."
-    verb = "is" if apart == 1 else "are"
-    said = f"{plural(apart, 'test image')} of {found.right.shape[1]:,} {verb} wrong for one model at least"
+    said = f"At least one model is wrong on {plural(apart, 'test image')} of {found.right.shape[1]:,}"
     if len(found.shown) == apart:
         return f"{said}; this page holds {'it' if apart == 1 else 'all of them'}."
     return f"{said}; this page holds {len(found.shown):,} of them, first those that the best models get wrong."

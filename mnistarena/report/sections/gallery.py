@@ -23,7 +23,7 @@ SHARED = 32
 OWN = 4
 """How many of its most confident errors each of the `OWN_MODELS` most accurate models adds to those."""
 OWN_MODELS = 12
-MARKDOWN_TILES = 12
+MARKDOWN_TILES = 6
 """How many images the Markdown shows, each a file."""
 SURE = 0.9
 """A mean probability of the predicted class from which a recipe is sure of an image."""

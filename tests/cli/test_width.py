@@ -1,0 +1,138 @@
+"""Tables as wide as they are: whole in a pipe, and in a terminal without a cut number."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import pytest
+
+from ..report.synthetic import MODELS, build_run
+
+SPEC = """
+[benchmark]
+name = "wide"
+seeds = [0]
+
+[[dataset]]
+name = "digits"
+transforms = ["normalize", { name = "resize", size = 16 }]
+
+[[model]]
+name = "logistic-regression"
+label = "a logistic regression with a long name, which may wrap"
+"""
+
+
+@pytest.fixture(scope="module")
+def five(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("five")
+    (path / "wide.toml").write_text(SPEC)
+    return build_run(path / "run", n=300, epochs=1, validation=0)
+
+
+SUMMARY = """
+import sys
+from mnistarena.cli.leaderboard import print_summary
+from mnistarena.cli.tables import open_console
+from mnistarena.store.results import read_run
+print_summary(open_console(wide="--wide" in sys.argv, soft_wrap=True), read_run("run"), selected=set())
+"""
+
+
+def in_terminal(folder: Path, command: list[str], columns: int) -> str:
+    """What a command prints in a terminal of so many columns."""
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    environment = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
+    environment |= {"NO_COLOR": "1", "TERM": "xterm", "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen(
+        [sys.executable, *command], cwd=folder, env=environment, stdin=its, stdout=its, stderr=its, close_fds=True
+    )
+    os.close(its)
+    said = b""
+    while True:
+        try:
+            part = os.read(ours, 65536)
+        except OSError:  # the other end is closed
+            break
+        if not part:
+            break
+        said += part
+    os.close(ours)
+    assert process.wait(60) == 0, said.decode()
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", said.decode().replace("\r\n", "\n"))
+
+
+def piped(folder: Path, command: list[str]) -> str:
+    """What a command prints into a pipe, with a narrow terminal said in the environment."""
+    environment = {**os.environ, "COLUMNS": "40", "FORCE_COLOR": "", "PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.run(
+        [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True, check=True
+    ).stdout
+
+
+def rows(text: str) -> dict[str, list[str]]:
+    """The lines of a table by their first cell, the cells of each split at two blanks."""
+    split = (re.split(r"\s{2,}", line.strip()) for line in text.splitlines())
+    return {cells[0]: cells[1:] for cells in split if len(cells) > 1}
+
+
+def test_a_summary_in_a_pipe_has_every_figure_and_a_line_a_model(five: Path) -> None:
+    text = piped(five.parent, ["-c", SUMMARY])
+    found = rows(text)
+    head = ["place", "seeds", "accuracy", "95 % interval", "training", "f1_weighted", "log_loss"]
+    assert found["model"] == head
+    for label in MODELS:
+        assert len(found[label]) == len(head)
+        assert re.fullmatch(r"\d\d\.\d\d%", found[label][2])
+    assert "…" not in text
+    assert "not fit" not in text
+    assert not [line for line in text.splitlines() if line != line.rstrip()]
+
+
+def test_in_a_narrow_terminal_columns_leave_from_the_right_and_numbers_stay_whole(five: Path) -> None:
+    whole = rows(piped(five.parent, ["-c", SUMMARY]))
+    text = in_terminal(five.parent, ["-c", SUMMARY], 60)
+    narrow = rows(text)
+    assert "3 columns do not fit: --wide" in text
+    for label in ("model", *MODELS):
+        assert narrow[label] == whole[label][:4]
+    wide = rows(in_terminal(five.parent, ["-c", SUMMARY, "--wide"], 60))
+    assert {label: wide[label] for label in MODELS} == {label: whole[label] for label in MODELS}
+
+
+def test_a_plan_in_a_pipe_keeps_its_columns_and_a_long_name_wraps_in_a_terminal(five: Path) -> None:
+    command = ["-m", "mnistarena", "plan", "wide.toml", "--no-estimate"]
+    (line,) = (line for line in piped(five.parent, command).splitlines() if "which may wrap" in line)
+    assert line.endswith("normalize → resize")
+    text = in_terminal(five.parent, command, 64)
+    assert "1 column does not fit: --wide" in text
+    assert "normalize → resize" not in text
+    assert "which may" in text
+    assert "normalize → resize" in in_terminal(five.parent, [*command, "--wide"], 64)
+    assert re.search(r"(?m)^[0-9a-f]{16} .* digits +0$", text), "the identity is whole"
+
+
+def test_sentences_are_not_broken_in_a_pipe(five: Path) -> None:
+    text = piped(five.parent, ["-m", "mnistarena", "data", "digits"])
+    assert "0 within training, 0 within test, 0 test images that are training images\n" in text
+    listed = piped(five.parent, ["-m", "mnistarena", "list", "models"])
+    assert re.search(r"(?m)^  logistic-regression +a linear model of the pixels; .* mnistarena-sklearn \S+$", listed)
+
+
+def test_a_difference_stands_with_its_interval_in_one_line_of_a_pipe(five: Path) -> None:
+    worse = {label: {**MODELS[label], "accuracy": 0.9} for label in ("cnn",)}
+    build_run(five.parent / "other", models=worse, n=300, epochs=1, validation=0, salt="other")
+    command = ["-m", "mnistarena", "compare", "run", "other"]
+    assert re.search(r"(?m)^cnn .* −\d+\.\d\d\u202fpp \[−.*\] +WORSE", piped(five.parent, command))
+    narrow = in_terminal(five.parent, command, 50)
+    assert re.search(r"(?m)^cnn +99\.\d\d\u202f% +\d\d\.\d\d\u202f% +−\d+\.\d\d\u202fpp", narrow)
+    assert "2 columns do not fit: --wide" in narrow or "1 column does not fit: --wide" in narrow
