@@ -1,27 +1,23 @@
-"""The display of a run while it goes on: live on a terminal, one line a trial elsewhere."""
+"""What is printed of a run while it goes on: a line a trial. On a terminal cli/live.py shows more."""
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
-from mnistarena.cli.tables import open_console
 from mnistarena.environment import Conditions
 from mnistarena.execution.estimate import HOURS
 from mnistarena.execution.observer import Observer
 from mnistarena.plan.contents import Plan
 from mnistarena.plan.recipe import Trial
-from mnistarena.plugin.messages import Event, RowAdded, StageBegan, StepsDone
+from mnistarena.plugin.messages import Event, StepsDone
 from mnistarena.store.records import LookedAt, TrialRecord
 from mnistarena.text import visible
 
@@ -140,93 +136,3 @@ class TerminalObserver(Observer):
 
     def close(self) -> None:
         """Stop any live display."""
-
-
-class LiveObserver(TerminalObserver):
-    """An observer with a bar for each running trial: epoch, loss, validation score, time left."""
-
-    def __init__(self, console: Console) -> None:
-        super().__init__(console)
-        self.display = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[news]}"),
-            _TimeLeft(),
-            console=console,
-            transient=True,
-        )
-        self.tasks: dict[str, TaskID] = {}
-
-    def planned(self, plan: Plan, waiting: list[Trial], *, folder: Path, conditions: Conditions) -> None:
-        """Print the plan and open the display."""
-        super().planned(plan, waiting, folder=folder, conditions=conditions)
-        if waiting:
-            self.display.start()
-            self.tasks[""] = self.display.add_task("[bold]all trials[/]", total=len(waiting), news="")
-
-    def further(self, waiting: list[Trial]) -> None:
-        """Lengthen the bar of all trials."""
-        super().further(waiting)
-        self.display.update(self.tasks[""], total=self.total)
-
-    def started(self, trial: Trial, host: str | None) -> None:
-        """Add a bar; a trial that continues on another machine keeps the one it had."""
-        super().started(trial, host)
-        where = f" on {escape(visible(host))}" if host else ""
-        if trial.id not in self.tasks:
-            self.tasks[trial.id] = self.display.add_task("", total=None, news="")
-        self.display.update(self.tasks[trial.id], description=escape(trial.name) + where, news="starting")
-
-    def event(self, trial: Trial, event: Event) -> None:
-        """Move the trial's bar."""
-        super().event(trial, event)
-        task = self.tasks[trial.id]
-        if isinstance(event, StepsDone):
-            step, total, epochs = event.step, event.total, trial.recipe.training.epochs
-            place = f"epoch {math.ceil(step * epochs / total)}/{epochs}" if epochs else f"step {step}/{total}"
-            news = f"{place}  loss {event.loss:.4f}{self.score(task)}"
-            self.display.update(task, completed=step, total=total, news=news)
-        elif isinstance(event, RowAdded):
-            score, loss = event.row["validation_accuracy"], event.row["train_loss"]
-            shown = f"  validation {score:.2%}" if score is not None else ""
-            self.display.update(
-                task,
-                completed=event.row["step"],
-                score=shown,
-                news=f"epoch {event.row['epoch']:g}  loss {loss:.4f}{shown}",
-            )
-        elif isinstance(event, StageBegan):
-            self.display.update(task, news=f"{event.stage}{self.score(task)}")
-
-    def score(self, task: TaskID) -> str:
-        """The last validation score, as text."""
-        return str(self.display.tasks[self.display.task_ids.index(task)].fields.get("score", ""))
-
-    def ended(self, trial: Trial, record: TrialRecord) -> None:
-        """Replace the trial's bar by its line."""
-        if trial.id in self.tasks:
-            self.display.remove_task(self.tasks.pop(trial.id))
-        super().ended(trial, record)
-        self.display.advance(self.tasks[""])
-
-    def close(self) -> None:
-        """Remove the display."""
-        self.display.stop()
-
-
-class _TimeLeft(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        if task.time_remaining is None or task.finished:
-            return Text("")
-        return Text(f"{duration(task.time_remaining)} left", style="dim")
-
-
-@contextmanager
-def progress() -> Iterator[TerminalObserver]:
-    """The observer for standard output."""
-    console = open_console(wide=False, soft_wrap=True)  # a live display stays within the terminal
-    observer = LiveObserver(console) if console.file.isatty() else TerminalObserver(console)
-    try:
-        yield observer
-    finally:
-        observer.close()

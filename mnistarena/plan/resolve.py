@@ -9,12 +9,13 @@ from mnistarena.data.dataset import check_dataset, fingerprint
 from mnistarena.data.draws import with_test
 from mnistarena.errors import MissingDataError
 from mnistarena.paths import data_dir
+from mnistarena.plan.alone import PlannedModel, check_damaged, planned_dataset, planned_metrics, planned_model
 from mnistarena.plan.contents import Metric, Outline, Plan
 from mnistarena.plan.deciding import planned_margin
 from mnistarena.plan.grid import Variant, is_chosen, variants
 from mnistarena.plan.lookup import Lookup
 from mnistarena.plan.recipe import LoadedDataset, PlannedDataset, Recipe, Transforms, transform_identities
-from mnistarena.plan.training import check_data, planned_training
+from mnistarena.plan.training import check_data
 from mnistarena.plan.views import views_of
 from mnistarena.plugin.components import DataContext, Dataset, Params, PrepareContext, Task
 from mnistarena.plugin.executor import Resources
@@ -92,22 +93,10 @@ class _Resolver:
         return is_chosen(label, self.only)
 
     def metrics(self) -> list[Metric]:
-        found: list[Metric] = []
-        for i, entry in enumerate(self.spec.benchmark.metrics if self.spec.benchmark else ()):
-            path: KeyPath = ("benchmark", "metrics", i)
-            name, arguments = (entry, {}) if isinstance(entry, str) else (entry.name, entry.arguments)
-            label = arguments.pop("label", name)
-            component = self.lookup.component("metric", name, path)
-            if component is None:
-                continue
-            params = self.problems.check(component.definition.params, arguments, path, noun="parameter")
-            if label == "accuracy" != name:
-                self.problems.add(path, f'"{name}" cannot be labelled "accuracy", which is a metric of its own')
-            elif label in [m.label for m in found]:
-                self.problems.add(path, f'two metrics are labelled "{label}"; give one a "label" of its own')
-            elif params is not None:
-                found.append(Metric(label, component, params=params))
-        return found
+        """The benchmark's metrics; what else is wrong with tables that have a problem already is recorded first."""
+        check_damaged(self.spec, self.lookup)
+        entries = self.spec.benchmark.metrics if self.spec.benchmark else ()
+        return planned_metrics(entries, ("benchmark",), self.lookup)
 
     # ---- Datasets
 
@@ -119,12 +108,9 @@ class _Resolver:
                 continue
             path: KeyPath = ("dataset", i)
             labelled.append((path, table.label or table.name))
-            component = self.lookup.component("dataset", table.name, (*path, "name"))
-            if component is None:
+            if (parts := planned_dataset(table, path, self.lookup)) is None:
                 continue
-            params = self.problems.check(component.definition.params, table.params, (*path, "params"), noun="parameter")
-            if params is None:
-                continue
+            component, params = parts
             planned = PlannedDataset(table.label or table.name, component, params=params, table=table)
             entry = self.load(planned, path)
             found.append(entry)
@@ -174,9 +160,14 @@ class _Resolver:
 
     def labels(self) -> list[str]:
         """The labels of all recipes, checked against `baseline` and --only."""
-        labels = self.unique_labels([(v.path, v.label) for v in self.variants()], "model")
+        labelled = [(v.path, v.label) for v in self.variants()]
+        rests = [(one.path, one.table) for one in self.spec.damaged if isinstance(one.table, schema.ModelTable)]
+        labelled += [(path, table.label) for path, table in rests if table.label is not None and not table.grid]
+        labels = self.unique_labels(labelled, "model")
         wanted = self.spec.benchmark.baseline if self.spec.benchmark else None
-        if wanted is not None and wanted not in labels:
+        # A label may stand in a table that has a problem.
+        known = None not in self.spec.models and isinstance(self.spec.data.get("model", []), list)
+        if wanted is not None and wanted not in labels and known:
             hint = did_you_mean(wanted, labels) or f"; labels: {', '.join(labels)}"
             self.problems.add(("benchmark", "baseline"), f'no model is labelled "{wanted}"{hint}')
         if self.only and labels and not any(map(self.is_chosen, labels)):
@@ -201,25 +192,21 @@ class _Resolver:
 
     def recipes(self, datasets: Sequence[PlannedDataset]) -> list[Recipe]:
         """Every chosen model on every dataset. The others are checked too, but not prepared (weights …)."""
-        found = [self.recipe(v, d, chosen=self.is_chosen(v.label)) for v in self.variants() for d in datasets]
+        found = []
+        for variant in self.variants():
+            model, chosen = planned_model(variant, self.spec, self.lookup), self.is_chosen(variant.label)
+            found += [self.recipe(variant, model, data, chosen=chosen) for data in datasets]
         return [recipe for recipe in found if recipe is not None and self.is_chosen(recipe.label)]
 
-    def recipe(self, variant: Variant, data: PlannedDataset, *, chosen: bool) -> Recipe | None:
+    def recipe(
+        self, variant: Variant, planned: PlannedModel | None, data: PlannedDataset, *, chosen: bool
+    ) -> Recipe | None:
         """A model on a dataset; None where something is wrong with it, or the dataset is not loaded."""
         table, path = variant.table, variant.path
-        model = self.lookup.component("model", table.name, (*path, "name"))
-        training = planned_training(variant, self.spec, self.lookup, None if model is None else model.definition.uses)
         transforms, task = self.transforms(variant, data)
-        if model is None:
+        if planned is None or transforms is None:
             return None
-        params = self.problems.check(
-            model.definition.params,
-            {**table.params, **variant.params},
-            variant.where("params"),
-            noun="parameter",
-        )
-        if params is None or training is None or transforms is None:
-            return None
+        model, params, training = planned.model, planned.params, planned.training
         check_data(training, data, self.lookup)
         if task is not None and not self.fits(model, params, task, path, data.label):
             return None
@@ -228,9 +215,10 @@ class _Resolver:
             context.dataset, context.task = data.first.identity, data.task
             context.transforms = transform_identities(transforms)
         if self.fetch and chosen and not self.problems.found:
-            params = self.prepared(model, params, context, path)
-            if params is None:
+            prepared = self.prepared(model, params, context, path)
+            if prepared is None:
                 return None
+            params = prepared
         seeds = self.seeds(model, transforms, variant, data)
         self.trials += len(seeds) * len(data.table.numbers) if chosen else 0
         if not isinstance(data, LoadedDataset):

@@ -41,9 +41,8 @@ def planned_training(
 
     `uses` are the keys that its model uses: what [training] says beside them is not for it.
     """
-    default = spec.data.get("training", {})
     changes = merge(variant.table.training, variant.training)
-    merged = merge(default if isinstance(default, dict) else {}, changes)
+    merged = merge(spec.training, changes)
     if uses is not None:
         for key in sorted(changes.keys() - set(uses) - {"time_limit"}):
             known = f"it uses {', '.join(uses)}" if uses else "it is fitted as its parameters say"
@@ -52,26 +51,33 @@ def planned_training(
         merged = {key: value for key, value in merged.items() if key in uses or key == "time_limit"}
     if "epochs" not in merged and "steps" not in merged:
         merged["epochs"] = DEFAULT_EPOCHS
-    path = variant.where("training") if changes else ("training",)
+    path = variant.where("training") if changes else spec.training_path
+    before = len(lookup.problems.found)
     training = lookup.problems.check(schema.Training, merged, path)
+    sound = training is not None
+    # What is left of a table with a problem has others, but what depends on another key may depend on the wrong one.
+    training = training or lookup.problems.rest(schema.Training, merged)
     if training is None:
         return None
-    before = len(lookup.problems.found)
-    found = _Components(training, lookup, changes=changes, own=path).resolve()
-    return None if len(lookup.problems.found) > before else found
+    if not sound:
+        training = training.model_copy(update={"groups": [], "decayed": "all"})
+    found = _Components(training, lookup, changes=changes, own=path, shared=spec.training_path).resolve()
+    return found if sound and len(lookup.problems.found) == before else None
 
 
 class _Components:
     """The components of one training; problems are recorded at the table that holds the key."""
 
-    def __init__(self, training: schema.Training, lookup: Lookup, *, changes: Mapping[str, Any], own: KeyPath) -> None:
+    def __init__(
+        self, training: schema.Training, lookup: Lookup, *, changes: Mapping[str, Any], own: KeyPath, shared: KeyPath
+    ) -> None:
         self.training, self.lookup, self.problems = training, lookup, lookup.problems
-        self.changes, self.own = changes, own
+        self.changes, self.own, self.shared = changes, own, shared
         self.components: list[Component] = []
 
     def at(self, *keys: str | int) -> KeyPath:
         """The path of a key: in the model's table where that changes it, else in [training]."""
-        return (*(self.own if keys[0] in self.changes else ("training",)), *keys)
+        return (*(self.own if keys[0] in self.changes else self.shared), *keys)
 
     def resolve(self) -> PlannedTraining:
         training = self.training

@@ -10,6 +10,7 @@ from mnistarena.report.sections.calibration import Reliability
 from mnistarena.report.sections.confusion import Matrix
 from mnistarena.report.sections.cost import Cost
 from mnistarena.report.sections.data import Data
+from mnistarena.report.sections.duel import Duel
 from mnistarena.report.sections.gallery import LabelErrors, Tile
 from mnistarena.report.sections.learning import Curve, CurvePoint
 from mnistarena.report.sections.ranking import Row
@@ -26,6 +27,7 @@ class Comparison:
     """All recipes on one dataset. `answers` maps a section to the sentence it begins with.
 
     `reached` is in the order of the rows; empty where the spec has no target. `robustness` is empty without views.
+    `duel` is None with fewer than two models on the same test images.
     `data` is None of a run that did not look at its images. `missing` says which metrics and views are missing, why.
     `pairs` are all pairs, those that could be compared one Holm family, which `family` names; `rows` show those with
     the `reference`.
@@ -54,6 +56,7 @@ class Comparison:
     reached: tuple[Reached, ...]
     robustness: Robustness
     data: Data | None
+    duel: Duel | None
     answers: dict[str, str]
 
     @property

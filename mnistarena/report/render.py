@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import math
+import json
 import re
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -15,14 +14,14 @@ from markupsafe import Markup
 
 from mnistarena.errors import StoreError
 from mnistarena.paths import resource
-from mnistarena.report import format as text, wording
+from mnistarena.report import forest, format as text, wording
 from mnistarena.report.charts.figure import Figure
 from mnistarena.report.charts.style import DARK, Style, styles
+from mnistarena.report.chips import chips
 from mnistarena.report.downloads import downloads
 from mnistarena.report.markdown import escape_markdown, fence
 from mnistarena.report.sections.claim import split_of
 from mnistarena.report.sections.gallery import MARKDOWN_TILES, picture
-from mnistarena.report.sections.ranking import Row
 from mnistarena.report.view import ReportData
 from mnistarena.text import plural
 
@@ -72,6 +71,8 @@ def render_html(data: ReportData, figures: tuple[Figure, ...], template: Path | 
         "base-uri 'none'",
         dark=DARK,
         downloads=downloads(data),
+        chips=chips(data),
+        forests=[forest.forest(one.rows, data.figure, data.margin) for one in data.comparisons],
     )
 
 
@@ -112,12 +113,13 @@ def _shipped(autoescape: bool) -> jinja2.Environment:
     environment.filters.update(
         delta=wording.difference,
         limit=wording.margin,
+        json=embed_json,
         inline_svg=inline_svg,
         fence=fence,
         swatch=swatch,
         picture=picture,
     )
-    environment.globals.update(whisker=whisker)
+    environment.globals.update(forest=forest)
     return environment
 
 
@@ -128,6 +130,14 @@ def _render(environment: jinja2.Environment, name: str, **context: object) -> st
         line = getattr(problem, "lineno", None)
         where = (getattr(problem, "name", None) or name) + (f":{line}" if line else "")
         raise StoreError(f"template {where}: {type(problem).__name__}: {problem}") from problem
+
+
+def embed_json(value: object) -> Markup:
+    """JSON for a script element, which it cannot end."""
+    dumped = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for character in "<>&\u2028\u2029":
+        dumped = dumped.replace(character, f"\\u{ord(character):04x}")
+    return Markup(dumped)
 
 
 def inline_svg(svg: str, key: str) -> Markup:
@@ -143,30 +153,3 @@ def swatch(style: Style) -> Markup:
     """A model's mark, as charts draw it."""
     path = f'<path fill="{style.colour}" d="{_SHAPES[style.shape]}"/>'
     return Markup(f'<svg class="swatch" viewBox="0 0 12 12" aria-hidden="true">{path}</svg>')
-
-
-def whisker(row: Row, rows: Sequence[Row], style: Style) -> Markup:
-    """A row's accuracy drawn small: interval, mean and seeds, on the logarithmic error scale of all rows."""
-    width, height = 132, 20
-    shown = [r.accuracy for r in rows if r.accuracy]
-    if row.accuracy is None or not shown:
-        return Markup("")
-    floor = 2e-4
-    errors = [max(1 - value, floor) for interval in shown for value in (interval.low, interval.high)]
-    low, high = math.log(max(errors) * 1.05), math.log(min(errors) / 1.05)
-
-    def x(value: float) -> str:
-        return f"{4 + (width - 8) * (math.log(max(1 - value, floor)) - low) / (high - low):.1f}"
-
-    middle, colour, interval = height / 2, style.colour, row.accuracy
-    hollow = row.interval_of == "one trained model"
-    seeds = "".join(
-        f'<path d="M{x(value)} {middle + 4:g}v5" stroke="{colour}" opacity=".6"/>' for value in row.seed_accuracies
-    )
-    mean = f'<circle cx="{x(interval.estimate)}" cy="{middle:g}" r="3.2" '
-    mean += f'fill="none" stroke="{colour}" stroke-width="1.6"/>' if hollow else f'fill="{colour}"/>'
-    return Markup(
-        f'<svg class="whisker" viewBox="0 0 {width} {height}" width="{width}" height="{height}" aria-hidden="true">'
-        f'<path d="M{x(interval.low)} {middle:g}H{x(interval.high)}" stroke="{colour}" stroke-width="2"/>'
-        f"{seeds}{mean}</svg>"
-    )

@@ -25,6 +25,7 @@ from mnistarena.report.sections import (
     confusion,
     cost,
     data,
+    duel,
     failures,
     gallery,
     groups,
@@ -98,6 +99,11 @@ class ReportData:
     def has_views(self) -> bool:
         """Whether any recipe predicted further views of its test images."""
         return any(comparison.robustness.recipes for comparison in self.comparisons)
+
+    @property
+    def has_duel(self) -> bool:
+        """Whether any two models predicted the same test images."""
+        return any(comparison.duel for comparison in self.comparisons)
 
     @property
     def has_data(self) -> bool:
@@ -198,7 +204,9 @@ def _comparison(
         max((np.unique(recipe.index).size for recipe in recipes), default=0) or dataset["n_test"],
         headline=headline(ranked, judged.pairs, figure, margin=margin, baseline=baseline),
         findings=verdict.findings(ranked, judged.pairs, reference, figure=figure, margin=margin),
-        rows=tuple(ranking.row(recipe, judged.pairs, reference, metrics, ranks) for recipe in ranked),
+        rows=ranking.in_groups(
+            [ranking.row(recipe, judged.pairs, reference, metrics, ranks) for recipe in ranked], judged.pairs
+        ),
         missing=tuple(missing_figures(trial for recipe in ranked for trial in recipe.done)),
         reference=reference,
         family=judged.family,
@@ -214,6 +222,14 @@ def _comparison(
         reliabilities=calibration.reliabilities(ready),
         costs=tuple(map(cost.cost, ranked)),
         reached=tuple(targets.reached(recipe, target) for recipe in ranked) if target else (),
+        duel=duel.duel(
+            ranked,
+            judged.pairs,
+            split,
+            dataset["class_names"],
+            figure=figure,
+            budget=duel.BUDGET // len(run.plan["datasets"]),
+        ),
         data=data.data(audit, ready, judged.pairs, margin=margin, split=split, label=dataset["label"])
         if audit
         else None,
@@ -253,6 +269,7 @@ def _answers(
         "target": targets.answer(found.reached, target, mixed) if target else "",
         "confusion": confusion.answer(recipes, found.dataset["class_names"]),
         "gallery": gallery.answer(found.tiles),
+        "duel": duel.answer(found.duel),
         "label_errors": gallery.label_error_answer(found.label_errors),
         "calibration": calibration.answer(found.reliabilities, ready),
         "cost": cost.answer(found.costs, mixed),

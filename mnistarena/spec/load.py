@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import tomli
+from pydantic import BaseModel
 
 from mnistarena.errors import PluginError, SpecError
 from mnistarena.plugin.executor import PluginFile
@@ -28,8 +29,20 @@ IN_QUOTES = "in double quotes a backslash begins an escape; write a path in sing
 
 
 @dataclass(frozen=True)
+class Damaged:
+    """A table that has a problem, or stands where it must not: its place, and what is left without wrong keys.
+
+    A key that is wrong may stand for any other one, so what is left is looked at by itself: nothing is concluded from
+    what it lacks.
+    """
+
+    path: KeyPath
+    table: BaseModel
+
+
+@dataclass(frozen=True)
 class Spec:
-    """Checked tables. A table with a problem is None; its raw form is in `data`.
+    """Checked tables. A table with a problem is None; its raw form is in `data`, what is left of it in `damaged`.
 
     `plugins` are the single-file plugins that the spec and the command name.
     """
@@ -43,6 +56,19 @@ class Spec:
     models: list[schema.ModelTable | None]
     evaluations: list[schema.EvaluationTable | None]
     plugins: tuple[PluginFile, ...] = ()
+    damaged: tuple[Damaged, ...] = ()
+
+    @property
+    def training_path(self) -> KeyPath:
+        """Where [training] stands: the first where there are several, which is a problem."""
+        return ("training", 0) if isinstance(self.data.get("training"), list) else ("training",)
+
+    @property
+    def training(self) -> TomlTable:
+        """[training] as it stands in the document."""
+        tables = self.data.get("training")
+        (table,) = tables[:1] or [{}] if isinstance(tables, list) else [tables]
+        return table if isinstance(table, dict) else {}
 
 
 def read(spec: str | os.PathLike[str] | Mapping[str, Any]) -> tuple[Source, TomlTable]:
@@ -143,30 +169,57 @@ def load_spec(
         problems.add(path, sentence)
     if "benchmark" not in data:
         problems.add((), "the table [benchmark] is missing")
-    benchmark = problems.check(schema.Benchmark, data.get("benchmark", {"name": "unnamed"}), ("benchmark",))
-    if "training" in data:
-        problems.check(schema.Training, data["training"], ("training",))
+    tables = _Tables(problems, data)
+    benchmark = tables.one("benchmark", schema.Benchmark)
+    tables.one("training", schema.Training)
     return Spec(
         source,
         data,
         problems=problems,
         benchmark=benchmark,
-        datasets=_array(problems, data, "dataset", schema.DatasetTable),
-        models=_array(problems, data, "model", schema.ModelTable),
-        evaluations=_array(problems, data, "evaluation", schema.EvaluationTable, required=False),
+        datasets=tables.array("dataset", schema.DatasetTable),
+        models=tables.array("model", schema.ModelTable),
+        evaluations=tables.array("evaluation", schema.EvaluationTable, required=False),
         plugins=_plugins(problems, data, plugins),
+        damaged=tuple(tables.damaged),
     )
 
 
-def _array(problems: Problems, data: TomlTable, key: str, kind: type[T], *, required: bool = True) -> list[T | None]:
-    """The tables of an array of tables, each checked."""
-    entries = data.get(key, [])
-    if not isinstance(entries, list):
-        problems.add((key,), f"must be an array of tables: write [[{key}]], with two brackets")
-        return []
-    if not entries and required:
-        problems.add((key,) if key in data else (), f"nothing to run: there is no [[{key}]]")
-    return [problems.check(kind, entry, (key, i)) for i, entry in enumerate(entries)]
+class _Tables:
+    """The tables of a document, each checked, whatever is wrong with the others."""
+
+    def __init__(self, problems: Problems, data: TomlTable) -> None:
+        self.problems, self.data = problems, data
+        self.damaged: list[Damaged] = []
+
+    def one(self, key: str, kind: type[T]) -> T | None:
+        """A table that stands once; None where it does not, or has a problem."""
+        entries = self.data.get(key)
+        if not isinstance(entries, list):
+            return None if entries is None else self.check(kind, entries, (key,))
+        self.problems.add((key,), f"must be one table: write [{key}], with one bracket on each side")
+        for i, entry in enumerate(entries):
+            self.check(kind, entry, (key, i), damaged=True)
+        return None
+
+    def array(self, key: str, kind: type[T], *, required: bool = True) -> list[T | None]:
+        """The tables of an array of tables."""
+        entries = self.data.get(key, [])
+        if not isinstance(entries, list):
+            self.problems.add((key,), f"must be an array of tables: write [[{key}]], with two brackets")
+            if isinstance(entries, dict):
+                self.check(kind, entries, (key,), damaged=True)
+            return []
+        if not entries and required:
+            self.problems.add((key,) if key in self.data else (), f"nothing to run: there is no [[{key}]]")
+        return [self.check(kind, entry, (key, i)) for i, entry in enumerate(entries)]
+
+    def check(self, kind: type[T], value: Any, path: KeyPath, *, damaged: bool = False) -> T | None:
+        """A table that is sound, or None; what is left of one that is not, or is `damaged`, is kept."""
+        table = self.problems.check(kind, value, path)
+        rest = self.problems.rest(kind, value) if table is None or damaged else None
+        self.damaged += [] if rest is None else [Damaged(path, rest)]
+        return table
 
 
 def _plugins(problems: Problems, data: TomlTable, further: Sequence[object]) -> tuple[PluginFile, ...]:

@@ -33,6 +33,11 @@ class Source:
         """The text for the run folder: the file's, under a comment for each override."""
         return "".join(f"# --set {argument}\n" for argument, _ in self.overrides) + self.text
 
+    def line(self, path: KeyPath) -> int:
+        """The line of a key, from 1; 0 where --set gave it."""
+        given = any(path[: len(changed)] == changed for _, changed in self.overrides)
+        return 0 if given else line_of(self.text, path)
+
     def where(self, path: KeyPath, data: Mapping[str, Any]) -> str:
         """`file:line: model[2] "vit"` for a key's path."""
         for argument, changed in self.overrides:
@@ -62,13 +67,12 @@ class Problems:
 
     def __init__(self, source: Source, data: Mapping[str, Any]) -> None:
         self.source, self.data = source, data
-        self.found: list[str] = []
+        self.found: dict[str, int] = {}
+        """Each problem with its line."""
 
     def add(self, path: KeyPath, message: str) -> None:
         """Record a problem at a key."""
-        line = f"{self.source.where(path, self.data)}: {message}"
-        if line not in self.found:
-            self.found.append(line)
+        self.found.setdefault(f"{self.source.where(path, self.data)}: {message}", self.source.line(path))
 
     def check(self, model: type[T], value: Any, path: KeyPath, *, noun: str = "key") -> T | None:
         """`value` as `model`, or None with every problem of it recorded."""
@@ -85,10 +89,24 @@ class Problems:
                 self.add((*path, *inner), describe(error, model, inner, noun))
             return None
 
+    def rest(self, model: type[T], value: Any) -> T | None:
+        """A table without its keys that are wrong, in which others may be wrong, too; None where that is no table."""
+        wrong: set[str | int] = set()
+        try:
+            return model.model_validate(value)
+        except ValidationError as problem:
+            wrong |= {error["loc"][0] for error in problem.errors(include_url=False) if error["loc"]}
+        if not isinstance(value, dict) or not wrong:
+            return None
+        try:
+            return model.model_validate({key: entry for key, entry in value.items() if key not in wrong})
+        except ValidationError:
+            return None
+
     def stop(self) -> None:
-        """Raise `SpecError` if anything was recorded."""
+        """Raise `SpecError` if anything was recorded, in the order of the spec's lines."""
         if self.found:
-            raise SpecError(self.found)
+            raise SpecError(sorted(self.found, key=lambda problem: self.found[problem]))
 
 
 def _is_union_tag(part: str | int) -> bool:
@@ -114,6 +132,8 @@ def describe(error: Mapping[str, Any], model: type[BaseModel], inner: KeyPath, n
     if kind in ("too_short", "too_long"):
         bound = f"at least {context['min_length']}" if kind == "too_short" else f"at most {context['max_length']}"
         return f'"{key}" must have {bound} entries, not {context["actual_length"]}'
+    if kind in ("model_type", "dict_type"):
+        return (f'"{key}" ' if key else "") + f"must be a table, not {_shown(error['input'])}"
     message = error["msg"].removeprefix("Input ").replace("should", "must", 1)
     return f'"{key}" {message}, not {_shown(error["input"])}' if key else message
 

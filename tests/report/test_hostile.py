@@ -6,13 +6,16 @@ import io
 import json
 import os
 import shutil
+import threading
 
 import numpy as np
 import pytest
 
 import mnistarena
 from mnistarena.errors import StoreError
+from mnistarena.report.server import ReportServer
 from mnistarena.report.view import build
+from mnistarena.report.watch import Watched
 from mnistarena.store import files
 from mnistarena.store.files import to_json
 from mnistarena.store.run_folder import RunFolder
@@ -73,10 +76,14 @@ def test_a_hostile_report_runs_nothing_in_a_browser(arena, run, browser):
     page = browser.new_page()
     dialogs = []
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
-    page.goto((run / "report.html").as_uri())
-    page.wait_for_timeout(300)
-    assert dialogs == []
-    assert page.locator("img[src=x]").count() == 0
+    with ReportServer(Watched(run)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        for address in ((run / "report.html").as_uri(), server.url):
+            page.goto(address)
+            page.wait_for_timeout(300)
+            assert dialogs == []
+            assert page.locator("img[src=x]").count() == 0
+        server.shutdown()
 
 
 def edit(path, change):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mnistarena.cli.options import Duration, Size, spec_options, where_options, wide_option
+from mnistarena.text import visible
 
 if TYPE_CHECKING:
     from mnistarena.cli.progress import TerminalObserver
+    from mnistarena.execution.observer import Observer
     from mnistarena.store.records import TrialRecord
     from mnistarena.store.results import StoredRun
 
@@ -41,6 +44,9 @@ MANY = 1000
 )
 @click.option("--force", is_flag=True, help="Run finished trials again too.")
 @click.option("--retry-failed", is_flag=True, help="Run failed trials again.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print an event a line as JSON; what is for people, on standard error."
+)
 @wide_option
 def command(
     spec: str,
@@ -58,6 +64,7 @@ def command(
     executor_settings: tuple[str, ...],
     force: bool,
     retry_failed: bool,
+    as_json: bool,
 ) -> None:
     """Run SPEC: every model on every dataset with every seed, each trial in a process of its own.
 
@@ -65,50 +72,60 @@ def command(
     Ctrl-C saves running trials and stops; twice stops at once. Exit status: 0 when all trials are done, 1 when
     some are not, 2 for a bad spec or a run folder that cannot be written, 130 when interrupted.
     """
-    from mnistarena.cli.progress import progress
-    from mnistarena.execution.options import Options
-    from mnistarena.execution.run import execute
-    from mnistarena.spec.load import setting
+    from contextlib import ExitStack
 
-    executor_params = dict(setting(text) for text in executor_settings)
-    if address is not None:
-        executor_params["address"] = address
-    options = Options(
-        device,
-        jobs,
-        threads=threads,
-        force=force,
-        retry_failed=retry_failed,
-        memory_limit=memory_limit,
-        checkpoint_every=checkpoint_every,
-        executor=executor,
-        executor_params=executor_params,
-    )
-    with progress() as observer:
+    from mnistarena.cli.events import json_events
+    from mnistarena.execution.interrupts import sigterm_as_interrupt
+
+    with ExitStack() as stack:
+        stack.enter_context(sigterm_as_interrupt())
+        events = [stack.enter_context(json_events(spec))] if as_json else []
+        # What follows imports for a second or more, and begins with torch for its workers.
+        click.echo(f"{visible(spec)}: getting ready: the spec, plugins, data, torch …", err=as_json)
+
+        from mnistarena.execution.options import Options
+        from mnistarena.spec.load import setting
+
+        executor_params = dict(setting(text) for text in executor_settings)
+        if address is not None:
+            executor_params["address"] = address
+        options = Options(
+            device,
+            jobs,
+            threads=threads,
+            force=force,
+            retry_failed=retry_failed,
+            memory_limit=memory_limit,
+            checkpoint_every=checkpoint_every,
+            executor=executor,
+            executor_params=executor_params,
+        )
+        _run(spec, events, out=out, only=only, overrides=overrides, plugins=plugins, options=options)
+
+
+def _run(spec: str, events: Sequence[Observer], **arguments: Any) -> None:
+    """Run the spec and print its summary; leaves with an exit status of its own unless all trials are done."""
+    from mnistarena.cli.live import progress
+    from mnistarena.execution.observer import Observers
+    from mnistarena.execution.run import execute
+
+    with progress(stderr=bool(events)) as (_, observer):
         try:
-            finished = execute(
-                spec,
-                out=out,
-                only=only,
-                overrides=overrides,
-                plugins=plugins,
-                options=options,
-                observer=observer,
-            )
+            finished = execute(spec, observer=Observers(*events, observer), **arguments)
         except KeyboardInterrupt:
             observer.close()
             observer.say(_interrupted(observer.records, observer.total))
             sys.exit(130)
-    _summarize(observer, finished)
+    _summarize(observer, finished, stderr=bool(events))
     if any(trial.unfinished for trial in finished.trials if trial.label in observer.labels):
         sys.exit(1)
 
 
-def _summarize(observer: TerminalObserver, finished: StoredRun) -> None:
+def _summarize(observer: TerminalObserver, finished: StoredRun, *, stderr: bool) -> None:
     from mnistarena.cli.leaderboard import print_summary
     from mnistarena.cli.tables import open_console
 
-    console = open_console(soft_wrap=True)
+    console = open_console(stderr=stderr, soft_wrap=True)
     if observer.total or len(finished.trials) <= MANY:
         print_summary(console, finished, selected=observer.labels)
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Literal
 
 _ERRORS = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0002, 0.0001)
@@ -24,13 +24,13 @@ def significant(value: float, digits: int = 5) -> float:
 class Axis:
     """A quantitative axis; `domain` is its beginning (bottom or left) and its end.
 
-    A "symlog" one goes by log(1 + x/`constant`), which has a place for zero.
+    A "symlog" one goes by log(1 + x/`constant`), which has a place for zero, an "asinh" one by asinh(x/`constant`).
     """
 
     axis: Any
     domain: tuple[float, float]
     _: KW_ONLY
-    kind: Literal["log", "symlog", "linear"] = "log"
+    kind: Literal["log", "symlog", "asinh", "linear"] = "log"
     constant: float = 1.0
 
     @property
@@ -64,11 +64,15 @@ class Axis:
         found = start + share * (end - start)
         if self.kind == "symlog":
             return self.constant * math.expm1(found)
+        if self.kind == "asinh":
+            return self.constant * math.sinh(found)
         return math.exp(found) if self.kind == "log" else found
 
     def _scaled(self, value: float) -> float:
         if self.kind == "symlog":
             return math.log1p(value / self.constant)
+        if self.kind == "asinh":
+            return math.asinh(value / self.constant)
         return math.log(value) if self.kind == "log" else value
 
 
@@ -76,14 +80,19 @@ def accuracy_axis(errors: Sequence[float], title: str) -> Axis:
     """A logarithmic axis for errors, labelled as accuracies, best on top."""
     import altair as alt
 
+    scale, ticks = error_scale(errors)
+    label = "format(100 * (1 - datum.value), '.6~f') + ' %'"
+    return replace(scale, axis=alt.Axis(values=ticks, labelExpr=label, title=title))
+
+
+def error_scale(errors: Sequence[float]) -> tuple[Axis, list[float]]:
+    """Where errors stand, the largest first, and the ticks."""
     least, most, constant = _ends(errors)
     most = min(most, 1.0)
     ticks = [tick for tick in _ERRORS if max(least, constant) <= tick <= most]
     if len(ticks) > 8:
         ticks = [tick for tick in ticks if f"{tick:e}"[0] in "15"]
-    label = "format(100 * (1 - datum.value), '.6~f') + ' %'"
-    axis = alt.Axis(values=[*ticks, *([0.0] if constant else [])], labelExpr=label, title=title)
-    return _logarithmic(axis, (most, least), constant)
+    return _logarithmic((most, least), constant), [*ticks, *([0.0] if constant else [])]
 
 
 def _ends(values: Sequence[float]) -> tuple[float, float, float]:
@@ -97,6 +106,12 @@ def loss_axis(values: Sequence[float]) -> Axis:
     """A logarithmic axis for losses."""
     import altair as alt
 
+    scale, ticks = loss_scale(values)
+    return replace(scale, axis=alt.Axis(values=ticks, format="~g", title=""))
+
+
+def loss_scale(values: Sequence[float]) -> tuple[Axis, list[float]]:
+    """Where losses stand, the least first, and the ticks."""
     least, most, constant = _ends(values)
     first = max(least, constant)
     powers = range(math.floor(math.log10(first)), math.ceil(math.log10(most)) + 1)
@@ -104,9 +119,8 @@ def loss_axis(values: Sequence[float]) -> Axis:
     ticks = [tick for tick in ticks if first <= tick <= most]
     if len(ticks) > 8:
         ticks = [tick for tick in ticks if f"{tick:e}"[0] == "1"]
-    ticks = [0.0, *ticks] if constant else ticks
-    return _logarithmic(alt.Axis(values=ticks, format="~g", title=""), (least, most), constant)
+    return _logarithmic((least, most), constant), [0.0, *ticks] if constant else ticks
 
 
-def _logarithmic(axis: Any, domain: tuple[float, float], constant: float) -> Axis:
-    return Axis(axis, domain, kind="symlog", constant=constant) if constant else Axis(axis, domain)
+def _logarithmic(domain: tuple[float, float], constant: float) -> Axis:
+    return Axis(None, domain, kind="symlog", constant=constant) if constant else Axis(None, domain)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -46,7 +45,6 @@ def matrix(key: str, comparison: Comparison, found: Matrix) -> Figure:
 
 def _cells(found: Matrix, names: Sequence[str]) -> list[Datum]:
     """The cells that are not empty; `ink` is how dark they are, by the square root of the number of images."""
-    most = max((c for t, row in enumerate(found.counts) for p, c in enumerate(row) if t != p), default=0) or 1
     return [
         {
             "t": true,
@@ -56,7 +54,7 @@ def _cells(found: Matrix, names: Sequence[str]) -> list[Datum]:
             "true": names[true],
             "predicted": names[predicted],
             # The diagonal holds the correct predictions: it stays pale, so that the errors are seen.
-            "ink": 0.07 if true == predicted else round(0.12 + 0.88 * math.sqrt(number / most), 3),
+            "ink": 0.07 if true == predicted else found.ink(number) / 100,
         }
         for true, row in enumerate(found.counts)
         for predicted, number in enumerate(row)

@@ -108,6 +108,7 @@ def _drawn(spec: Document) -> str:
     svg = vl_convert.vegalite_to_svg(spec)
     # What is said of a mark is for the page's script: the figure around a drawing describes it to a screen reader.
     svg = re.sub(r' (?:role="graphics-\w+"|aria-roledescription="[^"]*"|pointer-events="none")', "", svg)
+    svg = re.sub(r"(\d\.\d\d)\d+", r"\1", svg)  # hundredths of a pixel
     return svg.replace(' aria-label="', ' data-told="')
 
 

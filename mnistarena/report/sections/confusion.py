@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -24,6 +26,15 @@ class Matrix:
     counts: tuple[tuple[int, ...], ...]
     top: tuple[tuple[str, str, int], ...]
     recall: tuple[float | None, ...]
+
+    @cached_property
+    def most(self) -> int:
+        """The most frequent confusion's count, at least 1."""
+        return max((n for t, row in enumerate(self.counts) for p, n in enumerate(row) if t != p), default=0) or 1
+
+    def ink(self, number: int) -> int:
+        """How dark the cell of a confusion is drawn, in percent: by the square root of its count."""
+        return round(12 + 88 * math.sqrt(number / self.most))
 
 
 def matrix(recipe: RecipeEvidence, class_names: Sequence[str]) -> Matrix:

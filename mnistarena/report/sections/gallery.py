@@ -174,22 +174,24 @@ def _miss(recipe: RecipeEvidence, at: int, names: Sequence[str]) -> Miss:
 
 
 def png(image: NDArray[np.uint8]) -> str:
-    """An image `(C, H, W)` as PNG, base64: grey for one channel, colour for three, else the channels' mean."""
+    """An image `(C, H, W)` as PNG, base64."""
     from PIL import Image
 
-    if image.ndim != 3 or image.dtype != np.uint8 or 0 in image.shape:
-        raise StoreError(f"a stored test image has shape {image.shape} and type {image.dtype}; wanted uint8 (C, H, W)")
-    pixels = np.moveaxis(image, 0, -1)
-    if image.shape[0] == 1:
-        pixels = pixels[:, :, 0]
-    elif image.shape[0] != 3:
-        pixels = pixels.mean(axis=2).astype(np.uint8)
-    shown = Image.fromarray(np.ascontiguousarray(pixels))
+    shown = Image.fromarray(pixels(image))
     if max(shown.size) > LARGEST:
         shown.thumbnail((LARGEST, LARGEST))
     stream = io.BytesIO()
     shown.save(stream, "PNG")
     return base64.b64encode(stream.getvalue()).decode("ascii")
+
+
+def pixels(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """An image `(C, H, W)` to be shown: grey `(H, W)` for one channel, `(H, W, 3)` for three, else their mean."""
+    if image.ndim != 3 or image.dtype != np.uint8 or 0 in image.shape:
+        raise StoreError(f"a stored test image has shape {image.shape} and type {image.dtype}; wanted uint8 (C, H, W)")
+    if image.shape[0] == 3:
+        return np.ascontiguousarray(np.moveaxis(image, 0, -1))
+    return image[0] if image.shape[0] == 1 else image.mean(axis=0).astype(np.uint8)
 
 
 def label_errors(recipes: Sequence[RecipeEvidence], dataset: DatasetRecord) -> tuple[LabelErrors, ...]:

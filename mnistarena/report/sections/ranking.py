@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Literal, Protocol
 
 from mnistarena.evidence.pairs import Pair
 from mnistarena.evidence.recipe import IntervalOf, RecipeEvidence
 from mnistarena.report.format import names, percent
-from mnistarena.stats.intervals import Interval
+from mnistarena.stats.intervals import Difference, Interval
 from mnistarena.stats.verdicts import Verdict
 from mnistarena.store.records import DatasetRecord, MetricRecord
 
@@ -23,7 +24,9 @@ class Row:
     `reasons` say why a metric or its interval is missing, in the order of `metrics`; empty where no reason is known.
     `place` is the best and the worst that the verdicts over all pairs leave; None where it cannot be compared.
     `interval_of`: "seeds", "images" and "data" describe the recipe, "one trained model" that model only.
-    `verdict` is on this recipe against the reference; None where nothing is known.
+    `verdict` is on this recipe against the reference; None where nothing is known. `summary` is what its model is,
+    `caveat` what must be known of it. `ahead` is its difference to the next row, None where the two were not compared;
+    `cut` says that each row up to this one is better than each after it.
     """
 
     label: str
@@ -35,6 +38,7 @@ class Row:
     interval_of: IntervalOf
     seed_accuracies: tuple[float, ...]
     decided: Interval | None
+    seed_values: tuple[float, ...]
     metrics: tuple[float | None, ...]
     intervals: tuple[Interval | None, ...]
     reasons: tuple[str, ...]
@@ -44,6 +48,10 @@ class Row:
     against: Pair | None
     verdict: Verdict | Literal["reference"] | None
     place: tuple[int, int] | None
+    summary: str
+    caveat: str
+    ahead: Difference | None
+    cut: bool
 
     @property
     def mean(self) -> float | None:
@@ -94,6 +102,7 @@ def row(
         interval_of=recipe.interval_of,
         seed_accuracies=tuple(float(value) for value in recipe.correct.mean(axis=1)) if recipe.correct.size else (),
         decided=recipe.decided.interval,
+        seed_values=tuple(map(float, recipe.decided.values)),
         metrics=tuple(recipe.metric(metric["label"]) for metric in metrics),
         intervals=tuple(recipe.intervals.get(metric["label"]) for metric in metrics),
         reasons=tuple(recipe.reason(metric["label"]) for metric in metrics),
@@ -103,7 +112,32 @@ def row(
         against=against,
         verdict=against.verdict if against else ("reference" if recipe.label == reference else None),
         place=ranks.get(recipe.label),
+        summary=recipe.entry.get("summary", ""),
+        caveat=recipe.entry.get("caveat", ""),
+        ahead=None,
+        cut=False,
     )
+
+
+def in_groups(rows: Sequence[Row], pairs: Sequence[Pair]) -> tuple[Row, ...]:
+    """The rows with what each has before the next, and where all above are better than all below."""
+    found = {(one.a, one.b): one for pair in pairs for one in (pair, pair.seen_from(pair.b))}
+    # How far down the board the verdicts of the rows up to each one reach that are not "better".
+    labels = [row.label for row in rows]
+    reach, ends = 0, []
+    for at, label in enumerate(labels):
+        open_ = [n for n in range(at + 1, len(labels)) if not _beats(found.get((label, labels[n])))]
+        reach = max(reach, at, *open_) if open_ else max(reach, at)
+        ends.append(reach == at and at + 1 < len(labels))
+    nexts = [found.get(pair) for pair in itertools.pairwise(labels)]
+    return tuple(
+        replace(row, ahead=pair.difference if pair else None, cut=cut)
+        for row, pair, cut in zip(rows, [*nexts, None], ends, strict=True)
+    )
+
+
+def _beats(pair: Pair | None) -> bool:
+    return pair is not None and pair.verdict == "better"
 
 
 def answer(ranked: Sequence[RecipeEvidence]) -> str:
