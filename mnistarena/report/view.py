@@ -222,14 +222,7 @@ def _comparison(
         reliabilities=calibration.reliabilities(ready),
         costs=tuple(map(cost.cost, ranked)),
         reached=tuple(targets.reached(recipe, target) for recipe in ranked) if target else (),
-        duel=duel.duel(
-            ranked,
-            judged.pairs,
-            split,
-            dataset["class_names"],
-            figure=figure,
-            budget=duel.BUDGET // len(run.plan["datasets"]),
-        ),
+        duel=duel.duel(ranked, judged.pairs, split, dataset, figure=figure, datasets=len(run.plan["datasets"])),
         data=data.data(audit, ready, judged.pairs, margin=margin, split=split, label=dataset["label"])
         if audit
         else None,

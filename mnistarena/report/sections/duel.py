@@ -19,6 +19,7 @@ from mnistarena.evidence.recipe import RecipeEvidence
 from mnistarena.report import wording
 from mnistarena.report.format import p_value, percent
 from mnistarena.report.sections.gallery import pixels
+from mnistarena.store.records import DatasetRecord
 from mnistarena.text import plural, visible
 
 BUDGET = 400_000
@@ -89,17 +90,21 @@ def duel(
     ranked: Sequence[RecipeEvidence],
     pairs: Sequence[Pair],
     split: Mapping[str, NDArray[Any]],
-    classes: Sequence[str],
+    dataset: DatasetRecord,
     *,
     figure: Figure,
-    budget: int,
+    datasets: int,
 ) -> Duel | None:
-    """The recipes that predicted the same test images as the best one; None of fewer than two."""
+    """The recipes that predicted the same test images as the best one; None of fewer than two.
+
+    So many `datasets` share the room for pictures.
+    """
     ready = [recipe for recipe in ranked if recipe.correct.size]
     ready = [recipe for recipe in ready if np.array_equal(recipe.index, ready[0].index)][:MOST_MODELS]
     if len(ready) < 2:
         return None
     # An image that several splits test counts once, as it was tested first.
+    classes = dataset["class_names"]
     index, columns = np.unique(ready[0].index, return_index=True)
     right = np.array([recipe.correct[:, columns].mean(axis=0) > 0.5 for recipe in ready])
     said, sure = zip(*(_said(recipe, columns, len(classes)) for recipe in ready), strict=True)
@@ -109,7 +114,7 @@ def duel(
     order = np.lexsort((index, -weight))
     order = np.array([at for at in order if not right[:, at].all() and int(index[at]) in place], np.int64)[:MOST_IMAGES]
     images = [split["images"][place[int(index[at])]] for at in order]
-    shown, picture, kind, tile = _sprite(images, budget)
+    shown, picture, kind, tile = _sprite(images, BUDGET // datasets)
     called = split.get("names")
     names = [visible(str(called[place[int(row)]])) if called is not None else f"№ {row}" for row in index]
     labels = [recipe.label for recipe in ready]
