@@ -18,6 +18,7 @@ from mnistarena.cli.lines import Row, columns
 from mnistarena.cli.pace import Pace
 from mnistarena.cli.progress import TerminalObserver, duration
 from mnistarena.cli.standing import LINES, Standing
+from mnistarena.cli.tables import open_console
 from mnistarena.environment import Conditions
 from mnistarena.errors import StoreError
 from mnistarena.plan.contents import Plan
@@ -174,11 +175,11 @@ def _bar(share: float, bars: str) -> Text:
 
 
 @contextmanager
-def progress(*, stderr: bool = False) -> Iterator[tuple[Console, TerminalObserver]]:
-    """A console, on standard error if so asked, and the observer for it."""
-    console = Console(highlight=False, soft_wrap=True, stderr=stderr)
-    observer = LiveObserver(console) if console.is_terminal else TerminalObserver(console)
+def progress(*, stderr: bool = False) -> Iterator[TerminalObserver]:
+    """The observer for standard output, or for standard error if so asked."""
+    console = open_console(wide=False, stderr=stderr, soft_wrap=True)  # a live display stays within the terminal
+    observer = LiveObserver(console) if console.file.isatty() else TerminalObserver(console)
     try:
-        yield console, observer
+        yield observer
     finally:
         observer.close()

@@ -109,7 +109,7 @@ def _run(spec: str, events: Sequence[Observer], **arguments: Any) -> None:
     from mnistarena.execution.observer import Observers
     from mnistarena.execution.run import execute
 
-    with progress(stderr=bool(events)) as (_, observer):
+    with progress(stderr=bool(events)) as observer:
         try:
             finished = execute(spec, observer=Observers(*events, observer), **arguments)
         except KeyboardInterrupt:
