@@ -15,6 +15,7 @@ from mnistarena.version import __version__
 COMMANDS = {
     "run": "Run a spec: train, predict, measure; continue where it stopped.",
     "report": "Write a run's report as HTML and Markdown.",
+    "site": "A static site over many runs: index, reports, shared leaderboards.",
     "compare": "What changed between two runs; non-zero on a regression, for CI.",
     "export": "A run's tables as CSV, JSON or Parquet.",
     "predict": "Classify your own pictures with a trained model.",
