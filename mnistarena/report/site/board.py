@@ -19,6 +19,9 @@ from mnistarena.stats.intervals import Interval
 from mnistarena.stats.verdicts import Verdict
 from mnistarena.text import plural, series
 
+MOST_RECIPES = 400
+"""How many recipes a board compares: all pairs of more would take minutes, and Holm's correction would decide none."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -80,7 +83,8 @@ def board(name: str, sources: Sequence[Source]) -> Board:
     Raises `StoreError` where a stored file is damaged.
     """
     pooled = pool(sources)
-    ranked = sorted(pooled.recipes, key=lambda one: (one.decided.loss, one.label))
+    shown = _newest(pooled, sources)
+    ranked = sorted(shown, key=lambda one: (one.decided.loss, one.label))
     found = compare(ranked, pooled.margin)
     ranks = places(ranked, found)
     reference = verdict.reference(ranked, found, None)
@@ -100,11 +104,18 @@ def board(name: str, sources: Sequence[Source]) -> Board:
         margin=pooled.margin,
         headline=headline(ranked, found, pooled.figure, margin=pooled.margin, baseline=None),
         said=_said(pooled, found, reference, sources),
-        notes=_notes(pooled, sources, bool(trained)),
+        notes=_notes(pooled, len(shown), sources, unlike=bool(trained)),
         rows=tuple(rows),
         reference=reference,
         history=history(pooled.parts),
     )
+
+
+def _newest(pooled: Pool, sources: Sequence[Source]) -> list[RecipeEvidence]:
+    """The recipes of a board: all, or as many as it may have, those of the newest runs, whatever their results."""
+    order = {source.name: at for at, source in enumerate(sources)}
+    newest = {part.recipe: order[part.source.name] for part in pooled.parts}
+    return sorted(pooled.recipes, key=lambda one: -newest[one.label])[:MOST_RECIPES]
 
 
 def _row(
@@ -151,12 +162,17 @@ def _said(pooled: Pool, found: Sequence[Pair], reference: str | None, sources: S
     return f"{said} {claim.claim(sources[0].dataset)}" if judged else said
 
 
-def _notes(pooled: Pool, sources: Sequence[Source], unlike: bool) -> tuple[str, ...]:
-    """What to know before the best of a board is believed."""
-    many = len(pooled.recipes)
+def _notes(pooled: Pool, many: int, sources: Sequence[Source], *, unlike: bool) -> tuple[str, ...]:
+    """What to know before the best of a board with so many recipes is believed."""
+    older = len(pooled.recipes) - many
     notes = [
+        *(
+            [f"A board compares {many} recipes at most: {plural(older, 'recipe')} of older runs left out."]
+            if older
+            else []
+        ),
         f"Who takes the best of these {many} recipes chooses it by these test images, so a part of its lead is luck, "
-        "and more so the more recipes there are; only images that no choice was made by would show how much."
+        "and more so the more recipes there are; only images that no choice was made by would show how much.",
     ]
     if looked := [source.name for source in sources if source.run.plan.get("looks")]:
         notes.append(

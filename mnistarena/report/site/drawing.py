@@ -157,11 +157,14 @@ def panel(line: Line, up: Axis, columns: int) -> Markup:
         for tick, text in zip(marks, texts, strict=True)
     ]
     places = [(x(point.column), up.at(point.accuracy.estimate)) for point in line.points]
-    way = " ".join(f"{a:.2f},{b:.2f}" for a, b in places)
-    parts.append(f'<polyline class="way" points="{way}"/>')
+    line_of = " ".join(f"{a:.2f},{b:.2f}" for a, b in places)
+    parts.append(f'<polyline class="way" points="{line_of}"/>')
     for point, (across, _) in zip(line.points, places, strict=True):
         low, high = up.at(point.accuracy.low), up.at(point.accuracy.high)
         parts.append(f'<path class="interval" d="M{across:.2f} {low:.2f}V{high:.2f}"/>')
+        for end, way in ((point.accuracy.low, -1), (point.accuracy.high, 1)):
+            if not up.holds(end):
+                parts.append(f'<path class="cut" d="M{across:.2f} {up.at(end):.2f}l-4 {way * 6}h8z"/>')
     radius = 4 if len(line.points) < 40 else 2.5
     parts += [
         f'<circle class="mean{" changed" if point.changed else ""}" cx="{a:.2f}" cy="{b:.2f}" r="{radius:g}"/>'

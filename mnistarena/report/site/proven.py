@@ -26,10 +26,9 @@ class Mark:
 
 @dataclass(frozen=True)
 class Proofs:
-    """Findings by the digest of the record that they are about, and the ids of all trials that were checked."""
+    """Findings by the digest of the record that they are about."""
 
     findings: dict[str, list[FindingRecord]]
-    checked: frozenset[str]
 
     def mark(self, run: StoredRun) -> Mark | None:
         """What is proved of a run as it is now; None where none of its finished trials was checked.
@@ -37,22 +36,20 @@ class Proofs:
         Raises `StoreError` where a record cannot be read.
         """
         done = [trial for trial in run.trials if trial.done]
-        found = [self.findings.get(trial.folder.digest_of_record(), []) for trial in done]
+        found = [self.findings.get(trial.folder.digest_of_record(), ()) for trial in done]
         wrong = [one for of in found for one in of if not one["ok"]]
         if wrong:
             return Mark("different", f"{plural(len(wrong), 'check')} found a difference, such as: {_told(wrong[0])}")
         stored, again = (sum(any(one["check"] == check for one in of) for of in found) for check in ("stored", "again"))
-        changed = sum(not of and trial.id in self.checked for of, trial in zip(found, done, strict=True))
-        since = f" {plural(changed, 'finished trial')} changed after the check." if changed else ""
         if not stored:
-            return Mark("partly", f"Nothing is proved:{since}") if changed else None
+            return None
         many = f"{stored}" if stored == len(done) else f"{stored} of {len(done)}"
         text = (
             f"every metric of {many} finished {'trial' if len(done) == 1 else 'trials'} was recomputed from the stored "
             f"predictions, bit-identical; {again} of {'it' if len(done) == 1 else 'them'} trained again"
         )
         text += ", with bit-identical predictions, history and weights." if again else "."
-        return Mark("proved" if stored == len(done) else "partly", text + since)
+        return Mark("proved" if stored == len(done) else "partly", text)
 
 
 def _told(finding: FindingRecord) -> str:
@@ -62,7 +59,6 @@ def _told(finding: FindingRecord) -> str:
 def read_proofs(paths: Iterable[Path]) -> Proofs:
     """The findings in files that `arena verify --json` wrote; raises `StoreError`."""
     findings: dict[str, list[FindingRecord]] = defaultdict(list)
-    known = set()
     for path in paths:
         try:
             proof = checked.as_proof(read_json(path), path)
@@ -70,5 +66,4 @@ def read_proofs(paths: Iterable[Path]) -> Proofs:
             raise StoreError(f"{problem}; write it with: arena verify RUN --json > FILE") from None
         for finding in all_visible(proof["findings"]):
             findings[finding["record"]].append(finding)
-            known.add(finding["trial"])
-    return Proofs(dict(findings), frozenset(known))
+    return Proofs(dict(findings))

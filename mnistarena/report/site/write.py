@@ -69,6 +69,8 @@ def write_site(
         # One run of many, perhaps a stranger's: whatever is wrong with it, the others have their site.
         except Exception as problem:
             damaged.append(RunEntry(one.shown, problem=_sentence(problem, one)))
+    if verified and not any(entry.mark for entry, _ in runs):
+        left_out.append("--verified marks no run: its records are not those of any trial here, as they are now")
     runs.sort(key=lambda each: (in_time(each[0].began), each[0].name))
     boards = _boards(runs)
     newest_first = [entry for entry, _ in reversed(runs)]
