@@ -195,6 +195,12 @@ def _together(label: str, group: Sequence[Part], figure: Figure) -> tuple[Recipe
         for part in group
         if part not in ready
     ]
+    plain = group[0].evidence.label
+    notes += [
+        f"{label} is called {part.evidence.label} in {part.source.name}."
+        for part in group
+        if part.evidence.label != plain
+    ]
     first = ready[0]
     if len(ready) == 1:
         return replace(first.evidence, label=label), notes

@@ -57,6 +57,7 @@ test_limit = 300
 
 [[model]]
 name = "random-forest"
+{label}
 params = {{ n_estimators = 5 }}
 """
 
@@ -67,8 +68,8 @@ def forests(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from ..conftest import within
 
     root = tmp_path_factory.mktemp("forests")
-    for name, seeds in (("first", "[0, 1]"), ("second", "[1, 2]")):
-        (root / f"{name}.toml").write_text(SPEC.format(seeds=seeds))
+    for name, seeds, label in (("first", "[0, 1]", ""), ("second", "[1, 2]", 'label = "woods"')):
+        (root / f"{name}.toml").write_text(SPEC.format(seeds=seeds, label=label))
         done = within(root, "run", f"{name}.toml", "--out", f"runs/{name}")
         assert done.status == 0, done.out + done.err
     return root
@@ -81,7 +82,7 @@ def test_seeds_of_one_recipe_come_together(forests: Path) -> None:
     assert (row.label, row.runs, row.finished) == ("random-forest", ("first", "second"), 3)
     stored = {t.seed: t.metrics["accuracy"] for name in row.runs for t in load_run(forests / "runs" / name).trials}
     assert row.values == pytest.approx([stored[seed] for seed in (0, 1, 2)])
-    assert [point.changed for point in shared.history[0].points] == [False, False]
+    assert "random-forest is called woods in second." in shared.notes
     assert all(re.fullmatch(r"20\d\d-\d\d-\d\d", run.day) for run in site.runs)
 
 
@@ -123,8 +124,14 @@ def test_a_check_that_failed_is_told(forests: Path, arena, tmp_path: Path) -> No
     path = next(tmp_path.glob("runs/first/trials/*s0*"))
     folder = TrialFolder(path)
     folder.write({**folder.read(), "metrics": {**folder.read()["metrics"], "log_loss": 0.001}})
+    next(tmp_path.glob("runs/first/trials/*s1*/history.jsonl")).write_text("altered")
     proof = arena("verify", tmp_path / "runs" / "first", "--sample", 0, "--json")
     assert proof.status == 1
+    assert str(tmp_path) not in proof.out, "where a run lies is nobody else's business"
+    assert [finding["ok"] for finding in json.loads(proof.out)["findings"]] == [False, False]
+    next(tmp_path.glob("runs/first/trials/*s1*/history.jsonl")).write_bytes(
+        next(forests.glob("runs/first/trials/*s1*/history.jsonl")).read_bytes()
+    )
     (tmp_path / "verified.json").write_text(proof.out)
     site = write_site([tmp_path / "runs"], tmp_path / "site", verified=[tmp_path / "verified.json"])
     (run,) = site.runs
@@ -162,3 +169,16 @@ def test_what_runs_do_not_agree_on_is_told(tmp_path: Path) -> None:
     accuracies = made(by_loss, plain)
     assert accuracies.figure.label == "accuracy"
     assert any(note.startswith("These runs decide by different figures") for note in accuracies.notes)
+
+
+def test_a_board_that_cannot_be_made_leaves_the_rest(
+    forests: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(name: str, sources: list[Source]) -> Board:
+        raise ArithmeticError(f"{sources[0].run.path}/plan.json is odd")
+
+    monkeypatch.setattr("mnistarena.report.site.write.board", broken)
+    site = write_site([forests / "runs"], tmp_path / "site")
+    assert len(site.runs) == 2
+    assert site.boards == ()
+    assert "The leaderboard digits</strong>: ArithmeticError: first/plan.json is odd" in site.index.read_text()

@@ -79,6 +79,7 @@ def command(run: Path, sample: str, seed: int | None, jobs: int, as_json: bool, 
 
 def _proof(run: StoredRun, found: Sequence[Finding], records: dict[str, str]) -> ProofRecord:
     """The findings, each with the digest of the record that it is about."""
+    from mnistarena.paths import renamed
     from mnistarena.store.json_files import FORMAT
     from mnistarena.version import __version__
 
@@ -96,7 +97,7 @@ def _proof(run: StoredRun, found: Sequence[Finding], records: dict[str, str]) ->
                 "record": records[one.trial.id],
                 "check": one.check,
                 "ok": one.ok,
-                "text": one.text,
+                "text": renamed(one.text, run.path, run.path.resolve().name),
             }
             for one in found
         ],

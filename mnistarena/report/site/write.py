@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mnistarena.errors import ArenaError, StoreError
 from mnistarena.evidence.pooled import Source, images_key
+from mnistarena.paths import renamed
 from mnistarena.report.charts.all import figures
 from mnistarena.report.render import render_html
 from mnistarena.report.site.board import Board, board
@@ -65,14 +66,18 @@ def write_site(
     for number, one in enumerate(found, 1):
         told(number, len(found), one.shown)
         try:
-            runs.append(_write_run(one, output, proofs))
+            entry, run, page = _read(one, proofs)
         # One run of many, perhaps a stranger's: whatever is wrong with it, the others have their site.
         except Exception as problem:
-            damaged.append(RunEntry(one.shown, problem=_sentence(problem, one)))
+            damaged.append(RunEntry(one.shown, problem=_sentence(problem, [one])))
+            continue
+        write_file(output / entry.report, page)
+        runs.append((entry, run))
     if verified and not any(entry.mark for entry, _ in runs):
         left_out.append("--verified marks no run: its records are not those of any trial here, as they are now")
     runs.sort(key=lambda each: (in_time(each[0].began), each[0].name))
-    boards = _boards(runs)
+    boards, failed = _boards(runs)
+    damaged += [RunEntry(f"The leaderboard {name}", problem=_sentence(problem, found)) for name, problem in failed]
     newest_first = [entry for entry, _ in reversed(runs)]
     pages = {one.address: board_page(one, newest_first) for one in boards}
     pages["index.html"] = index_page(newest_first, boards, damaged)
@@ -88,33 +93,39 @@ def write_site(
     )
 
 
-def _write_run(one: Found, output: Path, proofs: Proofs) -> tuple[RunEntry, StoredRun]:
-    """A run's report, written into the site, and what the index says of it."""
+def _read(one: Found, proofs: Proofs) -> tuple[RunEntry, StoredRun, str]:
+    """What the index says of a run, the run, and its report's page."""
     RunFolder(one.path).refuse_links()
     run = read_run(one.path)
     data = build(run)
-    entry = entry_of(one, run, data, proofs.mark(run))
-    write_file(output / entry.report, render_html(data, figures(data)))
-    return entry, run
+    return entry_of(one, run, data, proofs.mark(run)), run, render_html(data, figures(data))
 
 
-def _sentence(problem: Exception, one: Found) -> str:
-    """What is wrong with a run; its place on this machine is nobody else's business."""
+def _sentence(problem: Exception, of: Sequence[Found]) -> str:
+    """What is wrong with a run, or with one of several; its place on this machine is for nobody else to read."""
     known = isinstance(problem, (ArenaError, OSError))
     text = str(problem) if known else f"{type(problem).__name__}: {problem}"
-    return visible(text.replace(str(one.path), one.shown).replace(str(one.path.resolve()), one.shown))[:1000]
+    for one in of:
+        text = renamed(text, one.path, one.shown)
+    return visible(text)[:1000]
 
 
-def _boards(runs: Sequence[tuple[RunEntry, StoredRun]]) -> list[Board]:
-    """The leaderboard of every dataset that two runs or more share."""
+def _boards(runs: Sequence[tuple[RunEntry, StoredRun]]) -> tuple[list[Board], list[tuple[str, Exception]]]:
+    """The leaderboard of every dataset that two runs or more share; and which could not be made, why."""
     shared: dict[str, list[Source]] = defaultdict(list)
     for entry, run in runs:
         for dataset in run.plan["datasets"]:
             if key := images_key(dataset):
                 shared[key].append(Source(run, dataset, name=entry.name))
     several = [sources for sources in shared.values() if len({source.name for source in sources}) > 1]
-    names = addresses_of(sources[0].dataset["label"] for sources in several)
-    return [board(name, sources) for name, sources in zip(names, several, strict=True)]
+    found: list[Board] = []
+    failed: list[tuple[str, Exception]] = []
+    for name, sources in zip(addresses_of(of[0].dataset["label"] for of in several), several, strict=True):
+        try:
+            found.append(board(name, sources))
+        except Exception as problem:  # as with a run: the others stand
+            failed.append((sources[0].dataset["label"], problem))
+    return found, failed
 
 
 def _written_before(output: Path) -> list[str]:
