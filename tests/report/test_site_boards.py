@@ -13,9 +13,12 @@ import pytest
 from mnistarena import load_run
 from mnistarena.evidence.pooled import Source
 from mnistarena.report.site.board import Board, board
+from mnistarena.report.site.drawing import history_axis, panel
+from mnistarena.report.site.history import Line, Point
 from mnistarena.report.site.pages import board_page
 from mnistarena.report.site.runs import RunEntry
 from mnistarena.report.site.write import write_site
+from mnistarena.stats.intervals import Interval
 from mnistarena.store.trial_folder import TrialFolder
 
 from .synthetic import build_run
@@ -182,3 +185,22 @@ def test_a_board_that_cannot_be_made_leaves_the_rest(
     assert len(site.runs) == 2
     assert site.boards == ()
     assert "The leaderboard digits</strong>: ArithmeticError: first/plan.json is odd" in site.index.read_text()
+
+
+def test_a_history_of_many_runs_is_drawn_with_one_area() -> None:
+    accuracies = [Interval(0.9 + 0.001 * (day % 7), 0.88, high=0.95) for day in range(50)]
+    points = tuple(
+        Point(f"run-{day}", "", column=day, accuracy=one, interval_of="seeds", seeds=3, changed=False)
+        for day, one in enumerate(accuracies)
+    )
+    line = Line("cnn", points)
+    up = history_axis([line])
+    drawing = str(panel(line, up, columns=50))
+    (band,) = re.findall(r'class="band" d="M(.*)z"', drawing)
+    corners = [tuple(map(float, corner.split())) for corner in band.split("L")]
+    assert [y for _, y in corners] == pytest.approx([up.at(0.95)] * 50 + [up.at(0.88)] * 50, abs=0.01)
+    heights = [float(y) for y in re.findall(r'cy="([\d.]+)"', drawing)]
+    assert heights == pytest.approx([up.at(one.estimate) for one in accuracies], abs=0.01)
+    across = [float(x) for x in re.findall(r'cx="([\d.]+)"', drawing)]
+    assert across == sorted(set(across))
+    assert [x for x, _ in corners] == across + across[::-1]

@@ -25,6 +25,9 @@ _APART, _ABOVE = 44, 20
 _MISTAKES = (0.0, *(part * 10.0**power for power in range(-5, 0) for part in (1, 2, 5)), 1.0)
 """The shares of mistakes at which an axis of shares may have a tick."""
 
+_DENSE = 30
+"""With more points than this in a panel, their intervals are drawn as one area."""
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -159,15 +162,11 @@ def panel(line: Line, up: Axis, columns: int) -> Markup:
     places = [(x(point.column), up.at(point.accuracy.estimate)) for point in line.points]
     line_of = " ".join(f"{a:.2f},{b:.2f}" for a, b in places)
     parts.append(f'<polyline class="way" points="{line_of}"/>')
-    for point, (across, _) in zip(line.points, places, strict=True):
-        low, high = up.at(point.accuracy.low), up.at(point.accuracy.high)
-        parts.append(f'<path class="interval" d="M{across:.2f} {low:.2f}V{high:.2f}"/>')
-        for end, way in ((point.accuracy.low, -1), (point.accuracy.high, 1)):
-            if not up.holds(end):
-                parts.append(f'<path class="cut" d="M{across:.2f} {up.at(end):.2f}l-4 {way * 6}h8z"/>')
-    radius = 4 if len(line.points) < 40 else 2.5
+    dense = len(line.points) > _DENSE
+    parts += [_band(line, places, up)] if dense else _intervals(line, places, up)
+    radius = 1.5 if dense else 4
     parts += [
-        f'<circle class="mean{" changed" if point.changed else ""}" cx="{a:.2f}" cy="{b:.2f}" r="{radius:g}"/>'
+        f'<circle class="mean{" changed" if point.changed else ""}" cx="{a:.2f}" cy="{b:.2f}" r="{radius}"/>'
         for point, (a, b) in zip(line.points, places, strict=True)
     ]
     first, last = line.points[0], line.points[-1]
@@ -177,6 +176,30 @@ def panel(line: Line, up: Axis, columns: int) -> Markup:
     ends = f"{percent(first.accuracy.estimate)} in {first.run}, {percent(last.accuracy.estimate)} in {last.run}"
     told = f"Accuracy of {line.label} in {len(line.points)} runs: {ends}. The table below has all figures."
     return _svg(PANEL_WIDTH, PANEL_HEIGHT, "".join(parts), "aria-label", told)
+
+
+def _intervals(line: Line, places: Sequence[tuple[float, float]], up: Axis) -> list[str]:
+    """The interval of each point, with an arrow where it goes on."""
+    found = []
+    for point, (across, _) in zip(line.points, places, strict=True):
+        ends = [(point.accuracy.low, -1), (point.accuracy.high, 1)]
+        low, high = (up.at(end) for end, _ in ends)
+        found.append(f'<path class="interval" d="M{across:.2f} {low:.2f}V{high:.2f}"/>')
+        found += [
+            f'<path class="cut" d="M{across:.2f} {up.at(end):.2f}l-4 {way * 6}h8z"/>'
+            for end, way in ends
+            if not up.holds(end)
+        ]
+    return found
+
+
+def _band(line: Line, places: Sequence[tuple[float, float]], up: Axis) -> str:
+    """The intervals of many points as one area."""
+    over = [(across, point.accuracy) for point, (across, _) in zip(line.points, places, strict=True)]
+    edge = [(across, up.at(one.high)) for across, one in over] + [
+        (across, up.at(one.low)) for across, one in over[::-1]
+    ]
+    return f'<path class="band" d="M{"L".join(f"{a:.2f} {b:.2f}" for a, b in edge)}z"/>'
 
 
 def _svg(width: int, height: int, content: str, attribute: str, value: str) -> Markup:
