@@ -16,6 +16,7 @@ COMMANDS = {
     "run": "Run a spec: train, predict, measure; continue where it stopped.",
     "report": "Write a run's report: a page, Markdown, a LaTeX table; or print its verdict.",
     "watch": "The report of a run that goes on, in the browser, refreshed as trials end.",
+    "site": "A static site over many runs: index, reports, shared leaderboards.",
     "compare": "What changed between two runs; non-zero on a regression, for CI.",
     "export": "A run's tables as CSV, JSON or Parquet.",
     "predict": "Classify your own pictures with a trained model.",

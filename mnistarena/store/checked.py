@@ -25,6 +25,7 @@ from mnistarena.plugin.messages import (
     ViewDefinition,
 )
 from mnistarena.plugin.split_identity import SplitIdentity
+from mnistarena.store.proofs import FindingRecord, ProofRecord
 from mnistarena.store.records import (
     DatasetLooks,
     DatasetRecord,
@@ -64,6 +65,7 @@ for _kind in (
     *(AuditRecord, audit_record.SplitAudit, audit_record.LeakedImage, audit_record.LostClass),
     *(audit_record.FoundImage, audit_record.FoundImages, audit_record.TwoLabels, audit_record.CopiesRecord),
     *(audit_record.RangeRecord, audit_record.LeftOutRecord),
+    *(FindingRecord, ProofRecord),
 ):
     _kind.__pydantic_config__ = _LOOSE  # type: ignore[union-attr]
 
@@ -72,6 +74,7 @@ _RECORD = TypeAdapter(TrialRecord)
 _LOOKS = TypeAdapter(LooksRecord)
 _AUDIT = TypeAdapter(AuditRecord)
 _ROW = TypeAdapter(HistoryRow)
+_PROOF = TypeAdapter(ProofRecord)
 
 
 def as_plan(value: object, where: object) -> PlanRecord:
@@ -115,6 +118,11 @@ def as_audit(value: object, where: object) -> AuditRecord:
 def as_row(value: object, where: object) -> HistoryRow:
     """A row of a history that was read; raises `StoreError` that names `where` and what is wrong."""
     return cast(HistoryRow, _checked(_ROW, value, f"cannot read {where}"))
+
+
+def as_proof(value: object, where: object) -> ProofRecord:
+    """What `arena verify --json` found, as it was read; raises `StoreError` that names `where` and what is wrong."""
+    return cast(ProofRecord, _checked(_PROOF, value, f"{where} is not what arena verify --json prints"))
 
 
 def _checked(adapter: TypeAdapter[Any], value: object, blame: str) -> object:

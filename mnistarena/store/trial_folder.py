@@ -106,6 +106,10 @@ class TrialFolder:
         whole = from_json(to_json({**record, "files": files, "stamps": stamps, "format": FORMAT}))
         write_atomically(self.path / RECORD, to_json({**whole, "digest": _self_digest(whole)}))
 
+    def digest_of_record(self) -> str:
+        """The SHA-256 of the record, which holds the digests of the files beside it; raises `StoreError`."""
+        return digest(self.path / RECORD)
+
     def check(self, name: str, digests: Mapping[str, str]) -> None:
         """Raise `StoreError` unless a file is as it was when the record with these digests was written."""
         if name not in digests:
