@@ -11,6 +11,7 @@ from mnistarena.report.sections.confusion import Matrix
 from mnistarena.report.sections.cost import Cost
 from mnistarena.report.sections.data import Data
 from mnistarena.report.sections.duel import Duel
+from mnistarena.report.sections.factors import Factors
 from mnistarena.report.sections.gallery import LabelErrors, Tile
 from mnistarena.report.sections.learning import Curve, CurvePoint
 from mnistarena.report.sections.ranking import Row
@@ -57,6 +58,7 @@ class Comparison:
     robustness: Robustness
     data: Data | None
     duel: Duel | None
+    factors: tuple[Factors, ...]
     answers: dict[str, str]
 
     @property

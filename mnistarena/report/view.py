@@ -26,6 +26,7 @@ from mnistarena.report.sections import (
     cost,
     data,
     duel,
+    factors,
     failures,
     gallery,
     groups,
@@ -104,6 +105,11 @@ class ReportData:
     def has_duel(self) -> bool:
         """Whether any two models predicted the same test images."""
         return any(comparison.duel for comparison in self.comparisons)
+
+    @property
+    def has_factors(self) -> bool:
+        """Whether any model was run on a grid."""
+        return any(comparison.factors for comparison in self.comparisons)
 
     @property
     def has_data(self) -> bool:
@@ -226,6 +232,7 @@ def _comparison(
         data=data.data(audit, ready, judged.pairs, margin=margin, split=split, label=dataset["label"])
         if audit
         else None,
+        factors=factors.factors(recipes),
         robustness=robustness.over_views(ranked, run.plan.get("views", []), reference, margin_of(run.plan, ACCURACY)),
         answers={},
     )
@@ -263,6 +270,7 @@ def _answers(
         "confusion": confusion.answer(recipes, found.dataset["class_names"]),
         "gallery": gallery.answer(found.tiles),
         "duel": duel.answer(found.duel),
+        "factors": factors.answer(found.factors, recipes[0].decided.figure),
         "label_errors": gallery.label_error_answer(found.label_errors),
         "calibration": calibration.answer(found.reliabilities, ready),
         "cost": cost.answer(found.costs, mixed),

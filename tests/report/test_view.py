@@ -252,3 +252,25 @@ def test_a_detectors_boxes_are_drawn_on_the_images_that_are_shown(tmp_path: Path
             [("vit-8", 25.0, 10.0, 50.0, 80.0)] if place[index] >= 150 else []
         )
     assert any(seen.values())
+
+
+def test_each_factor_of_a_grid_is_the_mean_of_the_recipes_that_share_its_value(tmp_path: Path) -> None:
+    models = {
+        f"cnn[width=[{w},8],norm={norm}]": {**MODELS["cnn"], "accuracy": 0.8 + 0.02 * w + 0.05 * (norm == "true")}
+        for w in (1, 4)
+        for norm in ("true", "false")
+    }
+    comparison = view_of(build_run(tmp_path, models={**models, "vit": MODELS["vit-8"]}, seeds=2, n=500)).comparisons[0]
+    (grid,) = comparison.factors
+    means = {row.label: row.decided.estimate for row in comparison.rows if row.decided}
+    width, norm = grid.factors
+    assert [(one.name, [level.value for level in one.levels]) for one in grid.factors] == [
+        ("width", ["[1,8]", "[4,8]"]),
+        ("norm", ["true", "false"]),
+    ]
+    narrow = [mean for label, mean in means.items() if "width=[1" in label]
+    assert (width.levels[0].recipes, width.levels[0].mean) == (2, pytest.approx(np.mean(narrow)))
+    assert grid.table is not None
+    assert grid.table[1][0].mean == pytest.approx(means["cnn[width=[4,8],norm=true]"])
+    assert comparison.answers["factors"].startswith("Over 4 recipes of cnn: width [4,8] has the best mean, ")
+    assert norm.levels[0].mean > norm.levels[1].mean  # type: ignore[operator]
