@@ -196,7 +196,7 @@ def test_the_command_ends_with_ctrl_c_and_a_run_may_be_at_its_beginning(tmp_path
     )
     url = re.search(r"http://127\.0\.0\.1:\d+/", running.stdout.readline())[0]
     with urllib.request.urlopen(url, timeout=120) as answer:
-        assert b"0 of 2 trials finished" in answer.read()
+        assert b"0 of 2 trials<" in answer.read()
     taken = arena("watch", folder, "--port", url.rpartition(":")[2].strip("/"), process=True)
     assert taken.status == 2
     assert "cannot be used: Address already in use; give another --port, or none" in taken.err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from mnistarena.report.charts.axes import Axis
@@ -42,7 +43,7 @@ _CONFIG = {
 
 @dataclass(frozen=True)
 class Figure:
-    """One chart: where it belongs, its Vega-Lite document, its SVG by width, and its figures as a table.
+    """One chart: where it belongs, its Vega-Lite document, the `widths` it is drawn at, and its figures as a table.
 
     `dataset` is empty for a chart about several of them, ranks or growth; `subject` is the label of the recipe, the
     corruption, or of the largest dataset of a growth. `head` and `table` are text.
@@ -56,14 +57,26 @@ class Figure:
     title: str
     description: str
     spec: Document
-    drawings: Mapping[int, str]
+    widths: tuple[int, ...]
     head: tuple[str, ...]
     table: tuple[tuple[str, ...], ...]
 
+    @cached_property
+    def drawings(self) -> Mapping[int, str]:
+        """The SVG at each width, for the page."""
+        return {
+            width: self.svg if width == self.width else _drawn({**self.spec, "width": width}) for width in self.widths
+        }
+
     @property
+    def width(self) -> int:
+        """The width of the drawing that stands beside the Markdown."""
+        return WIDTH if WIDTH in self.widths else self.widths[0]
+
+    @cached_property
     def svg(self) -> str:
-        """The drawing that stands beside the Markdown."""
-        return self.drawings.get(WIDTH) or next(iter(self.drawings.values()))
+        """That drawing."""
+        return _drawn({**self.spec, "width": self.width})
 
     @property
     def file(self) -> str:
@@ -96,7 +109,7 @@ def finish(
         title=title,
         description=description,
         spec=spec,
-        drawings={wide: _drawn({**spec, "width": wide}) for wide in ((width,) if width else WIDTHS)},
+        widths=(width,) if width else WIDTHS,
         head=head,
         table=table,
     )
