@@ -1,4 +1,4 @@
-"""Every chart of a report, as Vega-Lite, drawn when the report is written: at three widths for the page, one beside Markdown.
+"""Every chart of a report, as Vega-Lite: drawn at three widths for the page, and at one for Markdown.
 
 Accuracy is drawn on a logarithmic scale of the error, so that 99.0 and 99.5 % are as far apart as 90 and 95 %.
 A chart's expressions use only fields that this package computed; a label or a class name is never part of one.
