@@ -63,12 +63,14 @@ def _json(data: ReportData) -> bytes:
         "decide": data.figure.label,
         "margin": data.margin,
         "trials": list(data.table),
-        "datasets": [_comparison(comparison, data.metrics) for comparison in data.comparisons],
+        "datasets": [_comparison(comparison, data.metrics, data.long_names) for comparison in data.comparisons],
     }
     return json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode("utf-8", "replace")
 
 
-def _comparison(comparison: Comparison, metrics: Sequence[MetricRecord]) -> Mapping[str, object]:
+def _comparison(
+    comparison: Comparison, metrics: Sequence[MetricRecord], labels: Mapping[str, str]
+) -> Mapping[str, object]:
     pairs = comparison.pairs
     if len(pairs) > MOST_PAIRS:
         pairs = tuple(pair for pair in pairs if comparison.reference in (pair.a, pair.b))
@@ -77,7 +79,7 @@ def _comparison(comparison: Comparison, metrics: Sequence[MetricRecord]) -> Mapp
         "headline": comparison.headline,
         "leaderboard": [
             {
-                "label": row.label,
+                "label": labels.get(row.label, row.label),
                 "place": row.place,
                 "seeds": row.finished,
                 "accuracy": row.accuracy and row.accuracy.estimate,
@@ -100,7 +102,9 @@ def _comparison(comparison: Comparison, metrics: Sequence[MetricRecord]) -> Mapp
         ],
         "family": comparison.family,
         "pairs_shown": "all" if len(pairs) == len(comparison.pairs) else f"with {comparison.reference}",
-        "pairs": [pair_row(pair) for pair in pairs],
+        "pairs": [
+            {**pair_row(pair), "a": labels.get(pair.a, pair.a), "b": labels.get(pair.b, pair.b)} for pair in pairs
+        ],
     }
 
 

@@ -19,7 +19,7 @@ from mnistarena.report.sections.ranking import Row
 
 INSET = 0.03
 """What an axis leaves free at each end, as a share of its length."""
-LEAST_GAP = 0.11
+LEAST_GAP = 0.2
 """Ticks of an axis are so far apart, as a share of its length."""
 
 

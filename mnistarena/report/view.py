@@ -6,7 +6,7 @@ is decided in charts/.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from mnistarena.evidence.figure import ACCURACY, Figure, deciding, is_accuracy, 
 from mnistarena.evidence.looks import Followed, follow
 from mnistarena.evidence.pairs import Pair, compare, places
 from mnistarena.evidence.recipe import RecipeEvidence, gather
+from mnistarena.report import names
 from mnistarena.report.comparison import Comparison
 from mnistarena.report.format import sentence
 from mnistarena.report.headline import headline
@@ -59,7 +60,8 @@ class ReportData:
     `mixed` says which conditions differ between trials; empty where none does.
 
     `across` is None with fewer than two datasets; `growths` are the datasets that the plan has in several sizes.
-    `table` is a row a trial; `metrics` are those of the plan beside the accuracy.
+    `long_names` are the labels of recipes that have short names. `table` is a row a trial; `metrics` are those of the
+    plan beside the accuracy.
     """
 
     name: str
@@ -83,6 +85,7 @@ class ReportData:
     conditions: record.Facts
     recipes: tuple[record.RecipeText, ...]
     shared_training: tuple[str, ...]
+    long_names: Mapping[str, str]
     environment: tuple[tuple[str, record.Facts], ...]
 
     @property
@@ -123,8 +126,12 @@ class ReportData:
         return tuple(sorted(sizes, key=lambda size: (len(size), size)))
 
 
-def build(run: StoredRun) -> ReportData:
-    """Compute the report of a run, finished or not; raises `StoreError` where a stored file is damaged."""
+def build(run: StoredRun, *, short: bool = False) -> ReportData:
+    """Compute the report of a run, finished or not; raises `StoreError` where a stored file is damaged.
+
+    With `short`, the recipes of a grid have short names in place of their labels.
+    """
+    run, long_names = names.shortened(run) if short else (run, {})
     plan = run.plan
     metrics = tuple(m for m in plan.get("metrics", ()) if not is_accuracy(m))
     mixed = record.mixed_conditions(run)
@@ -135,7 +142,10 @@ def build(run: StoredRun) -> ReportData:
         recipes = gather(run, dataset)
         if recipes:
             followed = follow(run, dataset)
-            comparisons.append(_comparison(run, dataset, recipes, followed, metrics, mixed))
+            comparison = _comparison(run, dataset, recipes, followed, metrics, mixed)
+            grids = factors.factors(recipes, long_names)
+            said = {**comparison.answers, "factors": factors.answer(grids, deciding(plan))}
+            comparisons.append(replace(comparison, factors=grids, answers=said))
             contradictions += [text for recipe in recipes for text in recipe.contradictions]
             found = comparisons[-1].data
             few += [*(found.caveats if found else ()), *filter(None, [groups.caveat(dataset["label"], recipes)])]
@@ -156,13 +166,14 @@ def build(run: StoredRun) -> ReportData:
         contradictions=tuple(contradictions),
         failures=tuple(failures.failure(trial) for trial in run.trials if trial.unfinished),
         failure_answer=failures.answer([trial for trial in run.trials if trial.needed]),
-        table=tuple(trial.row() for trial in run.trials),
+        table=tuple({**trial.row(), "label": long_names.get(trial.label, trial.label)} for trial in run.trials),
         trials=sum(trial.needed for trial in run.trials),
         finished=sum(trial.done for trial in run.trials),
         metrics=metrics,
         conditions=record.conditions(plan.get("conditions", {})),
         recipes=tuple(record.recipe(entry, shared) for entry in plan["entries"]),
         shared_training=shared,
+        long_names=long_names,
         environment=record.environment(run.environment),
     )
 
@@ -232,7 +243,7 @@ def _comparison(
         data=data.data(audit, ready, judged.pairs, margin=margin, split=split, label=dataset["label"])
         if audit
         else None,
-        factors=factors.factors(recipes),
+        factors=(),
         robustness=robustness.over_views(ranked, run.plan.get("views", []), reference, margin_of(run.plan, ACCURACY)),
         answers={},
     )
@@ -270,7 +281,6 @@ def _answers(
         "confusion": confusion.answer(recipes, found.dataset["class_names"]),
         "gallery": gallery.answer(found.tiles),
         "duel": duel.answer(found.duel),
-        "factors": factors.answer(found.factors, recipes[0].decided.figure),
         "label_errors": gallery.label_error_answer(found.label_errors),
         "calibration": calibration.answer(found.reliabilities, ready),
         "cost": cost.answer(found.costs, mixed),

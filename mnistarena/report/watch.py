@@ -117,7 +117,7 @@ class Watched:
     def _build(self, version: str) -> None:
         page = None
         try:
-            data = build(read_run(self.folder))
+            data = build(read_run(self.folder), short=True)
             page = with_script(render_html(data, figures(data)), version)
             note = f"{data.finished} of {plural(data.trials, 'trial')} finished"
             note += "; refreshed as trials end" * (data.finished < data.trials)

@@ -31,7 +31,7 @@ def write_report(
     `template`: a folder whose files are used before those of the same name that are part of mnistarena.
     The same run folder gives the same bytes. Raises `StoreError` where it is not a run folder, or is damaged.
     """
-    data = build(read_run(run_path))
+    data = build(read_run(run_path), short=True)
     drawn = figures(data) if html or markdown or paper else ()
     folder = RunFolder(Path(run_path))
     template = Path(template) if template is not None else None

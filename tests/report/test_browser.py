@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from mnistarena import load_run
+from mnistarena.report.write import write_report
+
+from .synthetic import MODELS, build_run
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -275,8 +278,23 @@ def test_a_cell_of_a_confusion_matrix_opens_its_images(visit: Visit) -> None:
     assert visit.complaints == []
 
 
+@pytest.fixture(scope="module")
+def long_names(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Classes with long names, and a grid of one model."""
+    classes = [f"a class whose name has many characters, {n}" for n in range(3)]
+    grid = {
+        f"cnn[channels=[{c},8],norm={n},size={s}]": MODELS["cnn"]
+        for c in (4, 6)
+        for n in ("true", "false")
+        for s in (1, 2)
+    }
+    path = build_run(tmp_path_factory.mktemp("long") / "run", models=grid, class_names=classes, seeds=2, n=200)
+    write_report(path, markdown=False)
+    return path
+
+
 @pytest.mark.parametrize("width", [360, 768, 1280, 2560])
-@pytest.mark.parametrize("which", ["five", "troubled", "several"])
+@pytest.mark.parametrize("which", ["five", "troubled", "several", "long_names"])
 def test_no_page_scrolls_sideways(browser: Browser, which: str, width: int, request: pytest.FixtureRequest) -> None:
     page = browser.new_page(viewport={"width": width, "height": 900})
     visit = Visit(page, request.getfixturevalue(which))

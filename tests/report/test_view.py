@@ -13,6 +13,8 @@ import pytest
 from mnistarena.builtin import metrics
 from mnistarena.errors import StoreError
 from mnistarena.report.charts.style import styles
+from mnistarena.report.downloads import downloads
+from mnistarena.report.names import short_names
 from mnistarena.report.view import ReportData, build
 from mnistarena.store.results import read_run
 from mnistarena.store.trial_folder import TrialFolder
@@ -274,3 +276,20 @@ def test_each_factor_of_a_grid_is_the_mean_of_the_recipes_that_share_its_value(t
     assert grid.table[1][0].mean == pytest.approx(means["cnn[width=[4,8],norm=true]"])
     assert comparison.answers["factors"].startswith("Over 4 recipes of cnn: width [4,8] has the best mean, ")
     assert norm.levels[0].mean > norm.levels[1].mean  # type: ignore[operator]
+
+
+def test_a_grid_has_short_names_in_its_report_and_labels_in_what_is_taken_along(tmp_path: Path) -> None:
+    labels = [f"cnn[channels=[{c},8],norm={norm},epochs=3]" for c in (4, 6) for norm in ("true", "false")]
+    run = build_run(tmp_path / "run", models=dict.fromkeys(labels, MODELS["cnn"]) | {"vit": MODELS["vit-8"]}, n=200)
+    short = build(read_run(run), short=True)
+    assert list(short.labels) == [
+        "cnn · channels [4,8] · norm", "cnn · channels [4,8] · no norm",
+        "cnn · channels [6,8] · norm", "cnn · channels [6,8] · no norm", "vit",
+    ]  # fmt: skip
+    long = view_of(run)
+    assert [short.long_names.get(row.label, row.label) for row in short.comparisons[0].rows] == [
+        row.label for row in long.comparisons[0].rows
+    ]
+    assert [row["label"] for row in short.table] == [row["label"] for row in long.table]
+    assert downloads(replace(short, caveats=()))[0] == downloads(long)[0]
+    assert short_names(["a[x=1]", "a[x=2]", "a · x 1"]) == {}, "no two recipes have one name"

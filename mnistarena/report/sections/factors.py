@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from itertools import product
 
@@ -12,6 +11,7 @@ from mnistarena.evidence.figure import Figure
 from mnistarena.evidence.recipe import RecipeEvidence
 from mnistarena.report import wording
 from mnistarena.report.format import series
+from mnistarena.report.names import point
 from mnistarena.text import plural
 
 
@@ -51,44 +51,25 @@ class Factors:
         return round(8 + 62 * (level.mean - min(known)) / span) if span else 8
 
 
-def factors(recipes: Sequence[RecipeEvidence]) -> tuple[Factors, ...]:
-    """The grids among the recipes of one dataset, in their order."""
+def factors(recipes: Sequence[RecipeEvidence], labels: Mapping[str, str]) -> tuple[Factors, ...]:
+    """The grids among the recipes of one dataset, in their order; `labels` are those of recipes with short names."""
     grids: dict[str, dict[tuple[tuple[str, str], ...], RecipeEvidence]] = defaultdict(dict)
     for recipe in recipes:
-        if point := _point(recipe.label):
-            grids[recipe.label.partition("[")[0]][point] = recipe
+        label = labels.get(recipe.label, recipe.label)
+        if values := point(label):
+            grids[label.partition("[")[0]][values] = recipe
     return tuple(_grid(label, points) for label, points in grids.items() if len(points) > 1)
-
-
-def _point(label: str) -> tuple[tuple[str, str], ...]:
-    """The keys and values in a label such as "cnn[channels=[4,8],batch_size=16]"; empty of one that has none."""
-    found = re.fullmatch(r"[^\[]*\[(.*)\]", label)
-    if not found:
-        return ()
-    parts = [part.partition("=") for part in _split(found[1])]
-    return tuple((key.strip(), value) for key, equal, value in parts if equal)
-
-
-def _split(text: str) -> Iterator[str]:
-    """The parts between commas that stand in no bracket."""
-    depth, start = 0, 0
-    for at, character in enumerate(text):
-        depth += (character in "[{(") - (character in "]})")
-        if character == "," and depth == 0:
-            yield text[start:at]
-            start = at + 1
-    yield text[start:]
 
 
 def _grid(label: str, points: dict[tuple[tuple[str, str], ...], RecipeEvidence]) -> Factors:
     values: dict[str, list[str]] = defaultdict(list)
-    for point in points:
-        for key, value in point:
+    for one in points:
+        for key, value in one:
             values[key] += [value] if value not in values[key] else []
     varied = {key: found for key, found in values.items() if len(found) > 1}
 
     def level(name: str, wanted: dict[str, str]) -> Level:
-        those = [r for point, r in points.items() if wanted.items() <= dict(point).items() and r.decided.known]
+        those = [r for one, r in points.items() if wanted.items() <= dict(one).items() and r.decided.known]
         mean = sum(recipe.decided.mean for recipe in those) / len(those) if those else None
         return Level(name, len(those), mean=mean)
 
