@@ -102,7 +102,7 @@ def test_the_leaderboard_sorts_by_click_and_says_so(visit: Visit) -> None:
 
 
 def test_the_leaderboard_sorts_by_keyboard(visit: Visit) -> None:
-    head = visit.page.locator("table.board th", has_text="Parameters")
+    head = visit.page.locator("table.board th", has_text="Training")
     head.get_by_role("button").focus()
     visit.page.keyboard.press("Enter")
     assert head.get_attribute("aria-sort") == "ascending"

@@ -147,13 +147,13 @@ def test_a_change_is_built_once_and_never_two_at_a_time(tmp_path, monkeypatch):
     building, most, builds = [], [], []
     true = watch.build
 
-    def counted(run):
+    def counted(run, *, short):
         building.append(run)
         most.append(len(building))
         time.sleep(0.2)
         builds.append(sum(trial.done for trial in run.trials))
         building.pop()
-        return true(run)
+        return true(run, short=short)
 
     monkeypatch.setattr(watch, "build", counted)
     record = next(folder.glob("trials/second*s1*/trial.json"))
