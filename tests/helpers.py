@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import time
 from collections.abc import Callable
@@ -34,6 +35,11 @@ def bits(run: Path) -> dict[str, tuple[bytes, list[dict[str, Any]]]]:
             del row["train_seconds"], row["wall_seconds"]
         found[path.parent.name] = b"".join(arrays[name].tobytes() for name in arrays.files), history
     return found
+
+
+def packed(content: bytes) -> bytes:
+    """Content as a gzip file that does not name the time: as a parameter of a test it is part of the test's name."""
+    return gzip.compress(content, mtime=0)
 
 
 def idx(array: NDArray[Any]) -> bytes:

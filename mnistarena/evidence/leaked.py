@@ -12,6 +12,7 @@ from mnistarena.evidence.pairs import Pair, compare
 from mnistarena.evidence.recipe import RecipeEvidence
 from mnistarena.plan.audit_sentences import NEAR
 from mnistarena.plugin.audit_record import AuditRecord
+from mnistarena.stats.splits import Layout
 from mnistarena.stats.verdicts import Verdict
 
 
@@ -92,21 +93,20 @@ def _mask(recipe: RecipeEvidence, rows: dict[int | None, NDArray[np.int64]]) -> 
 
 
 def _kept(recipe: RecipeEvidence, keep: NDArray[np.bool_]) -> RecipeEvidence:
+    """The recipe with these columns only; comparable while some are left, in each of its splits."""
     if keep.all():
         return recipe
-    decided, layout, groups = recipe.decided, recipe.layout, recipe.groups
-    if layout is not None:
-        own = None if layout.groups is None else layout.groups[keep]
-        layout = replace(layout, split=layout.split[keep], image=layout.image[keep], groups=own)
+    layout, groups, decided = _cut(recipe.layout, keep), recipe.groups, recipe.decided
     correct = recipe.correct[:, keep]
-    if decided.contributions is not None and len(decided.contributions):
-        same = decided.contributions is recipe.correct
-        of = decided.groups
+    whole = keep.any() and (recipe.layout is None or layout is None or layout.splits == recipe.layout.splits)
+    if decided.contributions is not None:
+        same, of = decided.contributions is recipe.correct, decided.groups
         decided = replace(
             decided,
-            contributions=correct if same else decided.contributions[:, keep],
+            contributions=(correct if same else decided.contributions[:, keep]) if whole else None,
             groups=None if of is None else of[keep],
-            layout=None if decided.layout is None else layout,
+            layout=_cut(decided.layout, keep),
+            reason=decided.reason if whole else "all test images leaked",
         )
     return replace(
         recipe,
@@ -118,3 +118,10 @@ def _kept(recipe: RecipeEvidence, keep: NDArray[np.bool_]) -> RecipeEvidence:
         layout=layout,
         decided=decided,
     )
+
+
+def _cut(layout: Layout | None, keep: NDArray[np.bool_]) -> Layout | None:
+    if layout is None:
+        return None
+    groups = None if layout.groups is None else layout.groups[keep]
+    return replace(layout, split=layout.split[keep], image=layout.image[keep], groups=groups)

@@ -240,7 +240,9 @@ def _comparison(
         costs=tuple(map(cost.cost, ranked)),
         reached=tuple(targets.reached(recipe, target) for recipe in ranked) if target else (),
         duel=duel.duel(ranked, judged.pairs, split, dataset, figure=figure, datasets=len(run.plan["datasets"])),
-        data=data.data(audit, ready, judged.pairs, margin=margin, split=split, label=dataset["label"])
+        data=data.data(
+            audit, ready, None if followed else judged.pairs, margin=margin, split=split, label=dataset["label"]
+        )
         if audit
         else None,
         factors=(),

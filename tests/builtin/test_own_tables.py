@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
-
 import numpy as np
 import pytest
 
 from mnistarena.builtin.datasets import table
 
+from ..helpers import packed
 from .reading import Reader, left_out, pixels, write
 
 load = Reader(*table.arena_datasets())
@@ -72,9 +71,7 @@ def test_one_column_may_hold_all_pixels_of_an_image(tmp_path):
 def test_a_table_without_a_header_calls_its_columns_by_their_numbers(tmp_path):
     images = pixels(4, 2, 2)
     rows = [f"{n % 2},{','.join(map(str, image.ravel()))}" for n, image in enumerate(images)]
-    (tmp_path / "mnist.csv.gz").write_bytes(
-        gzip.compress(rows[0].encode() + b"\n") + gzip.compress("\n".join(rows[1:]).encode())
-    )
+    (tmp_path / "mnist.csv.gz").write_bytes(packed(rows[0].encode() + b"\n") + packed("\n".join(rows[1:]).encode()))
     said = load.refused("table", tmp_path, path="mnist.csv.gz")
     assert "begins with numbers (0, " in said
     assert 'write header = false, and call the columns "0", "1", …' in said
@@ -189,10 +186,10 @@ def test_a_table_that_is_no_dataset_is_refused(tmp_path, lines, params, sentence
     [
         (b"", "is empty (0 bytes); get it again"),
         (b"<!doctype html>", "is an HTML page, not data"),
-        (gzip.compress(b"<!doctype html>"), "is not a CSV or Parquet file but an HTML page"),
-        (gzip.compress(gzip.compress(b"label,file")), "was compressed twice with gzip; decompress it once"),
+        (packed(b"<!doctype html>"), "is not a CSV or Parquet file but an HTML page"),
+        (packed(packed(b"label,file")), "was compressed twice with gzip; decompress it once"),
         (
-            gzip.compress(b"label,file\n" * 99)[:-20],
+            packed(b"label,file\n" * 99)[:-20],
             "cannot be read: Compressed file ended before the end-of-stream marker was reached; get it again",
         ),
         (b"PK\x03\x04", "is not a CSV or Parquet file but a zip archive"),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
-
 import numpy as np
 import pytest
 
 from mnistarena import DataError
 from mnistarena.data.idx import read_idx
+
+from ..helpers import packed
 
 CONTENT = b"\0\0\x08\x01" + (6).to_bytes(4, "big") + bytes(range(6))
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
@@ -17,8 +17,8 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12
 @pytest.mark.parametrize(
     "raw",
     [
-        gzip.compress(CONTENT[:9]) + gzip.compress(b"") + gzip.compress(CONTENT[9:]),
-        gzip.compress(CONTENT) + bytes(512),
+        packed(CONTENT[:9]) + packed(b"") + packed(CONTENT[9:]),
+        packed(CONTENT) + bytes(512),
     ],
     ids=["members", "padded"],
 )
@@ -33,10 +33,10 @@ def test_all_members_of_a_gzip_file_are_read(tmp_path, raw):
         (b"", "is empty (0 bytes); get it again"),
         (b"\n<!DOCTYPE html><title>Sign in</title>", "is an HTML page, not data; get the file itself: open"),
         (POINTER, "is a pointer of Git LFS, not data; fetch what it points to: git lfs pull"),
-        (gzip.compress(gzip.compress(CONTENT)), "was compressed twice with gzip; decompress it once"),
-        (gzip.compress(CONTENT)[:-9], "is damaged (it ends too early); get it again"),
-        (gzip.compress(CONTENT) + b"tail", "is damaged (4 bytes after its end are no gzip data); get it again"),
-        (gzip.compress(b"<html>"), "is not an IDX file of bytes or 32-bit integers but an HTML page"),
+        (packed(packed(CONTENT)), "was compressed twice with gzip; decompress it once"),
+        (packed(CONTENT)[:-9], "is damaged (it ends too early); get it again"),
+        (packed(CONTENT) + b"tail", "is damaged (4 bytes after its end are no gzip data); get it again"),
+        (packed(b"<html>"), "is not an IDX file of bytes or 32-bit integers but an HTML page"),
         (b"PK\x03\x04" + bytes(20), "is not an IDX file of bytes or 32-bit integers but a zip archive"),
         ("label,pixel0\nä,1\n".encode(), "is not an IDX file of bytes or 32-bit integers but text"),
         (b"\x01\x02\xfe\xff\x00", r"is not an IDX file of bytes or 32-bit integers; it begins with b'\x01\x02"),

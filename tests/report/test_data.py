@@ -8,8 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mnistarena.evidence.leaked import without_leaked
+from mnistarena.evidence.pairs import compare
+from mnistarena.evidence.recipe import gather
 from mnistarena.report import view
 from mnistarena.store.results import read_run
+
+from .folded import as_folds
+from .synthetic import MODELS, build_run
 
 SPEC = """
 [benchmark]
@@ -143,3 +149,47 @@ def test_a_label_that_most_models_are_sure_is_another_is_suspect(arena, tmp_path
         "1 of those shown has a suspect label: most models are sure (90 %) of one other class"
         in comparison.answers["gallery"]
     )
+
+
+@pytest.mark.parametrize("seeds", ["[0, 1]", '{ until = "decided", most = 3 }'])
+def test_where_all_test_images_leaked_nothing_is_left_and_that_is_said(arena, leaky, tmp_path, seeds):
+    for split in ("train", "test"):
+        for path in (leaky / "noise" / split).glob("*/*.png"):
+            if split == "train" or (leaky / "noise/train" / path.parent.name / path.name).exists():
+                target = tmp_path / "noise" / split / path.parent.name / path.name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(path.read_bytes())
+    folded = SPEC[SPEC.index('[[dataset]]\nname = "image-folder"\nlabel = "folded"') : SPEC.index("[[model]]")]
+    (tmp_path / "spec.toml").write_text(SPEC.replace(folded, "").replace("[0, 1, 2]", seeds))
+    done = arena("run", "spec.toml", "--out", "run")
+    assert done.status == 0, done.err
+    report = view.build(read_run(tmp_path / "run"))
+    data = report.comparisons[0].data
+    assert (data.leaked, data.share) == (24, 1.0)
+    assert [row.without for row in data.without] == [None, None]
+    assert report.comparisons[0].headline.endswith(" But 100.00\u202f% of the test images were trained on.")
+    told = "\n".join(report.caveats)
+    assert "noise: all test images are training images, so that no figure says anything of new images." in told
+    assert "verdict" not in told
+    assert arena("report", "run").status == 0
+
+
+def test_over_folds_the_figures_are_those_of_the_images_that_are_left(tmp_path):
+    models = {"cnn": MODELS["cnn"], "vgg16": MODELS["vgg16"]}
+    run = read_run(as_folds(build_run(tmp_path / "run", models=models, seeds=3, n=100)))
+    recipes = gather(run, run.plan["datasets"][0])
+
+    def without(rows: range) -> list:
+        leaked = [{"test": row, "train": 0} for row in rows]
+        splits = [{"split": fold, "counts": {"test": [100]}, "leaked": leaked} for fold in range(3)]
+        kept, gone = without_leaked(recipes, {"splits": splits})
+        assert gone == len(rows)
+        return kept
+
+    some = without(range(90, 130))
+    for whole, part in zip(recipes, some, strict=True):
+        left = ~np.isin(whole.index, range(90, 130))
+        assert part.accuracy == pytest.approx(whole.correct[:, left].mean())
+        assert part.decided.layout.splits == 3
+    assert compare(some, 0.001)[0].difference is not None
+    assert compare(without(range(100)), 0.001)[0].verdict == "not compared", "a fold has no image left"

@@ -70,7 +70,7 @@ class Data:
     share: float
     tiles: tuple[LeakedTile, ...]
     without: tuple[WithoutLeaked, ...]
-    changed: tuple[ChangedVerdict, ...]
+    changed: tuple[ChangedVerdict, ...] | None
     largest: str
     constant: float
     caveats: tuple[str, ...]
@@ -91,18 +91,21 @@ class Data:
 def data(
     found: AuditRecord,
     recipes: Sequence[RecipeEvidence],
-    pairs: Sequence[Pair],
+    pairs: Sequence[Pair] | None,
     *,
     label: str,
     margin: float,
     split: Mapping[str, NDArray[Any]],
 ) -> Data:
-    """The section of one dataset; `recipes` have results, `pairs` are judged, `split` is the stored test split."""
+    """The section of one dataset; `recipes` have results, and `split` is the stored test split.
+
+    `pairs` are judged; None where their verdicts come from looks, which cannot be taken again without some images.
+    """
     first = found["splits"][0]
     counts = [first["counts"].get(part, [0] * len(found["class_names"])) for part in ("train", "validation", "test")]
     kept, leaked = without_leaked(recipes, found)
     without = accuracies(recipes, kept) if leaked else ()
-    changed = changed_verdicts(pairs, kept, margin) if leaked else ()
+    changed = None if pairs is None else changed_verdicts(pairs, kept, margin) if leaked else ()
     constant = float(np.mean([one["largest_accuracy"] for one in found["splits"]]))
     known: dict[int, LeakedImage] = {one["test"]: one for part in found["splits"] for one in part["leaked"]}
     rows = {int(row) for of in leaked_rows(found).values() for row in of}
@@ -142,7 +145,9 @@ def _tiles(leaked: Sequence[LeakedImage], split: Mapping[str, NDArray[Any]]) -> 
     ]
 
 
-def _without(label: str, leaked: int, without: Sequence[WithoutLeaked], changed: Sequence[ChangedVerdict]) -> list[str]:
+def _without(
+    label: str, leaked: int, without: Sequence[WithoutLeaked], changed: Sequence[ChangedVerdict] | None
+) -> list[str]:
     """What accuracies and verdicts are without the images that leaked."""
     if not without:
         return []
@@ -156,7 +161,7 @@ def _without(label: str, leaked: int, without: Sequence[WithoutLeaked], changed:
             room=400,
         )
         said.append(f"{label}: verdicts change without these images: {each}.")
-    elif len(without) > 1:
+    elif changed is not None and len(without) > 1:
         said.append(f"{label}: no verdict changes without these images.")
     return said
 
