@@ -45,11 +45,6 @@ class PlannedDataset:
     params: Params
     table: schema.DatasetTable
 
-    @property
-    def validates(self) -> bool:
-        """Whether images are set aside for validation, as far as the spec says."""
-        return self.table.validation > 0
-
 
 @dataclass(frozen=True)
 class LoadedDataset(PlannedDataset):

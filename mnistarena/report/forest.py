@@ -1,4 +1,4 @@
-"""The leaderboard's drawings: intervals, means and seeds on one axis, differences with the margin on another.
+"""The drawings in the page's leaderboard: intervals, means and seeds on one axis, differences on another.
 
 Each row is an SVG of its own whose places are shares of its width, so that a table draws them as wide as it likes.
 """

@@ -148,7 +148,7 @@ def _said(recipe: RecipeEvidence, columns: NDArray[np.int64], n_classes: int) ->
 
 def _sprite(images: Sequence[NDArray[np.uint8]], budget: int) -> tuple[int, str, str, tuple[int, int]]:
     """As many images as the budget allows in one picture: their number, it in base64, its type, the size of each."""
-    from PIL import Image
+    from PIL import Image, features
 
     count = len(images)
     while count:
@@ -159,10 +159,10 @@ def _sprite(images: Sequence[NDArray[np.uint8]], budget: int) -> tuple[int, str,
         whole = Image.new(tiles[0].mode, (COLUMNS * width, -(-count // COLUMNS) * height))
         for at, tile in enumerate(tiles):
             whole.paste(tile, (at % COLUMNS * width, at // COLUMNS * height))
-        stream, grey = io.BytesIO(), whole.mode == "L"
-        whole.save(stream, "PNG" if grey else "WEBP", **({"optimize": True} if grey else {"quality": 80}))
+        stream, lossless = io.BytesIO(), whole.mode == "L" or not features.check("webp")
+        whole.save(stream, "PNG" if lossless else "WEBP", **({"optimize": True} if lossless else {"quality": 80}))
         if (size := 4 * len(stream.getvalue()) // 3) <= budget:
-            kind = "png" if grey else "webp"
+            kind = "png" if lossless else "webp"
             return count, base64.b64encode(stream.getvalue()).decode("ascii"), kind, (width, height)
         count = min(count - 1, int(0.95 * count * budget / size))
     return 0, "", "png", (1, 1)
