@@ -137,7 +137,8 @@ def duel(
 def _said(recipe: RecipeEvidence, columns: NDArray[np.int64], n_classes: int) -> tuple[list[int], list[int]]:
     """The class that most seeds predict of each image, and its mean probability in percent."""
     predicted = recipe.predicted[:, columns]
-    votes = np.array([np.bincount(column, minlength=n_classes) for column in predicted.T])
+    votes = np.zeros((len(columns), n_classes), np.int64)
+    np.add.at(votes, (np.arange(len(columns)), predicted), 1)
     said = votes.argmax(axis=1)
     if recipe.confidence is None:
         return said.tolist(), [-1] * len(said)
@@ -160,7 +161,7 @@ def _sprite(images: Sequence[NDArray[np.uint8]], budget: int) -> tuple[int, str,
         for at, tile in enumerate(tiles):
             whole.paste(tile, (at % COLUMNS * width, at // COLUMNS * height))
         stream, lossless = io.BytesIO(), whole.mode == "L" or not features.check("webp")
-        whole.save(stream, "PNG" if lossless else "WEBP", **({"optimize": True} if lossless else {"quality": 80}))
+        whole.save(stream, "PNG" if lossless else "WEBP", quality=80)  # a PNG has no quality
         if (size := 4 * len(stream.getvalue()) // 3) <= budget:
             kind = "png" if lossless else "webp"
             return count, base64.b64encode(stream.getvalue()).decode("ascii"), kind, (width, height)
