@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mnistarena.evidence.pairs import Pair, compare
 from mnistarena.evidence.recipe import RecipeEvidence
-from mnistarena.plan.audit_sentences import NEAR
+from mnistarena.plan.audit_sentences import leaked, near_counts
 from mnistarena.plugin.audit_record import AuditRecord
 from mnistarena.stats.splits import Layout
 from mnistarena.stats.verdicts import Verdict
@@ -43,11 +43,10 @@ def leaked_rows(found: AuditRecord) -> dict[int | None, NDArray[np.int64]]:
     Equal images always count, nearly equal ones where they are more than chance explains.
     """
     rows: dict[int | None, set[int]] = {}
+    near = near_counts(found)
     for split in found["splits"]:
-        near = [image for image in split["leaked"] if "correlation" in image]
-        chance = len(near) <= NEAR * sum(split["counts"]["test"])
-        leaked = {one["test"] for one in split["leaked"] if not (chance and "correlation" in one)}
-        rows.setdefault(split.get("split"), set()).update(leaked)
+        images = [*leaked(split, equal=True), *(leaked(split, equal=False) if near else ())]
+        rows.setdefault(split.get("split"), set()).update(image["test"] for image in images)
     return {number: np.array(sorted(of), np.int64) for number, of in rows.items()}
 
 
@@ -86,9 +85,9 @@ def changed_verdicts(
 def _mask(recipe: RecipeEvidence, rows: dict[int | None, NDArray[np.int64]]) -> NDArray[np.bool_]:
     """Which of a recipe's columns are images that leaked, `(n,)`."""
     mask = np.zeros(len(recipe.index), bool)
-    for number, leaked in rows.items():
+    for number, those in rows.items():
         here = True if number is None or recipe.layout is None else recipe.layout.split == number
-        mask |= np.isin(recipe.index, leaked) & here
+        mask |= np.isin(recipe.index, those) & here
     return mask
 
 
