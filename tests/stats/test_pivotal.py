@@ -49,12 +49,18 @@ def test_where_images_say_nothing_it_is_students_t_of_the_seeds(k: int) -> None:
 )
 def test_it_is_the_distribution_that_drawing_from_it_gives(parts: list[tuple[float, float, int, float]]) -> None:
     rng = np.random.default_rng(1)
-    variance = np.ones(2_000_000)
+    variance, total, squares = np.ones(2_000_000), np.zeros(2_000_000), np.zeros(2_000_000)
     for square, interaction, k, df in parts:
-        variance += np.maximum(0.0, square * df / rng.chisquare(df, variance.size) - interaction) / k
+        drawn = square * df / rng.chisquare(df, variance.size)
+        variance += np.maximum(0.0, drawn - interaction) / k
+        total, squares = total + drawn / k, squares + (drawn / k) ** 2
+    weights = total**2 / squares
+    assert weights.min() >= 1 - 1e-9
+    assert weights.max() <= len(parts)
+    weights /= weights.mean()
     known = pivot(1.0, 1e7, *parts)
     for distance in (0.5, 2.0, 4.0, 8.0):
-        expected = stats.norm.sf(distance / np.sqrt(variance))
+        expected = weights * stats.norm.sf(distance / np.sqrt(variance))
         error = expected.std() / np.sqrt(variance.size)
         assert tail(known, distance) == pytest.approx(expected.mean(), rel=1e-2, abs=4 * error)
 
@@ -86,3 +92,13 @@ def test_more_seeds_or_less_spread_never_widen_it() -> None:
     assert widths == sorted(widths, reverse=True)
     spreads = [quantile(pivot(1.0, 99.0, (s, 1.0, 3, 2.0)), 0.025) for s in (0.0, 0.5, 1.0, 1.5, 5.0)]
     assert spreads == sorted(spreads)
+    both = [quantile(pivot(1.0, 99.0, (s, 1.0, 3, 2.0), (1.0, 0.5, 5, 4.0)), 0.025) for s in np.arange(0.0, 6.0, 0.25)]
+    assert both == sorted(both)
+
+
+def test_two_recipes_that_are_alike_need_less_width_and_one_alone_as_much_as_before() -> None:
+    alone = quantile(pivot(1e-9, 1e6, (4.0, 0.0, 5, 4.0), (0.0, 0.0, 5, 4.0)), 0.025)
+    assert alone == pytest.approx(stats.t.isf(0.025, 4) * np.sqrt(4 / 5), rel=1e-2)
+    alike = quantile(pivot(1e-9, 1e6, (2.0, 0.0, 5, 4.0), (2.0, 0.0, 5, 4.0)), 0.025)
+    # Between Welch's, on 8 degrees of freedom, and that of one recipe, on 4.
+    assert stats.t.isf(0.025, 8) * np.sqrt(4 / 5) < alike < alone
