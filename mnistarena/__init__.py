@@ -28,6 +28,12 @@ _HOME = {
     "Length": "plugin.training",
     "steps_of": "plugin.training",
     "ExecutorDef": "plugin.executor",
+    "SearcherDef": "plugin.search",
+    "SearchTask": "plugin.search",
+    "Tried": "plugin.search",
+    "Parameter": "plugin.space",
+    "Between": "plugin.space",
+    "OneOf": "plugin.space",
     "Params": "plugin.components",
     "Task": "plugin.components",
     "Dataset": "plugin.components",
@@ -90,6 +96,8 @@ if TYPE_CHECKING:
     from mnistarena.plugin.fit import FitContext as FitContext, TrainingContext as TrainingContext
     from mnistarena.plugin.hooks import hookimpl as hookimpl
     from mnistarena.plugin.predictions import Outputs as Outputs, Predictions as Predictions
+    from mnistarena.plugin.search import SearcherDef as SearcherDef, SearchTask as SearchTask, Tried as Tried
+    from mnistarena.plugin.space import Between as Between, OneOf as OneOf, Parameter as Parameter
     from mnistarena.plugin.training import (
         AugmentationDef as AugmentationDef,
         Length as Length,

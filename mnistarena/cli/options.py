@@ -89,7 +89,10 @@ def trial_options(command: F) -> F:
     return command
 
 
-KINDS = ("model", "dataset", "transform", "metric", "optimizer", "loss", "schedule", "augmentation", "executor")
+KINDS = (
+    *("model", "dataset", "transform", "metric", "optimizer", "loss", "schedule", "augmentation"),
+    *("searcher", "executor"),
+)
 """The kinds of components, as plugin/discovery.py has them, which would be slow to import here."""
 
 

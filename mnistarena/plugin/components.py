@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict
 
 from mnistarena.plugin.predictions import Output, Predictions
+from mnistarena.plugin.space import Space
 
 if TYPE_CHECKING:
     import numpy as np
@@ -178,6 +179,7 @@ class ModelDef:
     keys of [training] that its training takes part in, `()` for a classifier that is fitted; None: all of them. The
     others are no part of its trials, and a spec that sets one for this model is told so. `caveat` is what a reader of
     its figures must know, such as that it is not what its name says; the report shows it beside the first figure.
+    `search` is a space of parameters that are worth a search, for specs that have a [search] and name none.
 
     Optional on the module, by duck type: `training_loss(images, labels)` in place of the recipe's loss, which may take
     a `TrainingContext` as third argument; `on_start(context)`, `after_step(context)`, `on_end(context)`, called without
@@ -203,6 +205,7 @@ class ModelDef:
     output: Output | None = None
     uses: tuple[str, ...] | None = None
     caveat: str = ""
+    search: Space = ()
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from mnistarena.errors import PluginError
 from mnistarena.plugin import hooks
 from mnistarena.plugin.components import DatasetDef, MetricDef, ModelDef, TransformDef
 from mnistarena.plugin.executor import ExecutorDef, PluginFile
+from mnistarena.plugin.search import SearcherDef
 from mnistarena.plugin.single_file import import_file
 from mnistarena.plugin.training import AugmentationDef, LossDef, OptimizerDef, ScheduleDef
 from mnistarena.version import __version__
@@ -37,6 +38,7 @@ KINDS: dict[str, tuple[str, type]] = {
     "schedule": ("arena_schedules", ScheduleDef),
     "augmentation": ("arena_augmentations", AugmentationDef),
     "executor": ("arena_executors", ExecutorDef),
+    "searcher": ("arena_searchers", SearcherDef),
 }
 """Kind of component → its hook, and the type the hook returns."""
 
@@ -64,6 +66,7 @@ BUILTIN = {
     "losses": "builtin.losses",
     "schedules": "builtin.schedules",
     "augmentations": "builtin.augmentations",
+    "searchers": "builtin.searchers",
     "local": "execution.local",
 }
 """Modules of this package that are registered like plugins, by the name they are listed under."""

@@ -8,6 +8,7 @@ import pluggy
 
 from mnistarena.plugin.components import DatasetDef, MetricDef, ModelDef, TransformDef
 from mnistarena.plugin.executor import ExecutorDef
+from mnistarena.plugin.search import SearcherDef
 from mnistarena.plugin.training import AugmentationDef, LossDef, OptimizerDef, ScheduleDef
 
 PROJECT = "mnistarena"
@@ -60,3 +61,8 @@ def arena_augmentations() -> Iterable[AugmentationDef]:  # type: ignore[empty-bo
 @hookspec
 def arena_executors() -> Iterable[ExecutorDef]:  # type: ignore[empty-body]
     """Executors: where trials run, and how many at a time."""
+
+
+@hookspec
+def arena_searchers() -> Iterable[SearcherDef]:  # type: ignore[empty-body]
+    """Searchers: what proposes the points that a search tries."""

@@ -25,6 +25,7 @@ from mnistarena.plugin.messages import (
     ViewDefinition,
 )
 from mnistarena.plugin.split_identity import SplitIdentity
+from mnistarena.store import search_records
 from mnistarena.store.proofs import FindingRecord, ProofRecord
 from mnistarena.store.records import (
     DatasetLooks,
@@ -44,6 +45,7 @@ from mnistarena.store.records import (
     TransformRecord,
     TrialRecord,
 )
+from mnistarena.store.search_records import SearchesRecord
 
 _LOOSE = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
 
@@ -66,6 +68,9 @@ for _kind in (
     *(audit_record.FoundImage, audit_record.FoundImages, audit_record.TwoLabels, audit_record.CopiesRecord),
     *(audit_record.RangeRecord, audit_record.LeftOutRecord),
     *(FindingRecord, ProofRecord),
+    *(search_records.ParameterRecord, search_records.BudgetRecord, search_records.SearchPlan),
+    *(search_records.TriedRecord, search_records.RepeatRecord, search_records.SearchRecord),
+    *(search_records.ChosenRecord, SearchesRecord),
 ):
     _kind.__pydantic_config__ = _LOOSE  # type: ignore[union-attr]
 
@@ -73,6 +78,7 @@ _PLAN = TypeAdapter(PlanRecord)
 _RECORD = TypeAdapter(TrialRecord)
 _LOOKS = TypeAdapter(LooksRecord)
 _AUDIT = TypeAdapter(AuditRecord)
+_SEARCHES = TypeAdapter(SearchesRecord)
 _ROW = TypeAdapter(HistoryRow)
 _PROOF = TypeAdapter(ProofRecord)
 
@@ -91,6 +97,8 @@ def as_plan(value: object, where: object) -> PlanRecord:
         raise StoreError(f"{where} is not a plan: of a recipe some trials have a split, and others none")
     if plan.get("decide", "accuracy") not in {"accuracy", *(metric["label"] for metric in plan.get("metrics", ()))}:
         raise StoreError(f"{where} is not a plan: the figure that decides is no metric of it")
+    if not {(one["label"], one["dataset"]) for one in plan.get("searches", ())} <= recipes:
+        raise StoreError(f"{where} is not a plan: a search is of a recipe that the plan does not have")
     looks = plan.get("looks")
     seeds = [0] if looks is None else looks["seeds"]
     if seeds != sorted(set(seeds)):
@@ -108,6 +116,11 @@ def as_record(value: object, where: object) -> TrialRecord:
 def as_looks(value: object, where: object) -> LooksRecord:
     """The looks of a run that were read; raises `StoreError` that names `where` and what is wrong."""
     return cast(LooksRecord, _checked(_LOOKS, value, f"{where} is not a record of looks"))
+
+
+def as_searches(value: object, where: object) -> SearchesRecord:
+    """The searches of a run that were read; raises `StoreError` that names `where` and what is wrong."""
+    return cast(SearchesRecord, _checked(_SEARCHES, value, f"{where} is not a record of searches"))
 
 
 def as_audit(value: object, where: object) -> AuditRecord:

@@ -25,9 +25,8 @@ from mnistarena.plugin.messages import (
     ViewDefinition,
 )
 from mnistarena.plugin.predictions import Output
-
-Id = Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
-"""Hex digits, since it is part of a folder's name."""
+from mnistarena.store.ids import Id
+from mnistarena.store.search_records import ChosenRecord, SearchPlan
 
 
 class DrawRecord(TypedDict, total=False):
@@ -104,7 +103,9 @@ class RecipeRecord(TypedDict, total=False):
     """A recipe of the plan, on one dataset.
 
     `output` is what the model's plugin says that it returns; None or absent: logits, of a classifier what it has.
-    `ended_before`: how many of its seeds had ended at each start that changed which seeds it is asked for.
+    `ended_before`: how many of its seeds had ended at each start that changed which seeds it is asked for. `chosen`
+    is there where a search chooses its parameters: what was chosen, empty as long as nothing is. Of several repeats the
+    entry describes the first one's recipe; the others differ by their points, and have a seed each.
     """
 
     label: Required[Label]
@@ -121,6 +122,7 @@ class RecipeRecord(TypedDict, total=False):
     output: Output | None
     seeds: list[Count]
     ended_before: list[Count]
+    chosen: list[ChosenRecord]
 
 
 class MetricRecord(TypedDict, total=False):
@@ -224,6 +226,7 @@ class PlanRecord(TypedDict, total=False):
     views: list[ViewDefinition]
     datasets: Required[list[DatasetRecord]]
     entries: Required[list[RecipeRecord]]
+    searches: list[SearchPlan]
     trials: Required[Annotated[list[PlannedTrial], Field(max_length=100_000)]]
     plugins: list[PluginRecord]
     earlier_uses: list[EarlierUse]

@@ -17,6 +17,7 @@ from mnistarena.store.looks import is_needed
 from mnistarena.store.records import LooksRecord, PlannedTrial, PlanRecord, TrialRecord
 from mnistarena.store.rows import Row, image_names, prediction_rows, view_rows
 from mnistarena.store.run_folder import RunFolder
+from mnistarena.store.search_records import SearchesRecord
 from mnistarena.store.trial_folder import CLASSIFIER, MODEL, TrialFolder
 from mnistarena.text import drawn
 
@@ -158,7 +159,7 @@ class StoredTrial:
 class StoredRun:
     """A run folder, read: the plan, the environment, the spec's text and every planned trial.
 
-    `looks` says what the looks decided, by dataset; empty where the number of seeds is fixed.
+    `looks` says what the looks decided, by dataset, `searches` what searches tried and chose; both may be empty.
     """
 
     path: Path
@@ -168,6 +169,7 @@ class StoredRun:
     spec: str
     trials: tuple[StoredTrial, ...]
     looks: LooksRecord = field(default_factory=lambda: LooksRecord(datasets={}))
+    searches: SearchesRecord = field(default_factory=lambda: SearchesRecord(searches=[]))
 
     def __repr__(self) -> str:
         needed = [trial for trial in self.trials if trial.needed]
@@ -196,11 +198,9 @@ class StoredRun:
         """Flat rows of a tidy table: `trials`, `history`, `predictions` or `views`.
 
         trials: a row a trial: id, label, dataset, seed, split if any, status, then every metric and scalar
-        measurement;
-        `time_to_target` (s) where the spec has a target and the training reached it.
-        history: a row a trial and epoch. predictions: a row a trial and test image: index into the test split,
-        true class, predicted class, its probability (None where the model gives none), whether it is right, and the
-        image's name where the dataset has names.
+        measurement; `time_to_target` (s) where the spec has a target and the training reached it.
+        history: a row a trial and epoch. predictions: a row a trial and test image: index into the test split, true
+        class, predicted class, its probability (None where there is none), whether it is right, its name if it has one.
         views: a row a trial and further view of the test images: its name, parameter and severity, and the accuracy
         on it.
         """
@@ -245,6 +245,7 @@ def read_run(path: str | os.PathLike[str], known: Mapping[str, TrialRecord] | No
         spec=folder.spec(),
         trials=read_trials(plan, folder, known, looks),
         looks=looks,
+        searches=folder.searches() if plan.get("searches") else SearchesRecord(searches=[]),
     )
 
 

@@ -2,7 +2,7 @@
 
     runs/full/
       spec.toml  plan.json  environment.json  .lock
-      looks.json                               what the looks decided, where seeds are added until all is decided
+      looks.json  searches.json                what looks decided and searches chose, where there are any
       plugins/<name>-<digest>.py               plugins that are single files, as they were when a run started
       datasets/<label>.npz                     test images, labels, index, groups: a report needs no dataset plugin
       datasets/<label>.audit.json              what was found in its images before anything was trained
@@ -46,6 +46,7 @@ from mnistarena.store import checked
 from mnistarena.store.files import digest, pack, read_bytes, to_json, unpack, write_atomically, write_file
 from mnistarena.store.json_files import ADVICE, FORMAT, read_json, with_advice
 from mnistarena.store.records import LooksRecord, PlanRecord
+from mnistarena.store.search_records import SearchesRecord
 from mnistarena.store.trial_folder import MODEL_FILES, TrialFolder
 from mnistarena.text import all_visible, slug, unique_slug, visible
 
@@ -149,6 +150,16 @@ class RunFolder:
         if not path.is_file():
             return {"datasets": {}}
         return cast(LooksRecord, all_visible(checked.as_looks(read_json(path), path)))
+
+    def write_searches(self, found: SearchesRecord) -> None:
+        """Write what the searches of the run tried and chose until now."""
+        write_atomically(self.path / "searches.json", to_json({**found, "format": FORMAT}))
+
+    def searches(self) -> SearchesRecord:
+        """What the searches of the run tried and chose; empty where there was none."""
+        if not (path := self.path / "searches.json").is_file():
+            return {"searches": []}
+        return cast(SearchesRecord, all_visible(checked.as_searches(read_json(path), path)))
 
     def environment(self) -> Mapping[str, object]:
         """The machine and versions of the last start, as `mnistarena.environment.Environment` has them.

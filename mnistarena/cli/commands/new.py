@@ -10,7 +10,7 @@ from mnistarena.cli.options import KINDS
 
 
 @click.command("new")
-@click.argument("kind", type=click.Choice([kind for kind in KINDS if kind != "executor"]))
+@click.argument("kind", type=click.Choice([kind for kind in KINDS if kind not in ("searcher", "executor")]))
 @click.argument("name")
 @click.option(
     "--path", "parent", type=click.Path(path_type=Path), default=Path(), help="Where its folder goes. [default: here]"
