@@ -14,21 +14,26 @@ from mnistarena.errors import cannot_write
 from mnistarena.plugin.components import Dataset
 
 
-def write_arrays(dataset: Dataset, split: Split, folder: Path) -> None:
-    """Write train, validation and test images, labels, the test index, and groups if any, into a new folder."""
+def write_arrays(dataset: Dataset, split: Split, folder: Path, *, test: bool = True) -> None:
+    """Write train, validation and test images, labels, the test index, and groups if any, into a new folder.
+
+    Without `test` nothing of the test images is written.
+    """
     try:
         folder.mkdir(parents=True)
-        for name, images, labels, rows in (
+        splits = [
             ("train", dataset.train_images, dataset.train_labels, split.train),
             ("validation", dataset.train_images, dataset.train_labels, split.validation),
-            ("test", dataset.test_images, dataset.test_labels, split.test),
-        ):
+        ]
+        splits += [("test", dataset.test_images, dataset.test_labels, split.test)] * test
+        for name, images, labels, rows in splits:
             _save(folder / f"{name}_images.npy", images, rows)
             np.save(folder / f"{name}_labels.npy", labels[rows])
-        np.save(folder / "test_index.npy", split.test)
         if dataset.train_groups is not None:
             np.save(folder / "train_groups.npy", dataset.train_groups[split.train])
-        if dataset.test_groups is not None:
+        if test:
+            np.save(folder / "test_index.npy", split.test)
+        if test and dataset.test_groups is not None:
             np.save(folder / "test_groups.npy", dataset.test_groups[split.test])
     except OSError as problem:
         raise cannot_write(f"in {folder}", problem) from problem

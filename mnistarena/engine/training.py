@@ -217,6 +217,7 @@ class _Loop:
             progress.best["row"] = row
         progress.rows.append(row)
         self.watch.on_row(row)
+        progress.stopped |= self.watch.prunes(row)
         self.loss_sum.zero_()
         self.losses.clear()
         progress.counted = 0

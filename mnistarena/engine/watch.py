@@ -19,6 +19,7 @@ class Watch:
 
     `validate()` gives the scores on the validation split (empty where there is none); `on_row(row)` gets each row
     of the history, `on_step(step, total, mean loss)` news about once a second; `note(sentence)` what the model notes.
+    `prunes(row)` says whether the training ends after a row because it is hopeless.
     """
 
     validate: Callable[[], Scores] = lambda: {}
@@ -26,3 +27,4 @@ class Watch:
     _: KW_ONLY
     on_step: Callable[[int, int, float], None] = _ignore
     note: Callable[[str], None] = _ignore
+    prunes: Callable[[HistoryRow], bool] = lambda row: False

@@ -9,7 +9,7 @@ from mnistarena.errors import StoreError
 from mnistarena.execution.observer import Observer
 from mnistarena.plan.contents import Plan
 from mnistarena.plan.recipe import Trial
-from mnistarena.plugin.messages import MetricDefinition, ViewDefinition
+from mnistarena.plugin.messages import HistoryRow, MetricDefinition, ViewDefinition
 from mnistarena.store.earlier_use import earlier_uses
 from mnistarena.store.json_files import ADVICE
 from mnistarena.store.records import DatasetRecord, PlannedTrial, PlanRecord, RecipeRecord, TrialRecord
@@ -91,6 +91,8 @@ class Resume:
     def trial_folder(self, trial: Trial) -> TrialFolder:
         """The trial's folder."""
         label, dataset = trial.recipe.label, trial.recipe.data.label
+        if trial.search is not None:
+            return self.folder.search_trial(label, dataset, number=trial.search.number, identity=trial.id)
         return self.folder.trial(label, dataset, seed=trial.seed, split=trial.split, identity=trial.id)
 
     def waiting(self, trials: Iterable[Trial]) -> list[Trial]:
@@ -109,14 +111,20 @@ class Resume:
         record = self.sound_record(trial)
         if record is None or self.force:
             return True
-        if has_predictions(record) and not self.request.was_asked_of(record):
+        if trial.search is None and has_predictions(record) and not self.request.was_asked_of(record):
             return True
-        if record["status"] == "done" and self.request.is_missing_in(record):
+        if trial.search is None and record["status"] == "done" and self.request.is_missing_in(record):
             return True
         if record["status"] == "interrupted" or (record["status"] != "done" and self.retry_failed):
             return True
         self.finished[trial.id] = record
         return False
+
+    def result(self, trial: Trial) -> tuple[TrialRecord | None, list[HistoryRow]]:
+        """A trial's record, None where it has none, and its history."""
+        folder = self.trial_folder(trial)
+        record = self.finished.get(trial.id) or folder.read()
+        return record, folder.history() if record is not None and record["status"] == "done" else []
 
     def sound_record(self, trial: Trial) -> TrialRecord | None:
         """The trial's record. If it was altered or truncated, it is moved aside, and the trial runs again."""
@@ -141,6 +149,18 @@ class Resume:
         # A record says how the trial ended; without one it was killed. A failed trial starts from its beginning.
         status = record["status"] if record else "interrupted"
         return not self.force and status in ("interrupted", "timeout")
+
+
+def plan_before(folder: RunFolder, observer: Observer) -> PlanRecord | None:
+    """The plan of the last start here; one that cannot be read is moved aside: the spec gives it again."""
+    if not folder.exists():
+        return None
+    try:
+        return folder.plan()
+    except StoreError as problem:
+        aside = folder.move_aside(folder.path / "plan.json")
+        observer.notice(f"{problem}; moved to {aside}")
+        return None
 
 
 def carry_over(

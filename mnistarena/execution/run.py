@@ -15,15 +15,14 @@ from mnistarena.execution.interrupts import Interrupts
 from mnistarena.execution.observer import Observer
 from mnistarena.execution.options import Options
 from mnistarena.execution.record import lost_after_training, now, scored_record, trained_record, unscored
-from mnistarena.execution.resume import Resume, ScoringRequest, carry_over
+from mnistarena.execution.resume import Resume, ScoringRequest, carry_over, plan_before
 from mnistarena.execution.rounds import Rounds, note_changed_seeds
-from mnistarena.execution.start import start_executor
+from mnistarena.execution.searches import Searches
+from mnistarena.execution.start import start_executor, write_start
 from mnistarena.execution.submissions import Submissions
-from mnistarena.plan.audit_sentences import sentences
-from mnistarena.plan.audits import audited
 from mnistarena.plan.contents import Plan
 from mnistarena.plan.lookup import registry_for
-from mnistarena.plan.recipe import Trial, test_rows
+from mnistarena.plan.recipe import Trial
 from mnistarena.plan.resolve import resolve
 from mnistarena.plugin.executor import (
     Executor,
@@ -101,21 +100,25 @@ class _Execution:
         self.interrupts = Interrupts(observer.stopping)
 
     def run(self) -> None:
-        before = self.plan_before()
+        before = plan_before(self.folder, self.observer)
+        searches = Searches(self.plan, self.resume)
+        waiting = searches.next()
+        rounds = None if waiting else self.judged(searches, before)
         described = carry_over(self.plan.describe(), before, self.plan.labels, self.folder)
-        note_changed_seeds(described, before, self.resume)
-        rounds = Rounds(self.plan, described, self.resume, self.observer)
-        waiting = rounds.next()
-        self.conditions = self.choose(before, len({trial.id for trial in self.plan.trials()}), idle=not waiting)
-        self.write_start(described)
-        self.write_looks(rounds)
+        if rounds is not None:
+            described, waiting = rounds.described, rounds.next()
+        self.conditions = self.choose(before, idle=not waiting)
+        self.start(described, searches, rounds)
         self.observer.planned(self.plan, waiting, folder=self.folder.path, conditions=self.conditions)
-        rounds.tell()
+        if rounds is not None:
+            rounds.tell()
         saved = 0 if self.options.force else sum(map(self.has_checkpoint, waiting))
         if saved:
             self.observer.notice(f"{plural(saved, 'trial continues', 'trials continue')} from a checkpoint")
-        if waiting:
-            with self.folder.scratch() as scratch:
+        if not waiting:
+            return
+        with self.folder.scratch() as scratch, self.interrupts:
+            while waiting:
                 submissions = Submissions(
                     self.plan,
                     scratch,
@@ -123,31 +126,42 @@ class _Execution:
                     plugins=self.plugins,
                     checkpoint_every=self.options.checkpoint_every,
                 )
-                with self.interrupts:
-                    while waiting:
-                        submissions.write_datasets(waiting)
-                        self.trials |= {trial.id: trial for trial in waiting}
-                        self.run_trials(waiting, submissions)
-                        waiting = rounds.next()
-                        self.write_looks(rounds)
-                        rounds.tell()
-                        if waiting:
-                            self.observer.further(waiting)
+                submissions.write_datasets(waiting)
+                self.trials |= {trial.id: trial for trial in waiting}
+                self.run_trials(waiting, submissions)
+                if rounds is None:
+                    waiting = searches.next()
+                    self.folder.write_searches(searches.record)
+                    if not waiting:
+                        rounds = self.judged(searches, before)
+                        self.start(rounds.described, searches, rounds)
+                if rounds is not None:
+                    waiting = rounds.next()
+                    self.write_looks(rounds)
+                    rounds.tell()
+                if waiting:
+                    self.observer.further(waiting)
 
     # ---- The start
 
-    def plan_before(self) -> PlanRecord | None:
-        """The plan of the last start here; one that cannot be read is moved aside: the spec gives it again."""
-        if not self.folder.exists():
-            return None
-        try:
-            return self.folder.plan()
-        except StoreError as problem:
-            aside = self.folder.move_aside(self.folder.path / "plan.json")
-            self.observer.notice(f"{problem}; moved to {aside}")
-            return None
+    def judged(self, searches: Searches, before: PlanRecord | None) -> Rounds:
+        """The rounds of the trials that are judged, once all searches have ended."""
+        self.plan = self.plan.with_chosen(searches.chosen())
+        described = carry_over(self.plan.describe(), before, self.plan.labels, self.folder)
+        note_changed_seeds(described, before, self.resume)
+        return Rounds(self.plan, described, self.resume, self.observer)
 
-    def choose(self, before: PlanRecord | None, n_trials: int, *, idle: bool) -> Conditions:
+    def start(self, described: PlanRecord, searches: Searches, rounds: Rounds | None) -> None:
+        """Write what the run is about, as far as it is known."""
+        self.plugins = write_start(
+            self.folder, self.plan, described, conditions=self.conditions, observer=self.observer
+        )
+        if self.plan.searches:
+            self.folder.write_searches(searches.record)
+        if rounds is not None:
+            self.write_looks(rounds)
+
+    def choose(self, before: PlanRecord | None, *, idle: bool) -> Conditions:
         """Device, jobs and threads: as asked for, else as at the first start, else as the executor thinks best."""
         options = self.options
         known = before.get("conditions", Conditions()) if before else Conditions()
@@ -155,7 +169,7 @@ class _Execution:
             return known
         return self.executor.choose(
             Workload(
-                n_trials,
+                self.plan.most_trials,
                 exclusive=self.plan.benchmark.timing == "exclusive",
                 before=known,
                 sources=self.plan.sources(),
@@ -168,22 +182,6 @@ class _Execution:
         """Write what the looks decided, where there are any."""
         if self.plan.looks is not None:
             self.folder.write_looks(rounds.record)
-
-    def write_start(self, plan: PlanRecord) -> None:
-        """Write what the run is about: spec, plan, environment, plugin files, and the test images."""
-        source = self.plan.spec.source
-        plan["conditions"] = self.conditions
-        # Where relative paths start, as seen from the run folder: the two may move together.
-        plan["spec_folder"] = os.path.relpath(source.base_dir, self.folder.path.resolve())
-        self.folder.write_start(source.recorded(), plan, environment.environment(self.plan.distributions()))
-        self.plugins = tuple(map(self.folder.keep_plugin, self.plan.registry.files))
-        for data in self.plan.datasets:
-            rows = test_rows(self.plan.draws(data) or [data.first])
-            self.folder.write_dataset(data.label, data.test_split(rows))
-            found = audited(data, self.plan.trials())
-            self.folder.write_audit(data.label, found, data.dataset.left_out)
-            for sentence in sentences(data.label, found):
-                self.observer.notice(sentence)
 
     def has_checkpoint(self, trial: Trial) -> bool:
         return self.resume.trial_folder(trial).checkpoint.state() is not None
@@ -243,6 +241,8 @@ class _Execution:
             if train:
                 folder.reset(keep_checkpoint=self.resume.keeps_checkpoint(record))
             views = self.request.views if train or self.request.must_predict_views(record) else ()
+            if trial.search is not None:
+                views = []
             yield submissions.of(trial, folder.path, "train" if train else "score", views)
 
     def trial(self, key: str) -> Trial:

@@ -1,18 +1,47 @@
-"""The executor of a run, made ready."""
+"""The start of a run: its executor made ready, what it is about written down."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from pydantic import ValidationError
 
+from mnistarena import environment
+from mnistarena.environment import Conditions
 from mnistarena.errors import ArenaError
+from mnistarena.execution.observer import Observer
 from mnistarena.execution.options import Options
 from mnistarena.execution.preload import preload
-from mnistarena.plugin.executor import Executor, ExecutorContext, ExecutorDef
+from mnistarena.plan.audit_sentences import sentences
+from mnistarena.plan.audits import audited
+from mnistarena.plan.contents import Plan
+from mnistarena.plan.recipe import test_rows
+from mnistarena.plugin.executor import Executor, ExecutorContext, ExecutorDef, PluginFile
 from mnistarena.plugin.registry import Registry
 from mnistarena.spec.load import Spec
 from mnistarena.spec.problems import describe
+from mnistarena.store.records import PlanRecord
+from mnistarena.store.run_folder import RunFolder
+
+
+def write_start(
+    folder: RunFolder, plan: Plan, described: PlanRecord, *, conditions: Conditions, observer: Observer
+) -> tuple[PluginFile, ...]:
+    """Write what a run is about: spec, plan, environment, plugin files, and the test images; returns the plugins."""
+    source = plan.spec.source
+    described["conditions"] = conditions
+    # Where relative paths start, as seen from the run folder: the two may move together.
+    described["spec_folder"] = os.path.relpath(source.base_dir, folder.path.resolve())
+    folder.write_start(source.recorded(), described, environment.environment(plan.distributions()))
+    for data in plan.datasets:
+        rows = test_rows(plan.draws(data) or [data.first])
+        folder.write_dataset(data.label, data.test_split(rows))
+        found = audited(data, plan.trials())
+        folder.write_audit(data.label, found, data.dataset.left_out)
+        for sentence in sentences(data.label, found):
+            observer.notice(sentence)
+    return tuple(map(folder.keep_plugin, plan.registry.files))
 
 
 def start_executor(

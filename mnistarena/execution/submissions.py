@@ -11,7 +11,7 @@ from mnistarena.environment import Conditions
 from mnistarena.plan.contents import Plan
 from mnistarena.plan.recipe import Trial
 from mnistarena.plugin.executor import Job, Mode, PluginFile, Submission
-from mnistarena.plugin.messages import ViewDefinition
+from mnistarena.plugin.messages import MetricRequest, ViewDefinition
 from mnistarena.text import unique_slug
 
 
@@ -33,13 +33,21 @@ class Submissions:
         """Write the arrays that the workers of these trials read."""
         for trial in trials:
             if not (folder := self._arrays(trial)).exists():
-                write_arrays(trial.draw.dataset, trial.draw.split, folder)
+                write_arrays(trial.draw.dataset, trial.draw.split, folder, test=trial.search is None)
 
     def _arrays(self, trial: Trial) -> Path:
-        folder = self.scratch / "data" / unique_slug(trial.recipe.data.label)
+        # Trials of a search could not see test images if they tried to.
+        kind = "data" if trial.search is None else "search"
+        folder = self.scratch / kind / unique_slug(trial.recipe.data.label)
         if not trial.recipe.data.table.several:
             return folder
         return folder / str(trial.seed if trial.split is None else trial.split)
+
+    def _metrics(self, trial: Trial) -> tuple[MetricRequest, ...]:
+        """What a trial is asked to compute: the metrics of the plan, or the one that its search looks at."""
+        if trial.search is None:
+            return tuple(metric.request() for metric in self.plan.metrics)
+        return () if trial.search.metric is None else (trial.search.metric.request(),)
 
     def of(self, trial: Trial, folder: Path, mode: Mode = "train", views: Sequence[ViewDefinition] = ()) -> Submission:
         """A trial's submission; `folder` is the trial's, and `views` are those that it predicts."""
@@ -53,9 +61,9 @@ class Submissions:
             mode=mode,
             params=recipe.params.model_dump_json(),
             task=trial.draw.task,
-            metrics=tuple(metric.request() for metric in self.plan.metrics),
+            metrics=self._metrics(trial),
             views=tuple(views),
-            keep_model=self.plan.benchmark.keep_models,
+            keep_model=self.plan.benchmark.keep_models and trial.search is None,
             checkpoint_every=self.checkpoint_every,
             files=recipe.files,
             plugins=self.plugins,

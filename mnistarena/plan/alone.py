@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import KW_ONLY, dataclass
 
-from mnistarena.plan.contents import Metric
 from mnistarena.plan.grid import Variant, variants
 from mnistarena.plan.lookup import Lookup
+from mnistarena.plan.metric import Metric
 from mnistarena.plan.training import PlannedTraining, planned_training
 from mnistarena.plugin.components import Params
 from mnistarena.plugin.registry import Component

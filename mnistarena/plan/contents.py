@@ -2,59 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import KW_ONLY, dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from mnistarena.data.draws import Draw
 from mnistarena.plan.identity import ENGINE
+from mnistarena.plan.metric import Metric
 from mnistarena.plan.recipe import LoadedDataset, PlannedDataset, Recipe, Transforms, Trial, transform_identities
-from mnistarena.plugin.components import Params
+from mnistarena.plan.search import Search
 from mnistarena.plugin.discovery import CORE, core_digest
-from mnistarena.plugin.messages import MetricDefinition, MetricRequest, ViewDefinition
+from mnistarena.plugin.messages import ViewDefinition
 from mnistarena.plugin.registry import Component, Registry
 from mnistarena.spec import schema, units
 from mnistarena.spec.load import Spec
 from mnistarena.spec.seeds import SeedsUntil
 from mnistarena.stats.looks import Looks
-from mnistarena.store.records import LooksPlan, MetricRecord, PlannedTrial, PlanRecord
+from mnistarena.store.records import LooksPlan, PlannedTrial, PlanRecord, RecipeRecord
+from mnistarena.store.search_records import ChosenRecord
 from mnistarena.version import __version__
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A metric under the label its figures carry."""
-
-    label: str
-    component: Component
-    _: KW_ONLY
-    params: Params
-
-    def definition(self) -> MetricDefinition:
-        """What a stored figure was computed with; another definition means computing it again."""
-        return {
-            "name": self.component.name,
-            "params": self.params.model_dump(mode="json"),
-            "source": self.component.plugin.digest,
-        }
-
-    def request(self) -> MetricRequest:
-        """What a worker is asked to compute."""
-        params, source = self.params.model_dump_json(), self.component.plugin.digest
-        return MetricRequest(self.label, self.component.name, params=params, source=source)
-
-    def describe(self) -> MetricRecord:
-        """The metric in plan.json."""
-        definition = self.component.definition
-        return {
-            "label": self.label,
-            "higher_is_better": definition.higher_is_better,
-            "share": definition.share,
-            "summary": definition.summary,
-            **self.definition(),
-        }
 
 
 @dataclass(frozen=True)
@@ -97,7 +65,8 @@ class Outline:
 class Plan:
     """Everything a run will do. `labels` are those of all recipes of the spec, also of those that --only left out.
 
-    `margin` is in the unit of the figure that decides; of a share 0.001 is 0.1 percentage points.
+    `margin` is in the unit of the figure that decides; of a share 0.001 is 0.1 percentage points. `searches` choose
+    further recipes; once that is done, these are among `recipes`, and `chosen` says what was chosen.
     """
 
     spec: Spec
@@ -110,6 +79,27 @@ class Plan:
     registry: Registry
     views: tuple[TestView, ...] = ()
     margin: float = 0.001
+    searches: tuple[Search, ...] = ()
+    chosen: Mapping[tuple[str, str], Sequence[ChosenRecord]] = field(default_factory=dict)
+
+    def with_chosen(self, chosen: Mapping[tuple[str, str], Sequence[ChosenRecord]]) -> Plan:
+        """The plan with the recipes that its searches chose, by label and dataset; one that found nothing has none."""
+        found = [
+            recipe
+            for search in self.searches
+            if chosen.get(search.key)
+            for recipe in search.chosen(one["point"] for one in chosen[search.key])
+        ]
+        return replace(self, recipes=tuple(sorted([*self.recipes, *found], key=self._place)), chosen=chosen)
+
+    @property
+    def most_trials(self) -> int:
+        """How many trials there are, those of searches with a budget of trials included."""
+        searched = sum(search.table.repeats * (search.trials or search.table.at_once) for search in self.searches)
+        return searched + len({trial.id for trial in self._trials})
+
+    def _place(self, recipe: Recipe) -> tuple[int, int]:
+        return self.labels.index(recipe.label), self.datasets.index(recipe.data)
 
     def trials(self) -> list[Trial]:
         """Every trial, in the spec's order."""
@@ -155,7 +145,7 @@ class Plan:
         looks: LooksPlan | None = None
         if self.looks is not None:
             looks = {"until": "decided", "seeds": list(self.looks.seeds), "shares": list(self.looks.shares)}
-        return {
+        found: PlanRecord = {
             "name": self.benchmark.name,
             "spec_file": Path(self.spec.source.name).name,
             "engine": ENGINE,
@@ -168,10 +158,28 @@ class Plan:
             "metrics": [metric.describe() for metric in self.metrics],
             "views": [view.definition() for view in self.views],
             "datasets": [d.describe([t for t in self._trials if t.recipe.data is d]) for d in self.datasets],
-            "entries": [recipe.describe() for recipe in self.recipes],
+            "entries": self._entries(),
             "trials": [_planned(trial) for trial in self._trials],
             "plugins": [{"name": file.name, "digest": file.digest} for file in self.registry.files],
         }
+        if self.searches:
+            found["searches"] = [search.describe() for search in self.searches]
+        return found
+
+    def _entries(self) -> list[RecipeRecord]:
+        """The recipes in plan.json, one a label and dataset; what is not chosen yet is as its table has it."""
+        searched = {search.key: search.base for search in self.searches}
+        found: dict[tuple[str, str], RecipeRecord] = {}
+        for recipe in sorted([*self.recipes, *searched.values()], key=self._place):
+            key = (recipe.label, recipe.data.label)
+            if key not in searched:
+                found[key] = recipe.describe()
+            elif recipe is not searched[key] or not self.chosen.get(key):
+                entry = found.setdefault(key, {**recipe.describe(), "seeds": [], "chosen": [*self.chosen.get(key, ())]})
+                several = len(entry["chosen"]) > 1
+                entry["deterministic"] = entry["deterministic"] and not several
+                entry["seeds"] = [*entry["seeds"], *recipe.seeds] if entry["chosen"] else []
+        return list(found.values())
 
     def sources(self) -> dict[str, str]:
         """The digests of all code that decides a figure: this package's, and every plugin's in use."""
@@ -180,9 +188,10 @@ class Plan:
 
     def components(self) -> list[Component]:
         """Every component in use."""
-        used = [r.model for r in self.recipes] + [d.component for d in self.datasets]
-        used += [m.component for m in self.metrics] + [c for r in self.recipes for c, _ in r.transforms]
-        used += [c for r in self.recipes for c in r.ingredients]
+        recipes = [*self.recipes, *(search.base for search in self.searches)]
+        used = [r.model for r in recipes] + [d.component for d in self.datasets]
+        used += [m.component for m in self.metrics] + [c for r in recipes for c, _ in r.transforms]
+        used += [c for r in recipes for c in r.ingredients]
         return used + [c for view in self.views for c, _ in view.transforms]
 
     def distributions(self) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mnistarena.plan.contents import Metric
+from mnistarena.plan.metric import Metric
 from mnistarena.spec import units
 from mnistarena.spec.lines import Path as KeyPath
 from mnistarena.spec.load import Spec

@@ -6,12 +6,15 @@ import fnmatch
 import itertools
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import KW_ONLY, dataclass
-from typing import Any
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any, Literal
 
 from mnistarena.spec import schema
 from mnistarena.spec.lines import Path as KeyPath
 from mnistarena.spec.problems import Problems, TomlTable
+
+Source = Literal["grid", "search"]
+"""The table of a model that a point is of."""
 
 SECTIONS = ("params", "training")
 """The tables of a model that a grid may vary."""
@@ -19,7 +22,10 @@ SECTIONS = ("params", "training")
 
 @dataclass(frozen=True)
 class Variant:
-    """A `[[model]]` at one point of its grid: `params` and `training` are what the point sets there."""
+    """A `[[model]]` at one point of its grid, or of its search: `params` and `training` are what the point sets there.
+
+    `transforms` are parameters that it sets, by the transform's name; `source` is the table that the point is of.
+    """
 
     path: KeyPath
     label: str
@@ -27,22 +33,34 @@ class Variant:
     table: schema.ModelTable
     params: TomlTable
     training: TomlTable
+    transforms: TomlTable = field(default_factory=dict)
+    source: Source = "grid"
 
     def where(self, section: str) -> KeyPath:
-        """The path of `params` or `training` in the spec: in the grid where it varies them."""
-        return (*self.path, "grid", section) if section in self.table.grid else (*self.path, section)
+        """The path of a table such as `params` in the spec: in the grid, or the search, where that varies it."""
+        varied = self.table.grid if self.source == "grid" else self.table.search or {}
+        return (*self.path, self.source, section) if section in varied else (*self.path, section)
 
 
 def variants(table: schema.ModelTable, path: KeyPath, problems: Problems) -> Iterator[Variant]:
-    """Every point of a model's grid, in the order in which its axes are written; one where there is no grid."""
-    axes = list(_axes(table, path, problems))
+    """Every point of a model's grid, in the order in which its axes are written; one where there is no grid.
+
+    One, too, where a search chooses among the points.
+    """
+    axes = [] if table.choose else list(axes_of(table, path, problems))
     label = table.label or table.name
     for values in itertools.product(*(choices for _, _, choices in axes)):
         changes: dict[str, TomlTable] = {section: {} for section in SECTIONS}
         for (section, key, _), value in zip(axes, values, strict=True):
             changes[section][key] = value
         point = ",".join(f"{key}={_short(value)}" for (_, key, _), value in zip(axes, values, strict=True))
-        yield Variant(path, f"{label}[{point}]" if axes else label, table=table, **changes)
+        yield Variant(
+            path,
+            f"{label}[{point}]" if axes else label,
+            table=table,
+            params=changes["params"],
+            training=changes["training"],
+        )
 
 
 def is_chosen(label: str, only: Sequence[str]) -> bool:
@@ -50,7 +68,7 @@ def is_chosen(label: str, only: Sequence[str]) -> bool:
     return not only or any(label == pattern or fnmatch.fnmatchcase(label, pattern) for pattern in only)
 
 
-def _axes(table: schema.ModelTable, path: KeyPath, problems: Problems) -> Iterator[tuple[str, str, list[Any]]]:
+def axes_of(table: schema.ModelTable, path: KeyPath, problems: Problems) -> Iterator[tuple[str, str, list[Any]]]:
     """Each axis: its section, its key, and the values to try."""
     for section, keys in table.grid.items():
         if section not in SECTIONS or not isinstance(keys, dict):

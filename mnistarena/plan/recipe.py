@@ -17,6 +17,7 @@ from mnistarena.data.large import take
 from mnistarena.data.splits import Indices, SplitRule
 from mnistarena.engine.seeds import derive
 from mnistarena.plan.identity import ENGINE, identify
+from mnistarena.plan.search_place import SearchPlace
 from mnistarena.plugin.components import Dataset, Params, Task
 from mnistarena.plugin.executor import Resources
 from mnistarena.plugin.messages import ComponentIdentity, Identity
@@ -240,7 +241,8 @@ class Recipe:
 class Trial:
     """One recipe with one seed, on one of the splits where its dataset has several numbers of them.
 
-    `look` is the first look at the results that needs it; 1 where the number of seeds is fixed.
+    `look` is the first look at the results that needs it; 1 where the number of seeds is fixed. `search` is its place
+    among the trials of a search, which never see the test images.
     """
 
     recipe: Recipe
@@ -248,11 +250,13 @@ class Trial:
     _: KW_ONLY
     split: int | None = None
     look: int = 1
+    search: SearchPlace | None = None
 
     @cached_property
     def identity(self) -> Identity:
         """What was asked for, fully resolved."""
-        return self.recipe.identity(self.seed, self.split)
+        found = self.recipe.identity(self.seed, self.split)
+        return found if self.search is None else {**found, "search": self.search.identity}
 
     @cached_property
     def id(self) -> str:
@@ -272,4 +276,5 @@ class Trial:
     @property
     def name(self) -> str:
         """The trial's name to show: label, dataset, seed, split."""
-        return f"{self.recipe.label} on {self.recipe.data.label}, {drawn(self.seed, self.split)}"
+        what = drawn(self.seed, self.split) if self.search is None else str(self.search)
+        return f"{self.recipe.label} on {self.recipe.data.label}, {what}"

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Callable, Sequence
 from typing import cast
 
-from mnistarena.data.dataset import check_dataset, fingerprint
-from mnistarena.data.draws import with_test
-from mnistarena.errors import MissingDataError
-from mnistarena.paths import data_dir
-from mnistarena.plan.alone import PlannedModel, check_damaged, planned_dataset, planned_metrics, planned_model
-from mnistarena.plan.contents import Metric, Outline, Plan
+from mnistarena.errors import ArenaError
+from mnistarena.plan.alone import PlannedModel, check_damaged, planned_metrics, planned_model
+from mnistarena.plan.contents import Outline, Plan
 from mnistarena.plan.deciding import planned_margin
-from mnistarena.plan.grid import Variant, is_chosen, variants
+from mnistarena.plan.grid import Source, Variant, is_chosen, variants
+from mnistarena.plan.loading import Loader, unique_labels
 from mnistarena.plan.lookup import Lookup
+from mnistarena.plan.metric import Metric
 from mnistarena.plan.recipe import LoadedDataset, PlannedDataset, Recipe, Transforms, transform_identities
+from mnistarena.plan.search import Search
+from mnistarena.plan.searching import Searching
+from mnistarena.plan.space import at, with_parameters
 from mnistarena.plan.training import check_data
 from mnistarena.plan.views import views_of
-from mnistarena.plugin.components import DataContext, Dataset, Params, PrepareContext, Task
+from mnistarena.plugin.components import Params, PrepareContext, Task
 from mnistarena.plugin.executor import Resources
 from mnistarena.plugin.registry import Component, Registry
+from mnistarena.plugin.space import Point
 from mnistarena.spec import schema, units
 from mnistarena.spec.lines import Path as KeyPath
 from mnistarena.spec.load import Spec
+from mnistarena.spec.problems import Problems
 from mnistarena.spec.seeds import SeedsUntil
 from mnistarena.text import did_you_mean
 
@@ -48,23 +53,24 @@ def datasets(spec: Spec, registry: Registry, *, split: bool = True) -> list[Load
 
     Without `split` one that the spec does not say how to split is no problem.
     """
-    found = _Resolver(spec, registry, only=(), fetch=True, split=split).datasets()
+    found = Loader(spec, Lookup(registry, spec.problems), fetch=True, split=split).datasets()
     spec.problems.stop()
     return [cast(LoadedDataset, entry) for entry in found]
 
 
 class _Resolver:
-    def __init__(self, spec: Spec, registry: Registry, *, only: Sequence[str], fetch: bool, split: bool = True) -> None:
-        self.spec, self.registry, self.only, self.fetch, self.split = spec, registry, only, fetch, split
+    def __init__(self, spec: Spec, registry: Registry, *, only: Sequence[str], fetch: bool) -> None:
+        self.spec, self.registry, self.only, self.fetch = spec, registry, only, fetch
         self.problems = spec.problems
         self.lookup = Lookup(registry, spec.problems)
-        self.loaded: dict[str, tuple[Dataset, str]] = {}
+        self.loader = Loader(spec, self.lookup, fetch=fetch)
         self.trials = 0
+        self.searches: list[Search] = []
 
     def plan(self) -> Plan:
-        metrics, datasets, labels, recipes = self.metrics(), self.datasets(), self.labels(), self.recipes
+        metrics, datasets, labels = self.metrics(), self.loader.datasets(), self.labels()
         margin = planned_margin(self.spec, metrics)
-        found = recipes(datasets)
+        found = self.recipes(datasets, metrics)
         views = tuple(views_of(self.spec, self.lookup, datasets))
         self.problems.stop()
         assert self.spec.benchmark is not None
@@ -78,12 +84,14 @@ class _Resolver:
             registry=self.registry,
             views=views,
             margin=margin,
+            searches=tuple(self.searches),
         )
 
     def outline(self) -> Outline:
-        planned_margin(self.spec, self.metrics())
-        datasets, labels = self.datasets(), self.labels()
-        self.recipes(datasets)
+        metrics = self.metrics()
+        planned_margin(self.spec, metrics)
+        datasets, labels = self.loader.datasets(), self.labels()
+        self.recipes(datasets, metrics)
         list(views_of(self.spec, self.lookup, datasets))
         self.problems.stop()
         missing = tuple(entry.label for entry in datasets if not isinstance(entry, LoadedDataset))
@@ -98,64 +106,6 @@ class _Resolver:
         entries = self.spec.benchmark.metrics if self.spec.benchmark else ()
         return planned_metrics(entries, ("benchmark",), self.lookup)
 
-    # ---- Datasets
-
-    def datasets(self) -> list[PlannedDataset]:
-        """Every dataset, loaded where its data is available."""
-        found, labelled = [], []
-        for i, table in enumerate(self.spec.datasets):
-            if table is None:
-                continue
-            path: KeyPath = ("dataset", i)
-            labelled.append((path, table.label or table.name))
-            if (parts := planned_dataset(table, path, self.lookup)) is None:
-                continue
-            component, params = parts
-            planned = PlannedDataset(table.label or table.name, component, params=params, table=table)
-            entry = self.load(planned, path)
-            found.append(entry)
-            target = self.spec.benchmark is not None and self.spec.benchmark.target is not None
-            if target and isinstance(entry, LoadedDataset) and not entry.validates:
-                self.problems.add(path, 'the benchmark\'s "target" needs validation images; set "validation"')
-        self.unique_labels(labelled, "dataset")
-        return found
-
-    def load(self, planned: PlannedDataset, path: KeyPath) -> PlannedDataset:
-        """The dataset with its data; as it was where that cannot be had, with the problem recorded."""
-
-        def load() -> LoadedDataset | None:
-            try:
-                dataset, found = self.load_once(planned)
-            except MissingDataError:
-                if self.fetch:
-                    raise
-                return None
-            loaded = LoadedDataset(
-                planned.label,
-                planned.component,
-                params=planned.params,
-                table=planned.table,
-                dataset=dataset,
-                fingerprint=found,
-            )
-            for number in planned.table.numbers if self.split else ():
-                loaded.draw(0, number)
-            return loaded
-
-        return self.lookup.call(planned.component, "load", load, path) or planned
-
-    def load_once(self, planned: PlannedDataset) -> tuple[Dataset, str]:
-        """A dataset's arrays and their fingerprint, the same for all tables that name and divide it in the same way."""
-        component, params, table = planned.component, planned.params, planned.table
-        key = f"{component.name} {params.model_dump_json()} {table.divided_by}"
-        if key not in self.loaded:
-            context = DataContext(data_dir(), self.fetch, base_dir=self.spec.source.base_dir)
-            dataset = check_dataset(component.definition.load(params, context), component.name)
-            if table.divided_by is not None:
-                dataset = with_test(dataset, *table.divided_by)
-            self.loaded[key] = (dataset, fingerprint(dataset))
-        return self.loaded[key]
-
     # ---- Labels
 
     def labels(self) -> list[str]:
@@ -163,7 +113,7 @@ class _Resolver:
         labelled = [(v.path, v.label) for v in self.variants()]
         rests = [(one.path, one.table) for one in self.spec.damaged if isinstance(one.table, schema.ModelTable)]
         labelled += [(path, table.label) for path, table in rests if table.label is not None and not table.grid]
-        labels = self.unique_labels(labelled, "model")
+        labels = unique_labels(labelled, "model", self.problems)
         wanted = self.spec.benchmark.baseline if self.spec.benchmark else None
         # A label may stand in a table that has a problem.
         known = None not in self.spec.models and isinstance(self.spec.data.get("model", []), list)
@@ -174,15 +124,6 @@ class _Resolver:
             self.problems.add((), f"--only {' '.join(self.only)} selects none of: {', '.join(labels)}")
         return labels
 
-    def unique_labels(self, labelled: list[tuple[KeyPath, str]], kind: str) -> list[str]:
-        seen: list[str] = []
-        for path, label in labelled:
-            if label in seen:
-                self.problems.add(path, f'two {kind}s are labelled "{label}"; give one a "label" of its own')
-            else:
-                seen.append(label)
-        return seen
-
     def variants(self) -> list[Variant]:
         """Every `[[model]]` at every point of its grid."""
         tables = [(i, table) for i, table in enumerate(self.spec.models) if table is not None]
@@ -190,13 +131,40 @@ class _Resolver:
 
     # ---- Recipes
 
-    def recipes(self, datasets: Sequence[PlannedDataset]) -> list[Recipe]:
-        """Every chosen model on every dataset. The others are checked too, but not prepared (weights …)."""
-        found = []
+    def recipes(self, datasets: Sequence[PlannedDataset], metrics: Sequence[Metric]) -> list[Recipe]:
+        """Every chosen model on every dataset. The others are checked too, but not prepared (weights …).
+
+        Those whose parameters are searched are put into `searches`.
+        """
+        found, searching = [], Searching(self.spec, self.lookup, metrics)
         for variant in self.variants():
-            model, chosen = planned_model(variant, self.spec, self.lookup), self.is_chosen(variant.label)
+            chosen = self.is_chosen(variant.label)
+            planned = searching.space(variant)
+            if planned is not None and planned.space:
+                searches = list(searching.searches(variant, planned, datasets, self.recipe_at))
+                self.searches += searches if chosen else []
+                self.trials += sum(search.table.repeats * (search.trials or 0) for search in searches if chosen)
+                continue
+            model = planned_model(variant, self.spec, self.lookup)
             found += [self.recipe(variant, model, data, chosen=chosen) for data in datasets]
+        searching.finish()
         return [recipe for recipe in found if recipe is not None and self.is_chosen(recipe.label)]
+
+    def recipe_at(self, variant: Variant, data: PlannedDataset, source: Source) -> Callable[[Point], Recipe]:
+        """What makes the recipe of a model at a point of its search; it raises `ArenaError` where that cannot be."""
+        alone = copy.copy(self)
+
+        def recipe(point: Point) -> Recipe:
+            alone.problems = Problems(self.spec.source, self.spec.data)
+            alone.lookup = Lookup(self.registry, alone.problems)
+            found_at = at(variant, point, source)
+            model = planned_model(found_at, self.spec, alone.lookup)
+            found = alone.recipe(found_at, model, data, chosen=True)
+            if found is None:
+                raise ArenaError("; ".join(alone.problems.found))
+            return found
+
+        return recipe
 
     def recipe(
         self, variant: Variant, planned: PlannedModel | None, data: PlannedDataset, *, chosen: bool
@@ -275,10 +243,14 @@ class _Resolver:
     def transforms(self, variant: Variant, data: PlannedDataset) -> tuple[Transforms | None, Task | None]:
         """A model's transforms with their parameters, and the task after them (None where that is not known)."""
         task = data.task if isinstance(data, LoadedDataset) else None
-        if variant.table.transforms is not None:
-            return self.lookup.transforms(variant.table.transforms, (*variant.path, "transforms"), task)
+        entries = data.table.transforms
         where: KeyPath = ("dataset", self.spec.datasets.index(data.table), "transforms")
-        return self.lookup.transforms(data.table.transforms, where, task)
+        if variant.table.transforms is not None:
+            entries, where = variant.table.transforms, (*variant.path, "transforms")
+        if variant.transforms:
+            where = variant.where("transforms")
+            entries = with_parameters(entries, variant.transforms, where, self.problems)
+        return self.lookup.transforms(entries, where, task)
 
 
 def _resources(table: schema.ResourcesTable) -> Resources:

@@ -10,6 +10,7 @@ from pydantic import Field
 from typing_extensions import Required, TypedDict
 
 from mnistarena.environment import Conditions
+from mnistarena.plugin.search_identity import MetricDefinition as MetricDefinition, SearchIdentity
 from mnistarena.plugin.split_identity import SplitIdentity
 
 Number = Annotated[float, Field(ge=-1e300, le=1e300)]
@@ -38,7 +39,7 @@ class Identity(TypedDict, total=False):
     """What was asked of a trial, fully resolved. Its hash is the trial's id; see plan/identity.py.
 
     `training` is the recipe's training table; `sources` are the digests of the plugins in use, by
-    "distribution:plugin".
+    "distribution:plugin". `search` is there where it is a trial of a search, which never sees the test images.
     """
 
     engine: str
@@ -48,6 +49,7 @@ class Identity(TypedDict, total=False):
     training: dict[str, Any]
     sources: dict[str, str]
     seed: int
+    search: SearchIdentity
 
 
 class ViewDefinition(TypedDict, total=False):
@@ -67,14 +69,6 @@ def view_title(view: ViewDefinition) -> str:
     """The name of a view among those of a plan, such as "blur" or "blur, sigma = 2"."""
     parameter = view.get("parameter")
     return view["name"] if parameter is None else f"{view['name']}, {parameter} = {view.get('severity')}"
-
-
-class MetricDefinition(TypedDict):
-    """What a stored figure was computed with."""
-
-    name: str
-    params: dict[str, Any]
-    source: str
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from pydantic.json_schema import models_json_schema
 
 from mnistarena.plugin.registry import Registry
 from mnistarena.spec import optimizers, schema
+from mnistarena.spec.search import ACCURACY, LOSS, SearchTable
 
 Json = dict[str, Any]
 
@@ -21,12 +22,13 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _KEYS: tuple[tuple[str, type[BaseModel], bool], ...] = (
     ("benchmark", schema.Benchmark, False),
     ("training", schema.Training, False),
+    ("search", SearchTable, False),
     ("dataset", schema.DatasetTable, True),
     ("model", schema.ModelTable, True),
     ("evaluation", schema.EvaluationTable, True),
 )
 """Each key of the document, its table, and whether there are several."""
-_KINDS = ("model", "dataset", "transform", "metric", "optimizer", "loss", "schedule", "augmentation")
+_KINDS = ("model", "dataset", "transform", "metric", "optimizer", "loss", "schedule", "augmentation", "searcher")
 TABLES = tuple(table for _, table, _ in _KEYS)
 
 
@@ -41,7 +43,7 @@ def json_schema(registry: Registry) -> Json:
 
     defs["transform"] = _entries(found["transform"], refs, label=False)
     defs["metric"] = _entries(found["metric"], refs, label=True)
-    for kind in ("loss", "augmentation"):
+    for kind in ("loss", "augmentation", "searcher"):
         defs[kind] = _entries(found[kind], refs, label=False)
     defs["schedule"] = _schedule(found["schedule"], refs, defs["Schedule"])
     defs["optimizer"] = _optimizer(found["optimizer"], refs)
@@ -81,6 +83,10 @@ def _complete(tables: dict[type[BaseModel], Json], defs: Json) -> None:
         **_described(training["monitor"]),
         "anyOf": [{"enum": ["accuracy", "loss"]}, {"$ref": "#/$defs/metric"}],
     }
+    search = tables[SearchTable]["properties"]
+    search["searcher"] = {**_described(search["searcher"]), "$ref": "#/$defs/searcher"}
+    looked_at = [{"enum": [LOSS, ACCURACY]}, {"$ref": "#/$defs/metric"}]
+    search["by"] = {**_described(search["by"]), "anyOf": looked_at}
     group = defs["ParameterGroup"]
     group["properties"]["optimizer"] = {**_described(group["properties"]["optimizer"]), "$ref": "#/$defs/optimizer"}
     model["transforms"] = {**_described(model["transforms"]), **transforms}

@@ -19,9 +19,10 @@ from mnistarena.plugin.single_file import plugin_file
 from mnistarena.spec import schema
 from mnistarena.spec.lines import Path as KeyPath
 from mnistarena.spec.problems import Problems, Source, T, TomlTable
+from mnistarena.spec.search import SearchTable
 from mnistarena.text import did_you_mean, hidden
 
-TABLES = ("benchmark", "dataset", "training", "model", "evaluation")
+TABLES = ("benchmark", "dataset", "training", "search", "model", "evaluation")
 KEYS = ("plugins", *TABLES)
 """What a document may hold at its top."""
 
@@ -55,6 +56,7 @@ class Spec:
     datasets: list[schema.DatasetTable | None]
     models: list[schema.ModelTable | None]
     evaluations: list[schema.EvaluationTable | None]
+    search: SearchTable | None = None
     plugins: tuple[PluginFile, ...] = ()
     damaged: tuple[Damaged, ...] = ()
 
@@ -180,6 +182,7 @@ def load_spec(
         datasets=tables.array("dataset", schema.DatasetTable),
         models=tables.array("model", schema.ModelTable),
         evaluations=tables.array("evaluation", schema.EvaluationTable, required=False),
+        search=tables.one("search", SearchTable),
         plugins=_plugins(problems, data, plugins),
         damaged=tuple(tables.damaged),
     )

@@ -273,6 +273,14 @@ class ModelTable(Table):
     seeds: list[Seed] | None = Field(None, min_length=1, description="in place of the benchmark's")
     params: TomlTable = Field({}, description="the model's own parameters")
     grid: TomlTable = Field({}, description="lists under params or training; a recipe each combination")
+    choose: Literal["validation"] | None = Field(
+        None, description='"validation": one recipe, the combination of the grid that is best on validation images'
+    )
+    search: TomlTable | Literal[False] | None = Field(
+        None,
+        description="ranges and lists of values by the paths of what they are for; with [search] by default the "
+        "model's own, false: none",
+    )
     transforms: list[str | ComponentEntry] | None = Field(None, description="in place of the dataset's chain")
     training: TomlTable = Field({}, description="merged into [training], key by key")
     resources: ResourcesTable = Field(

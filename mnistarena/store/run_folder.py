@@ -10,6 +10,7 @@
       trials/<label>-<dataset>-s<seed>-<id>/   trial.json  history.jsonl  predictions.npz  views.npz
                                                contributions.npz  model.safetensors  model.json  log.txt
                                                checkpoint.json  checkpoint-<step>.npz while unfinished
+      searches/<label>-<dataset>-<number>-<id>/  trial.json  history.jsonl  log.txt: trials of searches
       damaged/                                 trials that were found altered or truncated, moved aside
       .scratch/                                arrays that workers share, while a run goes on
       report.html  report.md  report.tex  figures/
@@ -47,13 +48,8 @@ from mnistarena.store.files import digest, pack, read_bytes, to_json, unpack, wr
 from mnistarena.store.json_files import ADVICE, FORMAT, read_json, with_advice
 from mnistarena.store.records import LooksRecord, PlanRecord
 from mnistarena.store.search_records import SearchesRecord
-from mnistarena.store.trial_folder import MODEL_FILES, TrialFolder
+from mnistarena.store.trial_folder import TrialFolder
 from mnistarena.text import all_visible, slug, unique_slug, visible
-
-
-def _bytes(path: Path) -> int:
-    parts = [path, *path.rglob("*")] if path.is_dir() and not path.is_symlink() else [path]
-    return sum(part.lstat().st_size for part in parts if not part.is_dir())
 
 
 class RunFolder:
@@ -61,7 +57,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._folders: dict[str, str] | None = None  # a trial's identity → its folder's name, once looked at
+        self._folders: dict[str, dict[str, str]] = {}  # trials, searches: identity → folder's name, once looked at
 
     def create(self) -> None:
         """Make the folder, or say why that cannot be."""
@@ -74,7 +70,7 @@ class RunFolder:
 
     def refuse_links(self) -> None:
         """Raise `StoreError` where a folder inside is a link: nothing outside of the run folder is read or written."""
-        for name in ("trials", "datasets", "plugins", "figures", "figures/paper", "damaged", ".scratch"):
+        for name in ("trials", "searches", "datasets", "plugins", "figures", "figures/paper", "damaged", ".scratch"):
             if (self.path / name).is_symlink():
                 raise StoreError(f"{self.path / name} is a symbolic link; a run folder keeps its own files")
 
@@ -107,7 +103,7 @@ class RunFolder:
 
     def sweep(self) -> None:
         """Remove what a process that was killed left half written."""
-        for pattern in (".*.tmp", "datasets/.*.tmp", "trials/*/.*.tmp"):
+        for pattern in (".*.tmp", "datasets/.*.tmp", "trials/*/.*.tmp", "searches/*/.*.tmp"):
             for path in self.path.glob(pattern):
                 with suppress(OSError):
                     path.unlink()
@@ -221,14 +217,21 @@ class RunFolder:
     def trial(self, label: str, dataset: str, *, seed: int, identity: str, split: int | None = None) -> TrialFolder:
         """A trial's folder: the one that holds this identity under whatever label, else a new name."""
         number = "" if split is None else f"-split{split}"
-        name = f"{slug(label)}-{slug(dataset)}-s{seed}{number}-{identity}"
-        if self._folders is None:
-            self._folders = {}
-            with suppress(OSError), os.scandir(self.path / "trials") as entries:
+        return self._trial("trials", f"{slug(label)}-{slug(dataset)}-s{seed}{number}", identity)
+
+    def search_trial(self, label: str, dataset: str, *, number: int, identity: str) -> TrialFolder:
+        """The folder of a trial of a search, as `trial`; its number in the search is from 0."""
+        return self._trial("searches", f"{slug(label)}-{slug(dataset)}-{number + 1:04}", identity)
+
+    def _trial(self, kind: str, name: str, identity: str) -> TrialFolder:
+        if kind not in self._folders:
+            known: dict[str, str] = {}
+            self._folders[kind] = known
+            with suppress(OSError), os.scandir(self.path / kind) as entries:
                 for entry in sorted(entries, key=lambda entry: entry.name):
                     if entry.is_dir(follow_symlinks=False):
-                        self._folders.setdefault(entry.name.rpartition("-")[2], entry.name)
-        return TrialFolder(self.path / "trials" / self._folders.get(identity, name))
+                        known.setdefault(entry.name.rpartition("-")[2], entry.name)
+        return TrialFolder(self.path / kind / self._folders[kind].get(identity, f"{name}-{identity}"))
 
     def move_aside(self, path: Path) -> Path:
         """Move something damaged into `damaged/`, where it can be inspected; returns where it is now."""
@@ -241,26 +244,8 @@ class RunFolder:
             path.rename(target)
         except OSError as problem:
             raise StoreError(f"cannot move {path} to {target}: {problem.strerror}") from problem
-        self._folders = None
+        self._folders = {}
         return target
-
-    def disposable(self, wanted: set[str], kinds: set[str]) -> list[tuple[Path, int]]:
-        """Files that no report needs, with their bytes.
-
-        Kinds: `checkpoints`, `models`, `dropped` (trials that are no longer in the spec), `damaged`.
-        """
-        found: list[Path] = []
-        for path in sorted((self.path / "trials").iterdir()):
-            if path.is_symlink() or not path.is_dir():
-                continue
-            if path.name.rpartition("-")[2] not in wanted:
-                found += [path] if "dropped" in kinds else []
-                continue
-            for kind, pattern in (("checkpoints", "checkpoint*"), *(("models", name) for name in MODEL_FILES)):
-                found += sorted(path.glob(pattern)) if kind in kinds else []
-        if "damaged" in kinds and (self.path / "damaged").is_dir():
-            found.append(self.path / "damaged")
-        return [(path, _bytes(path)) for path in found]
 
     def remove(self, path: Path) -> None:
         """Remove a file or a folder of this run."""
@@ -268,7 +253,7 @@ class RunFolder:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         except OSError as problem:
             raise StoreError(f"cannot remove {path}: {problem.strerror}") from problem
-        self._folders = None
+        self._folders = {}
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:

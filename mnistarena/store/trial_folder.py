@@ -125,7 +125,9 @@ class TrialFolder:
         """
         stamps, files = record.get("stamps", {}), record.get("files", {})
         try:
-            for name in (*RESULTS, *(name for name in (VIEWS, CONTRIBUTIONS) if name in files)):
+            # A trial of a search keeps no predictions.
+            results = (HISTORY,) if "search" in record.get("identity", {}) else RESULTS
+            for name in (*results, *(name for name in (VIEWS, CONTRIBUTIONS) if name in files)):
                 if stamps.get(name) is None or stamps[name] != _stamp(self.path / name):
                     self.check(name, files)
         except StoreError as problem:

@@ -30,7 +30,7 @@ Split = tuple[Features, Labels]
 
 
 def run_classifier(context: TrialContext, classifier: Any) -> Outcome:
-    """Fit a scikit-learn classifier and predict the test split, once."""
+    """Fit a scikit-learn classifier and predict the test split, once; as a trial of a search, the validation split."""
     chain = context.chain
     if context.definition.uses is None:
         context.note("it is fitted as its parameters say, without [training]; say so by uses=() in its ModelDef")
@@ -55,7 +55,7 @@ def run_classifier(context: TrialContext, classifier: Any) -> Outcome:
     context.send(RowAdded(row))
 
     context.begin("testing")
-    test = flat(context.array("test_images"), chain)
+    test = flat(context.array(f"{context.judged_by}_images"), chain)
     on_test = answers(test)
     peak = peak_memory_bytes()
 

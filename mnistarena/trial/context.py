@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from mnistarena.data.arrays import read_array
 from mnistarena.engine.chain import Chain
 from mnistarena.engine.measure import contradiction
 from mnistarena.plugin.components import ModelDef
 from mnistarena.plugin.executor import Job
-from mnistarena.plugin.messages import Measurements, Send, StageBegan
+from mnistarena.plugin.messages import HistoryRow, Measurements, Send, StageBegan
 from mnistarena.plugin.predictions import Output
 from mnistarena.plugin.registry import Registry
+from mnistarena.plugin.search_identity import is_stopped
 from mnistarena.spec.schema import Training
 from mnistarena.store.trial_folder import TrialFolder
 
@@ -56,6 +57,16 @@ class TrialContext:
     def output(self) -> Output | None:
         """What the model's plugin says that it returns."""
         return self.definition.output
+
+    @property
+    def judged_by(self) -> Literal["validation", "test"]:
+        """The split that it predicts in the end: a trial of a search never sees the test images."""
+        return "validation" if "search" in self.job.identity else "test"
+
+    def prunes(self, row: HistoryRow) -> bool:
+        """Whether a trial of a search ends after a row of its history."""
+        search = self.job.identity.get("search")
+        return search is not None and is_stopped(search, row)
 
     def array(self, name: str) -> Any:
         """An array of the dataset: `train_images`, `validation_labels`, `test_index` …"""

@@ -36,7 +36,7 @@ from mnistarena.trial.preflight import SAMPLE, preflight
 
 
 def run_network(context: TrialContext, model: nn.Module) -> Outcome:
-    """Train a torch module and predict the test split, once."""
+    """Train a torch module and predict the test split, once; as a trial of a search, the validation split."""
     place(model, context.chain, context.device, context.note)
     preflight(context, model)
     counts = measure.count_parameters(model)
@@ -44,7 +44,7 @@ def run_network(context: TrialContext, model: nn.Module) -> Outcome:
     context.begin("testing")
     n_classes, amp = context.chain.task.n_classes, autocast(context.recipe, context.device)
     output = context.output or "logits"
-    test = _batches(context, context.array("test_images"))
+    test = _batches(context, context.array(f"{context.judged_by}_images"))
     found, extras = prediction.predict(model, test, n_classes, amp, output=output)
     outputs = prediction.answers(found, output, n_classes)
     measurements |= {
@@ -123,7 +123,7 @@ def _train(context: TrialContext, model: nn.Module) -> Measurements:
                 context.recipe,
                 seed=context.seed,
                 registry=context.registry,
-                watch=Watch(validate, on_row, on_step=on_step, note=context.note),
+                watch=Watch(validate, on_row, on_step=on_step, note=context.note, prunes=context.prunes),
                 checkpoints=checkpoints,
                 spent=ready.seconds,
                 spent_cpu=ready.cpu_seconds,

@@ -30,6 +30,7 @@ from mnistarena.trial.estimate import classifier_cost, network_cost
 from mnistarena.trial.model import build_model
 from mnistarena.trial.network import run_network
 from mnistarena.trial.scoring import CHANGED, ChangedCodeError, no_views, predict_views, score
+from mnistarena.trial.search import judge
 from mnistarena.trial.trained import (
     Trained,
     describe,
@@ -71,6 +72,8 @@ def run_trial(job: Job, send: Send, notes: list[str]) -> Result:
         cost = network_cost(context, model) if isinstance(model, nn.Module) else classifier_cost(context, model)
         return {"status": "done", "cost": cost}
     outcome = _train(context, model)
+    if "search" in job.identity:
+        return judge(context, outcome, _finish(outcome.measurements, stages))
     # The predictions first: whatever fails or is ended after them costs no training.
     _store_predictions(context, outcome)
     context.send(Measured(_finish(outcome.measurements, stages), tuple(context.notes)))

@@ -37,14 +37,27 @@ def score(job: Job, predictions: Predictions, registry: Registry) -> Result:
 
     What each image contributes to them is stored. Raises `ChangedCodeError`.
     """
-    found: Result = {
-        "status": "done",
-        "metrics": {},
-        "metric_problems": {},
-        "no_values": {},
-        "interval_problems": {},
-    }
+    found = figures(job, predictions, registry)
+    found["interval_problems"] = {}
     contributed: dict[str, Contribution] = {}
+    for metric in job.metrics:
+        value = found["metrics"][metric.label]
+        if value is None:
+            continue
+        try:
+            contributed[metric.label] = _contribution(
+                metric, value, job=job, predictions=predictions, registry=registry
+            )
+        except Exception as problem:
+            traceback.print_exc()
+            found["interval_problems"][metric.label] = _reason(problem)
+    TrialFolder(job.folder).contributions.write(contributed)
+    return found
+
+
+def figures(job: Job, predictions: Predictions, registry: Registry) -> Result:
+    """Every metric that a job asks for; why one is missing, where it is. Raises `ChangedCodeError`."""
+    found: Result = {"status": "done", "metrics": {}, "metric_problems": {}, "no_values": {}}
     for metric in job.metrics:
         value = None
         try:
@@ -57,16 +70,6 @@ def score(job: Job, predictions: Predictions, registry: Registry) -> Result:
             traceback.print_exc()
             found["metric_problems"][metric.label] = _reason(problem)
         found["metrics"][metric.label] = value
-        if value is None:
-            continue
-        try:
-            contributed[metric.label] = _contribution(
-                metric, value, job=job, predictions=predictions, registry=registry
-            )
-        except Exception as problem:
-            traceback.print_exc()
-            found["interval_problems"][metric.label] = _reason(problem)
-    TrialFolder(job.folder).contributions.write(contributed)
     return found
 
 

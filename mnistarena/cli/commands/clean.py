@@ -20,6 +20,7 @@ def command(run: Path, checkpoints: bool, models: bool, dropped: bool, damaged: 
     Without an option that says "only", all four. Results, predictions and histories of the spec's trials
     stay, so reports and `arena verify` work as before.
     """
+    from mnistarena.store.disposable import disposable
     from mnistarena.store.run_folder import RunFolder
     from mnistarena.text import byte_size
 
@@ -28,7 +29,10 @@ def command(run: Path, checkpoints: bool, models: bool, dropped: bool, damaged: 
     folder = RunFolder(run)
     plan = folder.plan()
     with folder.lock():
-        found = folder.disposable({trial["id"] for trial in plan["trials"]}, kinds)
+        searches = folder.searches()["searches"] if plan.get("searches") else []
+        searched = (t for search in searches for one in search["repeats"] for t in one["trials"])
+        wanted = {trial["id"] for trial in (*plan["trials"], *searched) if trial["id"] is not None}
+        found = disposable(folder, wanted, kinds)
         for path, amount in found:
             if not dry_run:
                 folder.remove(path)
