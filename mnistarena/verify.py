@@ -26,6 +26,7 @@ from mnistarena.inference.provenance import (
     planned_recipe,
     registry_for_run,
 )
+from mnistarena.inference.searched import search_problem
 from mnistarena.plan.identity import ENGINE, identify
 from mnistarena.plugin.components import Task
 from mnistarena.plugin.executor import Job, Mode, Submission
@@ -113,6 +114,8 @@ class _Verifier:
         if identify(identity_of(trial)) != trial.id:
             return f"its identity does not hash to {trial.id}"
         try:
+            if wrong := search_problem(self.run, trial):
+                return wrong
             trial.history()
             trial.predictions()
             trial.contributions()

@@ -53,7 +53,7 @@ class JsonObserver(Observer):
 
     def planned(self, plan: Plan, waiting: list[Trial], *, folder: Path, conditions: Conditions) -> None:
         """What is planned, and what of it will run."""
-        self.folder, self.labels = folder, {recipe.label for recipe in plan.recipes}
+        self.folder, self.labels = folder, plan.run_labels
         self.write(
             "planned",
             name=plan.benchmark.name,
@@ -170,12 +170,14 @@ def _events_alone() -> Iterator[IO[str]]:
 
 def _trial(trial: Trial) -> dict[str, Any]:
     split = {} if trial.split is None else {"split": trial.split}
+    search = {} if trial.search is None else {"search": {"repeat": trial.search.repeat, "number": trial.search.number}}
     return {
         "trial": trial.id,
         "label": trial.recipe.label,
         "dataset": trial.recipe.data.label,
         "seed": trial.seed,
         **split,
+        **search,
     }
 
 

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from mnistarena.cli.lines import Row, columns
 from mnistarena.cli.pace import Pace
-from mnistarena.cli.progress import TerminalObserver, duration
+from mnistarena.cli.progress import TerminalObserver, duration, figures_of
 from mnistarena.cli.standing import LINES, Standing
 from mnistarena.cli.tables import open_console
 from mnistarena.environment import Conditions
@@ -84,6 +84,8 @@ class LiveObserver(TerminalObserver):
         """Count the trials of the round."""
         super().further(waiting)
         self.pace.add(waiting)
+        if self.standing is not None:
+            self.standing.expect(waiting)
 
     def started(self, trial: Trial, host: str | None) -> None:
         """Add a line; a trial that continues on another machine keeps the one it had."""
@@ -119,7 +121,9 @@ class LiveObserver(TerminalObserver):
         self.running.pop(trial.id, None)
         done = record["status"] == "done"
         self.pace.ended(trial, time.monotonic(), done=done)
-        if done and self.standing is not None:
+        if done and self.standing is not None and trial.search is not None:
+            self.standing.tried(trial, next(iter(figures_of(trial, record).values()), None))
+        elif done and self.standing is not None:
             self.standing.add(trial.id, record.get("metrics", {}))
         super().ended(trial, record)
 
@@ -162,7 +166,8 @@ class LiveObserver(TerminalObserver):
     def line(self, one: _Shown, bars: str, now: float) -> Row:
         """A trial that runs."""
         trial, left = one.trial, self.pace.left(one.trial, now)
-        where = f"{trial.recipe.data.label}, " * self.several + drawn(trial.seed, trial.split)
+        what = drawn(trial.seed, trial.split) if trial.search is None else str(trial.search)
+        where = f"{trial.recipe.data.label}, " * self.several + what
         where += f", {visible(one.host)}" if one.host else ""
         bar = _bar(one.share, bars) if one.share is not None else Text("")
         time_left = Text(f"{duration(left)} left", style="dim") if left is not None and left >= 1 else ""

@@ -19,7 +19,7 @@ from mnistarena.plan.contents import Plan
 from mnistarena.plan.recipe import Trial
 from mnistarena.plugin.messages import Event, StepsDone
 from mnistarena.store.records import LookedAt, TrialRecord
-from mnistarena.text import visible
+from mnistarena.text import plural, visible
 
 PACE_SECONDS = 5.0
 """Seconds that a recipe's steps are timed before its pace is used."""
@@ -32,6 +32,14 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def figures_of(trial: Trial, record: TrialRecord) -> dict[str, float | None]:
+    """The figures of a trial that is done: its metrics, or of a trial of a search the one that this looks at."""
+    metrics = record.get("metrics", {})
+    if trial.search is None or trial.search.metric is not None:
+        return metrics
+    return {trial.search.by: record.get("measurements", {}).get(trial.search.by)}  # type: ignore[dict-item]
 
 
 class TerminalObserver(Observer):
@@ -55,21 +63,23 @@ class TerminalObserver(Observer):
 
     def planned(self, plan: Plan, waiting: list[Trial], *, folder: Path, conditions: Conditions) -> None:
         """Print what will be done, where, and on which device."""
-        self.labels = {recipe.label for recipe in plan.recipes}
+        self.labels = plan.run_labels
         self.total = len(waiting)
         self.waiting, self.jobs = Counter(trial.recipe.label for trial in waiting), conditions["jobs"]
-        trials = len(plan.trials())
-        finished = 0 if plan.looks else trials - len(waiting)
-        plural = "s" if conditions["threads"] > 1 else ""
+        trials, searching = len(plan.trials()), bool(plan.searches) and not plan.chosen
+        finished = 0 if plan.looks or searching else trials - len(waiting)
+        threads = plural(conditions["threads"], "thread")
         self.say(
-            f"[bold]{escape(plan.benchmark.name)}[/]  {trials} trial{'' if trials == 1 else 's'}"
-            + (f" at most, {len(waiting)} of them now" if plan.looks and waiting else "")
+            f"[bold]{escape(plan.benchmark.name)}[/]  "
+            + (plural(len(plan.searches), "search", "searches") + ", and then " if searching else "")
+            + ("the trials of what they choose" if searching else plural(trials, "trial"))
+            + (f" at most, {len(waiting)} of them now" if plan.looks and waiting and not searching else "")
             + (f", {finished} finished before" if finished else "")
             + f" → {escape(str(folder))}"
         )
         self.say(
             f"[dim]{escape(str(conditions['device_name']))} ({conditions['device']}), {conditions['jobs']} "
-            f"at a time, {conditions['threads']} thread{plural} each, torch {conditions['torch']}[/]"
+            f"at a time, {threads} each, torch {conditions['torch']}[/]"
         )
         for note in dict.fromkeys(note for recipe in plan.recipes for note in recipe.notes):
             self.notice(note)
@@ -123,7 +133,7 @@ class TerminalObserver(Observer):
         name = escape(trial.name)
         took = duration(time.monotonic() - self.began.pop(trial.id, time.monotonic()))
         if record["status"] == "done":
-            known = [(k, v) for k, v in record["metrics"].items() if v is not None]
+            known = [(k, v) for k, v in figures_of(trial, record).items() if v is not None]
             figures = "  ".join(f"{escape(k)} {v:.4f}" for k, v in known[:3])
             self.say(f"{count} [green]done[/]   {name}  {figures}  [dim]{took}[/]")
         elif record["status"] == "interrupted":

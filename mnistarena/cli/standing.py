@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from rich.text import Text
 
 from mnistarena.cli.lines import Row, columns
 from mnistarena.plan.contents import Plan
+from mnistarena.plan.recipe import Trial
 
 LINES = 5
 """How many recipes, or datasets, are shown."""
@@ -26,10 +27,29 @@ class Standing:
         self.figures: dict[tuple[str, str], dict[str, float]] = {}
         # Labels of one identity are trained once.
         self.recipes: dict[str, list[tuple[str, str]]] = {}
-        for trial in plan.trials():
-            self.recipes.setdefault(trial.id, []).append((trial.recipe.data.label, trial.recipe.label))
-        self.planned = Counter(recipe for recipes in self.recipes.values() for recipe in recipes)
+        self.searched: dict[tuple[str, str], dict[float, str]] = {}
+        """Of each search the best figure, as it is compared, and what is shown of it."""
+        self.expect(plan.trials())
         self.at_most = plan.looks is not None
+
+    def expect(self, trials: Iterable[Trial]) -> None:
+        """Trials that will run; those of searches are known when they end."""
+        for trial in trials:
+            recipe = (trial.recipe.data.label, trial.recipe.label)
+            known = self.recipes.setdefault(trial.id, [])
+            if trial.search is None and recipe not in known:
+                known.append(recipe)
+        self.planned = Counter(recipe for recipes in self.recipes.values() for recipe in recipes)
+
+    def tried(self, trial: Trial, value: float | None) -> None:
+        """A trial of a search is done, with this figure."""
+        place = trial.search
+        if place is None or value is None:
+            return
+        key, sign = (trial.recipe.data.label, trial.recipe.label), -1 if place.higher_is_better else 1
+        best = self.searched.get(key)
+        if best is None or sign * value < min(best):
+            self.searched[key] = {sign * value: f"{place.by} {value:.4f}, trial {place.number + 1}"}
 
     def add(self, trial: str, metrics: Mapping[str, float | None]) -> None:
         """The figures of a trial that is done, by its id."""
@@ -56,6 +76,10 @@ class Standing:
     def lines(self, width: int, most: int = LINES) -> list[Text]:
         """The ranking, with a line that says what it is; nothing before the first trial is done."""
         ranked = self.ranked()
+        if not ranked and self.searched and most > 0:
+            best = [(label, shown) for (_, label), found in list(self.searched.items()) for shown in found.values()]
+            lines = columns([Row(label, [shown]) for label, shown in best[:most]], width)
+            return columns([Row("best of each search so far, on validation images", [])], width) + lines
         if not ranked or most < 1:
             return []
         if len(ranked) == 1:

@@ -14,6 +14,7 @@ from mnistarena.store.earlier_use import earlier_uses
 from mnistarena.store.json_files import ADVICE
 from mnistarena.store.records import DatasetRecord, PlannedTrial, PlanRecord, RecipeRecord, TrialRecord
 from mnistarena.store.run_folder import RunFolder
+from mnistarena.store.search_records import SearchPlan
 from mnistarena.store.trial_folder import MODEL, TrialFolder
 
 
@@ -180,13 +181,16 @@ def _with_left_out(described: PlanRecord, before: PlanRecord | None, labels: tup
         entry["label"] for entry in before["datasets"] if datasets.get(entry["label"]) == entry.get("fingerprint")
     }
 
-    def kept(entry: RecipeRecord | PlannedTrial) -> bool:
+    def kept(entry: RecipeRecord | PlannedTrial | SearchPlan) -> bool:
         return entry["label"] in labels and entry["label"] not in planned and entry["dataset"] in same_data
 
-    def place(entry: RecipeRecord | PlannedTrial) -> int:
+    def place(entry: RecipeRecord | PlannedTrial | SearchPlan) -> int:
         return labels.index(entry["label"])
 
     _keep_draws(described["datasets"], before["datasets"])
+    searches = [*described.get("searches", ()), *filter(kept, before.get("searches", ()))]
+    if searches:
+        described = {**described, "searches": sorted(searches, key=place)}
     return {
         **described,
         "entries": sorted([*described["entries"], *filter(kept, before["entries"])], key=place),

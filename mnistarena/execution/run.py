@@ -91,6 +91,7 @@ class _Execution:
         )
         self.conditions = Conditions()
         self.plugins: tuple[PluginFile, ...] = ()
+        self.described: PlanRecord = {"name": "", "datasets": [], "entries": [], "trials": []}
         self.trials: dict[str, Trial] = {}
         """Those that run, by id."""
         self.began: dict[str, str] = {}
@@ -131,7 +132,7 @@ class _Execution:
                 self.run_trials(waiting, submissions)
                 if rounds is None:
                     waiting = searches.next()
-                    self.folder.write_searches(searches.record)
+                    searches.write(self.folder, self.described)
                     if not waiting:
                         rounds = self.judged(searches, before)
                         self.start(rounds.described, searches, rounds)
@@ -156,8 +157,8 @@ class _Execution:
         self.plugins = write_start(
             self.folder, self.plan, described, conditions=self.conditions, observer=self.observer
         )
-        if self.plan.searches:
-            self.folder.write_searches(searches.record)
+        self.described = described
+        searches.write(self.folder, self.described)
         if rounds is not None:
             self.write_looks(rounds)
 

@@ -20,8 +20,9 @@ from mnistarena.plugin.search import Tried
 from mnistarena.plugin.search_identity import is_stopped
 from mnistarena.plugin.space import Point, has_point
 from mnistarena.spec.search import HalvingPruner, MedianPruner
-from mnistarena.store.records import TrialRecord
-from mnistarena.store.search_records import ChosenRecord, RepeatRecord, SearchesRecord, TriedRecord
+from mnistarena.store.records import PlanRecord, TrialRecord
+from mnistarena.store.run_folder import RunFolder
+from mnistarena.store.search_records import ChosenRecord, RepeatRecord, SearchesRecord, SearchRecord, TriedRecord
 
 IN_A_ROW = 10
 """A search whose trials fail so often, one after the other, is given up."""
@@ -51,12 +52,19 @@ class Searches:
     @property
     def record(self) -> SearchesRecord:
         """searches.json: what was tried and chosen until now."""
-        return {
-            "searches": [
-                {"label": label, "dataset": dataset, "repeats": [one.record for one in repeats]}
-                for (label, dataset), repeats in self.repeats.items()
-            ]
-        }
+        found: list[SearchRecord] = [
+            {"label": label, "dataset": dataset, "repeats": [one.record for one in repeats]}
+            for (label, dataset), repeats in self.repeats.items()
+        ]
+        return {"searches": found}
+
+    def write(self, folder: RunFolder, described: PlanRecord) -> None:
+        """Write searches.json; searches of models that --only leaves out, and the plan still has, stay in it."""
+        planned = {(one["label"], one["dataset"]) for one in described.get("searches", ())}
+        others = planned - self.repeats.keys()
+        kept = [one for one in folder.searches()["searches"] if (one["label"], one["dataset"]) in others]
+        if planned:
+            folder.write_searches({"searches": [*self.record["searches"], *kept]})
 
     def chosen(self) -> Mapping[tuple[str, str], Sequence[ChosenRecord]]:
         """What was chosen for each recipe; nothing where one of its repeats has found nothing."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from pydantic import ValidationError
 
@@ -19,6 +20,7 @@ from mnistarena.plugin.single_file import plugin_file
 from mnistarena.plugin.split_identity import SplitIdentity
 from mnistarena.store.records import DatasetRecord, RecipeRecord
 from mnistarena.store.results import StoredRun, StoredTrial
+from mnistarena.store.search_records import ChosenRecord
 
 
 def registry_for_run(run: StoredRun, plugins: Sequence[object] = ()) -> Registry:
@@ -43,8 +45,19 @@ def registry_for_run(run: StoredRun, plugins: Sequence[object] = ()) -> Registry
 
 
 def planned_recipe(run: StoredRun, trial: StoredTrial) -> RecipeRecord:
-    """The recipe's entry in the plan."""
-    return next(e for e in run.plan["entries"] if (e["label"], e["dataset"]) == (trial.label, trial.dataset))
+    """The recipe's entry in the plan; where each seed has a search of its own, as that of this trial chose it."""
+    entry = next(e for e in run.plan["entries"] if (e["label"], e["dataset"]) == (trial.label, trial.dataset))
+    if len(entry.get("chosen", [])) < 2:
+        return entry
+    one = chosen_for(entry, trial)
+    parts = {part: one[part] for part in ("params", "transforms", "training") if part in one}  # type: ignore[literal-required]
+    return cast(RecipeRecord, {**entry, **parts})
+
+
+def chosen_for(entry: RecipeRecord, trial: StoredTrial) -> ChosenRecord:
+    """What a search chose for a trial, of a recipe for which one did."""
+    chosen = entry["chosen"]
+    return dict(zip(entry.get("seeds", ()), chosen, strict=False)).get(trial.seed, chosen[0])
 
 
 def planned_dataset(run: StoredRun, label: str) -> DatasetRecord:

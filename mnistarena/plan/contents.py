@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from mnistarena.data.draws import Draw
 from mnistarena.plan.identity import ENGINE
@@ -101,6 +101,11 @@ class Plan:
     def _place(self, recipe: Recipe) -> tuple[int, int]:
         return self.labels.index(recipe.label), self.datasets.index(recipe.data)
 
+    @property
+    def run_labels(self) -> set[str]:
+        """The labels of the recipes that run, those that are yet to be chosen included."""
+        return {recipe.label for recipe in self.recipes} | {search.key[0] for search in self.searches}
+
     def trials(self) -> list[Trial]:
         """Every trial, in the spec's order."""
         return list(self._trials)
@@ -168,17 +173,18 @@ class Plan:
 
     def _entries(self) -> list[RecipeRecord]:
         """The recipes in plan.json, one a label and dataset; what is not chosen yet is as its table has it."""
-        searched = {search.key: search.base for search in self.searches}
+        bases = {search.key: search.base for search in self.searches}
         found: dict[tuple[str, str], RecipeRecord] = {}
-        for recipe in sorted([*self.recipes, *searched.values()], key=self._place):
+        for recipe in sorted([*self.recipes, *bases.values()], key=self._place):
             key = (recipe.label, recipe.data.label)
-            if key not in searched:
-                found[key] = recipe.describe()
-            elif recipe is not searched[key] or not self.chosen.get(key):
-                entry = found.setdefault(key, {**recipe.describe(), "seeds": [], "chosen": [*self.chosen.get(key, ())]})
-                several = len(entry["chosen"]) > 1
-                entry["deterministic"] = entry["deterministic"] and not several
-                entry["seeds"] = [*entry["seeds"], *recipe.seeds] if entry["chosen"] else []
+            if recipe is bases.get(key) and self.chosen.get(key):
+                continue
+            described = recipe.describe()
+            if recipe is bases.get(key):
+                described |= {"seeds": [], "chosen": []}
+            elif key in bases:
+                described["chosen"] = list(self.chosen[key])
+            found[key] = described if key not in found else _joined(found[key], described)
         return list(found.values())
 
     def sources(self) -> dict[str, str]:
@@ -197,6 +203,26 @@ class Plan:
     def distributions(self) -> dict[str, str]:
         """Name → version of every distribution in use."""
         return {c.plugin.distribution: c.plugin.version for c in self.components()} | {CORE: __version__}
+
+
+def _joined(first: RecipeRecord, further: RecipeRecord) -> RecipeRecord:
+    """The entry of a recipe of which each seed has a search of its own; `first` describes those before."""
+    chosen = first["chosen"]
+    if "params" not in chosen[0]:
+        chosen = [_described(chosen[0], first), *chosen[1:]]
+    place = len(first["seeds"])
+    chosen = [*chosen[:place], _described(chosen[place], further), *chosen[place + 1 :]]
+    return {**first, "seeds": [*first["seeds"], *further["seeds"]], "chosen": chosen, "deterministic": False}
+
+
+def _described(chosen: ChosenRecord, entry: RecipeRecord) -> ChosenRecord:
+    """What was chosen, with the recipe that it makes."""
+    return {
+        **chosen,
+        "params": entry["params"],
+        "transforms": cast(list[dict[str, Any]], entry["transforms"]),
+        "training": cast(dict[str, Any], entry["training"]),
+    }
 
 
 def _planned(trial: Trial) -> PlannedTrial:

@@ -6,7 +6,6 @@ import copy
 from collections.abc import Callable, Sequence
 from typing import cast
 
-from mnistarena.errors import ArenaError
 from mnistarena.plan.alone import PlannedModel, check_damaged, planned_metrics, planned_model
 from mnistarena.plan.contents import Outline, Plan
 from mnistarena.plan.deciding import planned_margin
@@ -151,7 +150,7 @@ class _Resolver:
         return [recipe for recipe in found if recipe is not None and self.is_chosen(recipe.label)]
 
     def recipe_at(self, variant: Variant, data: PlannedDataset, source: Source) -> Callable[[Point], Recipe]:
-        """What makes the recipe of a model at a point of its search; it raises `ArenaError` where that cannot be."""
+        """What makes the recipe of a model at a point of its search; it raises `SpecError` where that cannot be."""
         alone = copy.copy(self)
 
         def recipe(point: Point) -> Recipe:
@@ -160,8 +159,8 @@ class _Resolver:
             found_at = at(variant, point, source)
             model = planned_model(found_at, self.spec, alone.lookup)
             found = alone.recipe(found_at, model, data, chosen=True)
-            if found is None:
-                raise ArenaError("; ".join(alone.problems.found))
+            alone.problems.stop()
+            assert found is not None
             return found
 
         return recipe

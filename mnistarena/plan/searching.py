@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
 
+from mnistarena.errors import SpecError
 from mnistarena.plan.alone import planned_model
 from mnistarena.plan.grid import Source, Variant, axes_of
 from mnistarena.plan.lookup import Lookup
@@ -86,12 +87,13 @@ class Searching:
     # ---- Once for all searches
 
     def check(self) -> None:
-        """Check the table [search] itself: its searcher and what it looks at."""
+        """Check the table [search] itself, once: what it looks at, and its searcher where that is said or needed."""
         if self.checked:
             return
         self.checked = True
         entry = self.table.searcher_entry
-        self.searcher = self.component("searcher", entry.name, entry.arguments, ("search", "searcher"))
+        if self.spec.search is not None:
+            self.searcher = self.component("searcher", entry.name, entry.arguments, ("search", "searcher"))
         entry = self.table.by_entry
         if not is_measured_always(entry.name):
             known = {metric.label: metric for metric in self.metrics}
@@ -131,9 +133,11 @@ class Searching:
             if searcher is None or not self.has_validation(data) or not isinstance(data, LoadedDataset):
                 continue
             recipe_at = recipe_of(variant, data, "grid" if planned.grid else "search")
-            if self.problems.found:
+            try:
+                base = recipe_at(self.base_point(variant, planned))
+            except SpecError as problem:
+                self.problems.found |= dict.fromkeys(problem.problems, self.spec.source.line(variant.path))
                 continue
-            base = recipe_at(self.base_point(variant, planned))
             search = Search(
                 base,
                 self.table,

@@ -14,7 +14,7 @@ from mnistarena.plugin.messages import ErrorDetails, HistoryRow, Measurements, V
 from mnistarena.plugin.predictions import Predictions
 from mnistarena.store.contributions import CONTRIBUTIONS, Contribution
 from mnistarena.store.looks import is_needed
-from mnistarena.store.records import LooksRecord, PlannedTrial, PlanRecord, TrialRecord
+from mnistarena.store.records import LooksRecord, PlannedTrial, PlanRecord, RecipeRecord, TrialRecord
 from mnistarena.store.rows import Row, image_names, prediction_rows, view_rows
 from mnistarena.store.run_folder import RunFolder
 from mnistarena.store.search_records import SearchesRecord
@@ -90,7 +90,7 @@ class StoredTrial:
     @property
     def has_model(self) -> bool:
         """Whether its trained weights, or its fitted classifier, are stored."""
-        return MODEL in self.files or CLASSIFIER in self.files
+        return bool({MODEL, CLASSIFIER} & self.files.keys())
 
     def record(self) -> TrialRecord | None:
         """The whole record; None where the trial has not run."""
@@ -99,8 +99,7 @@ class StoredTrial:
     def row(self) -> Row:
         """The trial as one flat row: id, label, dataset, seed, split if any, status, metrics, scalar measurements.
 
-        `missing` says which figures are missing and why, where any is; `flops_uncounted` is there where
-        `flops_per_image` is a lower bound: what was not counted.
+        `missing` says which figures are missing and why; `flops_uncounted` what `flops_per_image` does not count.
         """
         uncounted = ", ".join(self.measurements.get("flops_uncounted", ()))
         return {
@@ -172,19 +171,23 @@ class StoredRun:
     searches: SearchesRecord = field(default_factory=lambda: SearchesRecord(searches=[]))
 
     def __repr__(self) -> str:
-        needed = [trial for trial in self.trials if trial.needed]
-        done = sum(trial.done for trial in needed)
-        return f"<{type(self).__name__} {self.name!r} in {self.path}: {done} of {len(needed)} trials done>"
+        done = [trial.done for trial in self.trials if trial.needed]
+        return f"<{type(self).__name__} {self.name!r} in {self.path}: {sum(done)} of {len(done)} trials done>"
 
     @property
     def name(self) -> str:
         """The benchmark's name."""
-        return str(self.plan["name"])
+        return self.plan["name"]
 
     @property
     def complete(self) -> bool:
-        """Whether every planned trial is done or not needed."""
-        return not any(trial.unfinished for trial in self.trials)
+        """Whether every planned trial is done or not needed, and every search has chosen something."""
+        return not any(trial.unfinished for trial in self.trials) and not self.unchosen
+
+    @property
+    def unchosen(self) -> list[RecipeRecord]:
+        """The recipes whose search goes on, or has found nothing."""
+        return [entry for entry in self.plan["entries"] if entry.get("chosen") == []]
 
     def of(self, label: str, dataset: str) -> list[StoredTrial]:
         """The trials of one recipe on one dataset, by seed and split, without those that are not needed."""
@@ -221,10 +224,8 @@ class StoredRun:
                     yield from ({**key, **row} for row in prediction_rows(trial.predictions(), names[trial.dataset]))
             elif what == "views":
                 if trial.views:
-                    yield from (
-                        {**key, **row}
-                        for row in view_rows(trial.views, trial.views_predicted() == trial.predictions().labels)
-                    )
+                    right = trial.views_predicted() == trial.predictions().labels
+                    yield from ({**key, **row} for row in view_rows(trial.views, right))
             else:
                 raise ValueError(f'"{what}" is not a table; there are trials, history, predictions and views')
 

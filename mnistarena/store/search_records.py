@@ -95,9 +95,15 @@ class SearchesRecord(TypedDict):
     searches: list[SearchRecord]
 
 
-class ChosenRecord(TypedDict):
-    """A recipe's entry in plan.json says by it what was chosen: `number` is the trial's place in its search, from 0."""
+class ChosenRecord(TypedDict, total=False):
+    """A recipe's entry in plan.json says by it what was chosen: `number` is the trial's place in its search, from 0.
 
-    repeat: Count
-    number: Count
-    point: dict[str, Any]
+    Where each seed has a search of its own, `params`, `transforms` and `training` are those of the seed's recipe.
+    """
+
+    repeat: Required[Count]
+    number: Required[Count]
+    point: Required[dict[str, Any]]
+    params: dict[str, Any]
+    transforms: list[dict[str, Any]]
+    training: dict[str, Any] | None

@@ -117,7 +117,8 @@ def _run(spec: str, events: Sequence[Observer], **arguments: Any) -> None:
             observer.say(_interrupted(observer.records, observer.total))
             sys.exit(130)
     _summarize(observer, finished, stderr=bool(events))
-    if any(trial.unfinished for trial in finished.trials if trial.label in observer.labels):
+    unfinished = {trial.label for trial in finished.trials if trial.unfinished}
+    if observer.labels & (unfinished | {entry["label"] for entry in finished.unchosen}):
         sys.exit(1)
 
 
