@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 
 from mnistarena import environment
@@ -52,10 +52,14 @@ class Estimate:
 
 @dataclass(frozen=True)
 class PlanEstimate:
-    """A plan's estimates by trial id, under the conditions it would run in."""
+    """A plan's estimates by trial id, under the conditions it would run in.
+
+    `times` says how many trials there will be of those that stand for the ones of a search.
+    """
 
     conditions: Conditions
     trials: Mapping[str, Estimate]
+    times: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
@@ -64,8 +68,9 @@ class PlanEstimate:
 
     def time(self, ids: Iterable[str]) -> float:
         """The time of these trials: as many side by side as the conditions say."""
-        times = [seconds for key in ids if (seconds := self.trials[key].seconds) is not None]
-        return max([sum(times) / self.conditions["jobs"], *times], default=0.0)
+        known = {key: seconds for key in ids if (seconds := self.trials[key].seconds) is not None}
+        whole = sum(seconds * self.times.get(key, 1) for key, seconds in known.items())
+        return max([whole / self.conditions["jobs"], *known.values()], default=0.0)
 
     @property
     def memory(self) -> int:
@@ -93,7 +98,7 @@ def estimate_plan(
     `budget` seconds no further one is tried.
     """
     by_recipe: dict[tuple[str, str], list[Trial]] = {}
-    for trial in plan.trials():
+    for trial in plan.samples():
         by_recipe.setdefault((trial.recipe.label, trial.recipe.data.label), []).append(trial)
     found: dict[str, Estimate] = {}
     cores = Cores()
@@ -125,7 +130,9 @@ def estimate_plan(
                 tried(recipe, one)
             found |= {trial.id: one for trial in trials}
     late = Estimate(unknown=f"not tried: the recipes before it took {budget:.0f} s")
-    return PlanEstimate(conditions, {trial.id: found.get(trial.id, late) for trial in plan.trials()})
+    estimates = {trial.id: found.get(trial.id, late) for trial in plan.samples()}
+    times = {key: search.expected(estimates[key].seconds) for key, search in plan.open_searches.items()}
+    return PlanEstimate(conditions, estimates, times)
 
 
 def _limit(recipe: Recipe) -> float:
@@ -153,8 +160,9 @@ def advice(estimate: PlanEstimate, plan: Plan) -> list[str]:
     found = []
     if estimate.seconds > HOURS:
         cost: dict[str, float] = {}
-        for trial in plan.trials():
-            cost[trial.recipe.label] = cost.get(trial.recipe.label, 0.0) + (estimate.trials[trial.id].seconds or 0.0)
+        for trial in plan.samples():
+            seconds = (estimate.trials[trial.id].seconds or 0.0) * estimate.times.get(trial.id, 1)
+            cost[trial.recipe.label] = cost.get(trial.recipe.label, 0.0) + seconds
         dearest = max(cost, key=lambda label: cost[label])
         share = cost[dearest] / sum(cost.values())
         gpu = "" if estimate.conditions["device"] != "cpu" else ", or a GPU (--device cuda)"

@@ -110,6 +110,15 @@ class Plan:
         """Every trial, in the spec's order."""
         return list(self._trials)
 
+    @property
+    def open_searches(self) -> dict[str, Search]:
+        """The searches whose recipes are yet to be chosen, by the id of the trial that stands for theirs."""
+        return {search.sample.id: search for search in ([] if self.chosen else self.searches)}
+
+    def samples(self) -> list[Trial]:
+        """Every trial, and one of each recipe that is yet to be chosen: what the run will be like."""
+        return [*self._trials, *(search.sample for search in self.open_searches.values())]
+
     def in_turns(self) -> list[Trial]:
         """Every trial, in the order in which they run.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import KW_ONLY, dataclass, replace
 
@@ -64,6 +65,28 @@ class Search:
             return bool(self.metric.component.definition.higher_is_better)
         return self.by == ACCURACY
 
+    @property
+    def sample(self) -> Trial:
+        """The trial that stands for those of the search where it is said what the run will be like."""
+        return Trial(self.base, self.seeds[0], split=self.data.table.numbers[0])
+
+    @property
+    def steps_of_one(self) -> int:
+        """The steps of a trial."""
+        training = self.base.training
+        size = training.batch_size * training.accumulate
+        return training.steps or (training.epochs or 1) * math.ceil(self.data.task.n_train / size)
+
+    def expected(self, seconds: float | None) -> int:
+        """About how many trials there will be, with those of what is chosen, if one takes so long."""
+        if self.trials is not None:
+            tried = self.trials
+        elif self.table.time is not None:
+            tried = math.ceil(units.seconds(self.table.time) / seconds) if seconds else self.table.at_once
+        else:
+            tried = math.ceil((self.table.steps or 0) / self.steps_of_one)
+        return self.table.repeats * tried + len(self.seeds)
+
     def start(self, repeat: int) -> Searcher:
         """What proposes the points of a repeat; raises `ArenaError` where it cannot search this space."""
         seed = derive(self.table.seed, "search", repeat) % 2**32
@@ -123,14 +146,15 @@ class Search:
             "pruner": None
             if pruner is None
             else {"name": pruner.name, "params": pruner.model_dump(mode="json", exclude={"name"})},
-            "space": [_described(parameter) for parameter in self.space],
+            "space": [described_parameter(parameter) for parameter in self.space],
             "own": self.own,
             "at_once": self.table.at_once,
             "repeats": self.table.repeats,
         }
 
 
-def _described(parameter: Parameter) -> ParameterRecord:
+def described_parameter(parameter: Parameter) -> ParameterRecord:
+    """A parameter of a space in plan.json."""
     domain = parameter.domain
     found: ParameterRecord = {"name": parameter.name}
     if isinstance(domain, Between):

@@ -135,6 +135,8 @@ class Searching:
             recipe_at = recipe_of(variant, data, "grid" if planned.grid else "search")
             try:
                 base = recipe_at(self.base_point(variant, planned))
+                for point in corners(planned.space):
+                    recipe_at(point)
             except SpecError as problem:
                 self.problems.found |= dict.fromkeys(problem.problems, self.spec.source.line(variant.path))
                 continue
@@ -188,9 +190,7 @@ class Searching:
 
     def affords_one(self, search: Search) -> bool:
         """Whether a budget of steps is enough for one trial; recorded where it is not."""
-        training, task = search.base.training, search.data.task
-        size = training.batch_size * training.accumulate
-        needed = training.steps or (training.epochs or 1) * math.ceil(task.n_train / size)
+        needed = search.steps_of_one
         if self.table.steps is None or search.trials is not None or self.table.steps >= needed:
             return True
         self.problems.add(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mnistarena.execution.estimate import PlanEstimate
     from mnistarena.plan.contents import Plan
     from mnistarena.plan.recipe import Recipe
+    from mnistarena.plan.search import Search
 
 
 @click.command("plan")
@@ -71,6 +72,8 @@ def _described(plan: Plan, estimate: PlanEstimate | None) -> dict[str, Any]:
                 "unknown": one.unknown,
                 "notes": list(one.notes),
             }
+        for key, search in zip(plan.open_searches, described.get("searches", ()), strict=False):
+            search["estimate"] = {"seconds": estimate.time([key]), "trials": estimate.times[key]}
         described["conditions"] = estimate.conditions
         least = {"least_seconds": estimate.time(_first(plan))} if plan.looks else {}
         described["estimate"] = {"seconds": estimate.seconds, "memory_bytes": estimate.memory, **least}
@@ -79,7 +82,7 @@ def _described(plan: Plan, estimate: PlanEstimate | None) -> dict[str, Any]:
 
 def _first(plan: Plan) -> list[str]:
     """The ids of the trials of the first look, which run in any case."""
-    return list({trial.id: None for trial in plan.trials() if trial.look == 1})
+    return list({trial.id: None for trial in plan.samples() if trial.look == 1})
 
 
 def _show(console: Console, plan: Plan, estimate: PlanEstimate | None, spec: str) -> None:
@@ -92,7 +95,7 @@ def _show(console: Console, plan: Plan, estimate: PlanEstimate | None, spec: str
     from mnistarena.text import visible
 
     _print_table(console, plan, estimate)
-    for note in dict.fromkeys(note for recipe in plan.recipes for note in recipe.notes):
+    for note in dict.fromkeys(note for trial in plan.samples() for note in trial.recipe.notes):
         console.print(Text(f"note: {note}", style="yellow"))
     for sentence in small_tests(plan.datasets):
         console.print(Text(f"note: {sentence}", style="yellow"))
@@ -101,7 +104,7 @@ def _show(console: Console, plan: Plan, estimate: PlanEstimate | None, spec: str
         console.print(Text(f"{data.label}: {sizes(found)}"))
         for sentence in sentences(data.label, found):
             console.print(Text(f"warning: {sentence}", style="bold yellow"))
-    known = {trial.recipe.name: estimate.trials[trial.id] for trial in plan.trials()} if estimate else {}
+    known = {trial.recipe.name: estimate.trials[trial.id] for trial in plan.samples()} if estimate else {}
     for name, one in known.items():
         for note in one.notes:
             console.print(Text(f"note: {name}: {visible(note)}", style="yellow"))
@@ -127,8 +130,11 @@ def _print_table(console: Console, plan: Plan, estimate: PlanEstimate | None) ->
     columns += [Column("split", right=True)] * several
     columns += [Column(heading, right=True) for heading in ("time", "memory") if estimate is not None]
     rows = []
-    for trial in plan.trials():
-        row = [trial.id, trial.recipe.label, trial.recipe.data.label, str(trial.seed)]
+    searches = plan.open_searches
+    for trial in plan.samples():
+        search = searches.get(trial.id)
+        key, seed = (trial.id, str(trial.seed)) if search is None else ("", _searched(search))
+        row = [key, trial.recipe.label, trial.recipe.data.label, seed]
         row += ["" if trial.split is None else str(trial.split)] * several
         if estimate is not None:
             one = estimate.trials.get(trial.id, Estimate())
@@ -136,6 +142,14 @@ def _print_table(console: Console, plan: Plan, estimate: PlanEstimate | None) ->
             row.append("?" if one.memory is None else byte_size(one.memory))
         rows.append([*row, _summary(trial.recipe)])
     print_table(console, [*columns, Column("recipe")], rows)
+
+
+def _searched(search: Search) -> str:
+    """What a search tries, and how often what it chooses is trained."""
+    tried = search.table.time if search.trials is None else f"{search.trials} tried"
+    tried = tried or f"{search.table.steps:,} steps"
+    again = f"{search.table.repeats} × " if search.table.repeats > 1 else ""
+    return f"{again}{tried}, then {len(search.seeds)}"
 
 
 def _summary(recipe: Recipe) -> str:
@@ -151,10 +165,12 @@ def _print_total(console: Console, plan: Plan, estimate: PlanEstimate | None) ->
     from rich.text import Text
 
     from mnistarena.cli.progress import duration
-    from mnistarena.text import series
+    from mnistarena.text import plural, series
 
-    count = len(plan.trials())
-    total = f"{count} trial{'' if count == 1 else 's'}"
+    count, searches = len(plan.trials()), len(plan.open_searches)
+    total = plural(count, "trial")
+    if searches:
+        total = plural(searches, "search", "searches") + (f" and {total}" if count else "")
     if plan.looks is not None:
         seeds = series(map(str, plan.looks.seeds))
         total = f"{len(_first(plan))} to {total}: seeds until all is decided, with looks after {seeds}"

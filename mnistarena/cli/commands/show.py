@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mnistarena.cli.options import KINDS, component_names, json_option, plugin_option, wide_option
+
+if TYPE_CHECKING:
+    from mnistarena.plugin.space import Parameter
 
 
 @click.command("show")
@@ -19,6 +22,7 @@ from mnistarena.cli.options import KINDS, component_names, json_option, plugin_o
 @wide_option
 def command(kind: str, name: str, plugins: tuple[Path, ...], as_json: bool) -> None:
     """Show a component: where it comes from, and its parameters with type, default and meaning."""
+    from mnistarena.plan.search import described_parameter
     from mnistarena.plugin.registry import installed
     from mnistarena.plugin.single_file import plugin_file
 
@@ -27,7 +31,8 @@ def command(kind: str, name: str, plugins: tuple[Path, ...], as_json: bool) -> N
     parameters = describe(definition.params)
     if as_json:
         shown = {"kind": kind, "name": name, "summary": definition.summary, "distribution": component.origin}
-        click.echo(json.dumps({**shown, "parameters": parameters}, indent=2, ensure_ascii=False, default=str))
+        space = {"search": [described_parameter(one) for one in definition.search]} if kind == "model" else {}
+        click.echo(json.dumps({**shown, "parameters": parameters, **space}, indent=2, ensure_ascii=False, default=str))
         return
 
     from rich.text import Text
@@ -48,6 +53,23 @@ def command(kind: str, name: str, plugins: tuple[Path, ...], as_json: bool) -> N
         rows.append((Text(entry["name"], "cyan"), entry["type"], default, meaning))
     columns = [Column("parameter"), *(Column(heading, wraps=True) for heading in ("type", "default", "meaning"))]
     print_table(console, columns, rows)
+    if kind == "model" and definition.search:
+        console.print("\nWith [search] in a spec, these are searched unless its table says otherwise:\n")
+        found = [(Text(one.name, "cyan"), _domain(one)) for one in definition.search]
+        print_table(console, [Column("parameter"), Column("values", wraps=True)], found)
+
+
+def _domain(parameter: Parameter) -> str:
+    """What a parameter of a space may be, for people."""
+    from mnistarena.plan.search import described_parameter
+
+    one = described_parameter(parameter)
+    if "values" in one:
+        text = ", ".join(json.dumps(value) for value in one["values"])
+    else:
+        text = f"{one['low']:g} to {one['high']:g}" + ", evenly over the logarithm" * one["log"]
+    conditions = [f"{name} = {' or '.join(map(json.dumps, given))}" for name, given in one.get("when", {}).items()]
+    return text + (f", where {' and '.join(conditions)}" if conditions else "")
 
 
 def describe(params: Any) -> list[dict[str, Any]]:
