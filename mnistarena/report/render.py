@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from mnistarena.errors import StoreError
 from mnistarena.paths import resource
-from mnistarena.report import forest, format as text, wording
+from mnistarena.report import altered, forest, format as text, wording
 from mnistarena.report.charts.figure import Figure
 from mnistarena.report.charts.style import DARK, Style, styles
 from mnistarena.report.chips import chips
@@ -119,7 +119,7 @@ def _shipped(autoescape: bool) -> jinja2.Environment:
         swatch=swatch,
         picture=picture,
     )
-    environment.globals.update(forest=forest)
+    environment.globals.update(altered=altered, forest=forest)
     return environment
 
 

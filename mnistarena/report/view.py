@@ -246,7 +246,13 @@ def _comparison(
         if audit
         else None,
         factors=(),
-        robustness=robustness.over_views(ranked, run.plan.get("views", []), reference, margin_of(run.plan, ACCURACY)),
+        robustness=robustness.over_views(
+            ranked,
+            run.plan.get("views", []),
+            reference,
+            margin=margin_of(run.plan, ACCURACY),
+            datasets=len(run.plan["datasets"]),
+        ),
         answers={},
     )
     answers = _answers(found, judged, recipes, mixed, target)

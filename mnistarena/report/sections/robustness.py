@@ -13,6 +13,7 @@ from mnistarena.evidence.pairs import VERBS, Pair, compare
 from mnistarena.evidence.recipe import RecipeEvidence
 from mnistarena.plugin.messages import ViewDefinition, view_title
 from mnistarena.report.format import names, percent, plain
+from mnistarena.report.sections.pictures import BUDGET, Pictures, pictures
 from mnistarena.stats.intervals import Interval
 from mnistarena.store.results import StoredTrial
 from mnistarena.text import plural
@@ -59,12 +60,13 @@ class Robust:
 
 @dataclass(frozen=True)
 class Robustness:
-    """All recipes with their views, best mean first."""
+    """All recipes with their views, best mean first; `pictures` is None of a run whose trials stored none."""
 
     corruptions: tuple[Corruption, ...]
     recipes: tuple[Robust, ...]
     _: KW_ONLY
     answer: str
+    pictures: Pictures | None = None
 
 
 Right = dict[int, NDArray[np.bool_]]
@@ -72,11 +74,17 @@ Right = dict[int, NDArray[np.bool_]]
 
 
 def over_views(
-    ranked: Sequence[RecipeEvidence], views: Sequence[ViewDefinition], against: str | None, margin: float
+    ranked: Sequence[RecipeEvidence],
+    views: Sequence[ViewDefinition],
+    against: str | None,
+    *,
+    margin: float,
+    datasets: int = 1,
 ) -> Robustness:
     """The views of one dataset; empty where the plan has none, or no recipe predicted them.
 
-    Each corruption counts the same, whatever number of severities it has.
+    Each corruption counts the same, whatever number of severities it has. So many `datasets` share the room for
+    pictures.
     """
     right = {recipe.label: found for recipe in ranked if (found := _right(recipe, views)) is not None}
     ready = [recipe for recipe in ranked if recipe.label in right]
@@ -115,7 +123,13 @@ def over_views(
             )
         )
     found_recipes.sort(key=lambda one: -one.mean if one.mean is not None else 1.0)
-    return Robustness(tuple(corruptions), tuple(found_recipes), answer=_answer(found_recipes, corruptions, pairs))
+    keys = {view_title(view): (view["name"], plain(view.get("severity"))) for view in views}
+    return Robustness(
+        tuple(corruptions),
+        tuple(found_recipes),
+        answer=_answer(found_recipes, corruptions, pairs),
+        pictures=pictures((trial for recipe in ready for trial in recipe.counted), keys, BUDGET // datasets),
+    )
 
 
 def _over(right: Right, places: Sequence[int]) -> float | None:
