@@ -54,8 +54,13 @@ _SHAPES = {
 }
 
 
-def render_html(data: ReportData, figures: tuple[Figure, ...], template: Path | None = None) -> str:
-    """The whole page; its content security policy names its script by hash, so no other can run."""
+def render_html(
+    data: ReportData, figures: tuple[Figure, ...], template: Path | None = None, *, home: str | None = None
+) -> str:
+    """The whole page; its content security policy names its script by hash, so no other can run.
+
+    `home` is the address of the index of the site that the page is part of, None where it stands alone.
+    """
     environment = _environment(template, autoescape=True)
     own = template is not None and (template / "report.js").is_file()
     script = ((template if own and template else resource("templates")) / "report.js").read_text("utf-8")
@@ -72,6 +77,7 @@ def render_html(data: ReportData, figures: tuple[Figure, ...], template: Path | 
         dark=DARK,
         downloads=downloads(data),
         chips=chips(data),
+        home=home,
         forests=[forest.forest(one.rows, data.figure, data.margin) for one in data.comparisons],
     )
 

@@ -191,6 +191,10 @@ def test_pages_run_nothing_and_link_to_what_is_there(site: Site) -> None:
                 assert target.is_relative_to(root)
         for text in ("\x1b", "\u202e", "<img src=x"):
             assert text not in page.text
+    for run in site.runs:
+        report = root / run.report
+        (back,) = [address for address in Page(report).addresses if address.endswith(".html")]
+        assert (report.parent / back).resolve() == site.index.resolve()
     assert "{{ 7*7 }}" in site.index.read_text()
     assert {path.parts[0] for path in map(Path, files(root))} == {"index.html", "site.json", "boards", "runs"}
 
