@@ -17,7 +17,7 @@ from mnistarena.store.looks import is_needed
 from mnistarena.store.records import LooksRecord, PlannedTrial, PlanRecord, TrialRecord
 from mnistarena.store.rows import Row, image_names, prediction_rows, view_rows
 from mnistarena.store.run_folder import RunFolder
-from mnistarena.store.trial_folder import CLASSIFIER, MODEL, VIEWS, TrialFolder
+from mnistarena.store.trial_folder import CLASSIFIER, MODEL, TrialFolder
 from mnistarena.text import drawn
 
 if TYPE_CHECKING:
@@ -148,22 +148,10 @@ class StoredTrial:
         """The predicted class of every test image in each of `views`, `(views, n)`; `StoreError` where altered."""
         if not self.views:
             raise StoreError(f"{self.name} predicted no further views")
-        predicted = self.folder.views(self.files)
+        predicted, _ = self.folder.views(self.files)
         if len(predicted) != len(self.views):
             raise StoreError(f"{self.folder.path}: {len(predicted)} views are stored, {len(self.views)} are wanted")
         return predicted
-
-    @property
-    def view_titles(self) -> tuple[str, ...]:
-        """The titles of `views`."""
-        return tuple(map(view_title, self.views))
-
-    def view_pictures(self) -> NDArray[np.uint8] | None:
-        """One small test image, as it is and in each of `views`, `(1 + views, C, H, W)`; None where none is stored."""
-        found = self.folder.view_pictures(self.files) if VIEWS in self.files else None
-        if found is not None and len(found) != 1 + len(self.views):
-            raise StoreError(f"{self.folder.path}: {len(found)} pictures are stored, {1 + len(self.views)} are wanted")
-        return found
 
 
 @dataclass(frozen=True)

@@ -229,26 +229,17 @@ class TrialFolder:
             return
         write_atomically(path, pack({"predicted": np.array(predicted, np.int32), "pictures": np.array(pictures)}))
 
-    def views(self, digests: Mapping[str, str]) -> NDArray[np.int32]:
-        """The predicted classes of further views, `(views, n)`; the file is checked first."""
+    def views(self, digests: Mapping[str, str]) -> tuple[NDArray[np.int32], NDArray[np.uint8] | None]:
+        """The predicted classes of further views, `(views, n)`, and the pictures if any; the file is checked first."""
         path = self.path / VIEWS
         self.check(VIEWS, digests)
-        predicted = with_advice(unpack, path).get("predicted")
+        arrays = with_advice(unpack, path)
+        predicted, pictures = arrays.get("predicted"), arrays.get("pictures")
         if predicted is None or predicted.ndim != 2 or predicted.dtype != np.int32:
             raise StoreError(f"{path} holds no predictions of views{ADVICE}")
-        return predicted
-
-    def view_pictures(self, digests: Mapping[str, str]) -> NDArray[np.uint8] | None:
-        """One test image as it is and in each view, `(1 + views, C, H, W)`; the file is checked first.
-
-        None where an earlier version wrote the file, without pictures.
-        """
-        path = self.path / VIEWS
-        self.check(VIEWS, digests)
-        pictures = with_advice(unpack, path).get("pictures")
         if pictures is not None and (pictures.ndim != 4 or pictures.dtype != np.uint8 or 0 in pictures.shape):
             raise StoreError(f"{path} holds no pictures of views{ADVICE}")
-        return pictures
+        return predicted, pictures
 
     # ---- Model
 

@@ -10,8 +10,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from mnistarena.plugin.messages import view_title
 from mnistarena.report.sections.gallery import pixels
 from mnistarena.store.results import StoredTrial
+from mnistarena.store.trial_folder import VIEWS
 
 BUDGET = 40_000
 """Characters that these pictures of all datasets may take in the page."""
@@ -35,11 +37,17 @@ class Pictures:
 
 def pictures(trials: Iterable[StoredTrial], keys: Mapping[str, tuple[str, str]], budget: int) -> Pictures | None:
     """The pictures of the trial that has most views of those in `keys`, by title; None where no trial stored any."""
-    best = max((trial for trial in trials if trial.views), key=lambda trial: len(trial.views), default=None)
-    stored = None if best is None else best.view_pictures()
-    if best is None or stored is None:
+    best = max(
+        (trial for trial in trials if trial.views and VIEWS in trial.files),
+        key=lambda trial: len(trial.views),
+        default=None,
+    )
+    stored = best.folder.views(best.files)[1] if best else None
+    if best is None or stored is None or len(stored) != 1 + len(best.views):
         return None
-    rows = [(keys[title], row) for title, row in zip(best.view_titles, stored[1:], strict=True) if title in keys]
+    rows = [
+        (keys[title], row) for title, row in zip(map(view_title, best.views), stored[1:], strict=True) if title in keys
+    ]
     for side in SIDES:
         picture, kind, tile = _side_by_side([stored[0], *(row for _, row in rows)], side)
         if len(picture) <= budget:
