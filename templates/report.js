@@ -177,7 +177,7 @@
     });
     bar.hidden = false;
     show(select.value); /* a reloaded page keeps what was chosen */
-    window.addEventListener("beforeprint", () => show(""));
+    window.addEventListener("beforeprint", () => { if (document.getElementById("print-all").checked) show(""); });
     window.addEventListener("afterprint", () => show(select.value));
   }
 

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from mnistarena.errors import StoreError
 from mnistarena.paths import resource
-from mnistarena.report import forest, format as text, wording
+from mnistarena.report import altered, forest, format as text, wording
 from mnistarena.report.charts.figure import Figure
 from mnistarena.report.charts.style import DARK, Style, styles
 from mnistarena.report.chips import chips
@@ -45,6 +45,13 @@ _FILTERS = (
     plural,
     split_of,
 )
+_NEEDLESS = re.compile(
+    r' (?:aria-hidden="true"|font-family="system-ui, sans-serif"|font-size="12px"|font-weight="normal"|opacity="1"'
+    r'|stroke-width="1"|xmlns(?::xlink)?="[^"]*"|version="1\.1")'
+)
+"""Attributes of a drawing that the page's style sheet or HTML itself gives, in every element of every drawing."""
+_EMPTY = re.compile(r'<path class="(?:foreground"[^>]* d=""|background"[^>]* d="M0,0h0v0h0Z")[^>]*/>')
+"""Paths of a drawing that draw nothing."""
 _SHAPES = {
     "circle": "M1 6a5 5 0 1 0 10 0a5 5 0 1 0-10 0Z",
     "square": "M1.5 1.5h9v9h-9Z",
@@ -54,8 +61,13 @@ _SHAPES = {
 }
 
 
-def render_html(data: ReportData, figures: tuple[Figure, ...], template: Path | None = None) -> str:
-    """The whole page; its content security policy names its script by hash, so no other can run."""
+def render_html(
+    data: ReportData, figures: tuple[Figure, ...], template: Path | None = None, *, home: str | None = None
+) -> str:
+    """The whole page; its content security policy names its script by hash, so no other can run.
+
+    `home` is the address of the index of the site that the page is part of, None where it stands alone.
+    """
     environment = _environment(template, autoescape=True)
     own = template is not None and (template / "report.js").is_file()
     script = ((template if own and template else resource("templates")) / "report.js").read_text("utf-8")
@@ -72,6 +84,7 @@ def render_html(data: ReportData, figures: tuple[Figure, ...], template: Path | 
         dark=DARK,
         downloads=downloads(data),
         chips=chips(data),
+        home=home,
         forests=[forest.forest(one.rows, data.figure, data.margin) for one in data.comparisons],
     )
 
@@ -119,7 +132,7 @@ def _shipped(autoescape: bool) -> jinja2.Environment:
         swatch=swatch,
         picture=picture,
     )
-    environment.globals.update(forest=forest)
+    environment.globals.update(altered=altered, forest=forest)
     return environment
 
 
@@ -143,6 +156,7 @@ def embed_json(value: object) -> Markup:
 def inline_svg(svg: str, key: str) -> Markup:
     """A chart's SVG for the page: without its own background, its ids prefixed so that each is unique in the page."""
     svg = re.sub(r'<rect width="[\d.]+" height="[\d.]+" fill="#ffffff"\s*(/>|></rect>)', "", svg, count=1)
+    svg = re.sub(r"<[^>]*>", lambda tag: _NEEDLESS.sub("", tag.group()), _EMPTY.sub("", svg))
     svg = svg.replace("<svg ", '<svg aria-hidden="true" ', 1)  # the figure around it describes it
     svg = re.sub(r'\bid="([^"]+)"', rf'id="{key}-\1"', svg)
     svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{key}-\1)", svg)

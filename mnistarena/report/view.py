@@ -246,7 +246,7 @@ def _comparison(
         if audit
         else None,
         factors=(),
-        robustness=robustness.over_views(ranked, run.plan.get("views", []), reference, margin_of(run.plan, ACCURACY)),
+        robustness=robustness.over_views(ranked, run.plan, reference),
         answers={},
     )
     answers = _answers(found, judged, recipes, mixed, target)

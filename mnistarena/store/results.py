@@ -148,7 +148,7 @@ class StoredTrial:
         """The predicted class of every test image in each of `views`, `(views, n)`; `StoreError` where altered."""
         if not self.views:
             raise StoreError(f"{self.name} predicted no further views")
-        predicted = self.folder.views(self.files)
+        predicted, _ = self.folder.views(self.files)
         if len(predicted) != len(self.views):
             raise StoreError(f"{self.folder.path}: {len(predicted)} views are stored, {len(self.views)} are wanted")
         return predicted

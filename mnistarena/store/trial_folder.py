@@ -220,22 +220,28 @@ class TrialFolder:
         to.reset()
         shutil.copyfile(self.path / PREDICTIONS, to.path / PREDICTIONS)
 
-    def write_views(self, predicted: Sequence[NDArray[np.int64]]) -> None:
-        """Store the predicted classes `(n,)` of each further view; without views the file is removed."""
+    def write_views(self, predicted: Sequence[NDArray[np.int64]], pictures: Sequence[NDArray[np.uint8]]) -> None:
+        """Store the predicted classes `(n,)` of each further view; without views the file is removed.
+
+        `pictures` `(C, H, W)` show one test image, as it is and in each view.
+        """
         path = self.path / VIEWS
         if not predicted:
             path.unlink(missing_ok=True)
             return
-        write_atomically(path, pack({"predicted": np.array(predicted, np.int32)}))
+        write_atomically(path, pack({"predicted": np.array(predicted, np.int32), "pictures": np.array(pictures)}))
 
-    def views(self, digests: Mapping[str, str]) -> NDArray[np.int32]:
-        """The predicted classes of further views, `(views, n)`; the file is checked first."""
+    def views(self, digests: Mapping[str, str]) -> tuple[NDArray[np.int32], NDArray[np.uint8] | None]:
+        """The predicted classes of further views, `(views, n)`, and the pictures if any; the file is checked first."""
         path = self.path / VIEWS
         self.check(VIEWS, digests)
-        predicted = with_advice(unpack, path).get("predicted")
+        arrays = with_advice(unpack, path)
+        predicted, pictures = arrays.get("predicted"), arrays.get("pictures")
         if predicted is None or predicted.ndim != 2 or predicted.dtype != np.int32:
             raise StoreError(f"{path} holds no predictions of views{ADVICE}")
-        return predicted
+        if pictures is not None and (pictures.ndim != 4 or pictures.dtype != np.uint8 or 0 in pictures.shape):
+            raise StoreError(f"{path} holds no pictures of views{ADVICE}")
+        return predicted, pictures
 
     # ---- Model
 

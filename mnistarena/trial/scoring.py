@@ -14,7 +14,7 @@ from mnistarena.data.arrays import read_array, read_groups
 from mnistarena.engine.chain import build_chain
 from mnistarena.engine.prediction import Predict
 from mnistarena.engine.seeds import derive
-from mnistarena.engine.views import view_images
+from mnistarena.engine.views import small_picture, view_images
 from mnistarena.errors import NoValue, TrialError
 from mnistarena.plugin.components import MetricDef
 from mnistarena.plugin.executor import Job
@@ -118,9 +118,10 @@ def _planned(component: Component, source: str | None) -> Component:
 def predict_views(job: Job, predict: Predict, registry: Registry, send: Send) -> dict[str, str]:
     """Predict the further views of the test images, and store the predicted classes; why some are missing, by title.
 
-    Raises `ChangedCodeError`.
+    The first test image is stored too, small, as it is and in each view. Raises `ChangedCodeError`.
     """
     predicted, problems = [], {}
+    pictures = [small_picture(read_array(job.data, "test_images")[0])]
     assert job.task is not None
     for view in job.views:
         send(StageBegan(view["name"]))
@@ -130,18 +131,19 @@ def predict_views(job: Job, predict: Predict, registry: Registry, send: Send) ->
             chain = build_chain(view["transforms"], job.task, registry)
             images = view_images(read_array(job.data, "test_images"), chain, derive(0, "view", view["name"]))
             predicted.append(predict(images).predicted)
+            pictures.append(small_picture(images[0]))
         except ChangedCodeError:
             raise
         except Exception as problem:
             traceback.print_exc()
             problems[view_title(view)] = _reason(problem)
-    TrialFolder(job.folder).write_views(predicted)
+    TrialFolder(job.folder).write_views(predicted, pictures)
     return problems
 
 
 def no_views(job: Job, problem: Exception) -> dict[str, str]:
     """The reason why every view is missing: the trained model cannot be had."""
-    TrialFolder(job.folder).write_views(())
+    TrialFolder(job.folder).write_views((), ())
     return dict.fromkeys(map(view_title, job.views), _reason(problem))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -121,10 +122,10 @@ def test_the_board_has_the_figures_of_the_stored_predictions(shared: Board, runs
     for row in shared.rows:
         label, name = ("cnn", row.runs[0]) if row.label.startswith("cnn") else (row.label, row.runs[0])
         stored = [trial.metrics["accuracy"] for trial in load_run(runs / name).trials if trial.label == label]
-        assert row.values == pytest.approx(stored)
+        assert row.seed_values == pytest.approx(stored)
         assert row.mean == pytest.approx(np.mean(stored))
-        assert row.interval is not None
-        assert row.interval.low < row.mean < row.interval.high
+        assert row.decided is not None
+        assert row.decided.low < row.mean < row.decided.high
         if row.label != shared.reference:
             assert row.against is not None
             assert row.against.difference is not None
@@ -147,29 +148,40 @@ def test_the_history_follows_a_label_from_run_to_run(shared: Board, runs: Path) 
     assert [point.column for point in lines["vit"].points] == [0, 2]
 
 
+def read_back(ticks: list[tuple[float, float]]) -> Callable[[float], float]:
+    """The accuracy in % at a place of an axis, even in the logarithm of the error, from its ticks."""
+    assert len(ticks) >= 2
+    slope, start = np.polyfit([at for at, _ in ticks], [np.log(100 - value) for _, value in ticks], 1)
+    return lambda at: 100 - float(np.exp(slope * at + start))
+
+
 def test_what_is_drawn_is_what_is_tabled(site: Site, shared: Board) -> None:
     page = (site.index.parent / shared.address).read_text()
     number = r"[\d.]+"
     rows = page[page.index("<tbody") : page.index("</tbody>")].split("<tr ")[1:]
     head = page[page.index("<thead") : page.index("</thead>")]
-    ticks = [(float(x), float(v)) for x, v in re.findall(rf'<text x="({number})" y="12"[^>]*>({number})<', head)]
-    assert len(ticks) >= 2
-    # The axis is even in the square root of the mistakes.
-    places, roots = np.array([x for x, _ in ticks]), np.array([np.sqrt(1 - value / 100) for _, value in ticks])
-    slope, start = np.polyfit(places, roots, 1)
+    found = re.findall(rf'<text x="({number})%" y="12"[^>]*>({number}) %<', head)
+    accuracy = read_back([(float(at), float(value)) for at, value in found])
     for row, text in zip(shared.rows, rows, strict=True):
-        drawn = float(re.findall(rf'class="mean" cx="({number})"', text)[0])
-        assert 1 - (slope * drawn + start) ** 2 == pytest.approx(row.mean, abs=5e-4)
+        low, high = re.findall(rf'<line x1="({number})%" x2="({number})%" y1="14"', text)[0]
+        (mean,) = re.findall(rf'class="mean" cx="({number})%"', text)
+        assert row.decided is not None
+        drawn = [accuracy(float(at)) for at in (low, mean, high)]
+        tabled = [row.decided.low, row.decided.estimate, row.decided.high]
+        assert drawn == pytest.approx([100 * value for value in tabled], abs=0.02)
         assert f"{100 * row.mean:.2f}" in text
-        seeds = [1 - (slope * float(x) + start) ** 2 for x in re.findall(rf'class="seed" d="M({number})', text)]
-        assert seeds == pytest.approx(row.values, abs=5e-4)
+        seeds = [accuracy(float(at)) for at in re.findall(rf'class="seed" cx="({number})%', text)]
+        assert seeds == pytest.approx([100 * value for value in row.seed_values], abs=0.02)
     up = page[page.index('class="panels"') :]
     for line, panel in zip(shared.history, up.split("<figure>")[1:], strict=True):
-        ticks = [(float(y), float(v)) for y, v in re.findall(rf' y="({number})" text-anchor="end">({number})<', panel)]
-        height = [y - 4 for y, _ in ticks]
-        slope, start = np.polyfit(height, [np.sqrt(1 - value / 100) for _, value in ticks], 1)
-        found = [1 - (slope * float(y) + start) ** 2 for y in re.findall(rf'cy="({number})"', panel)]
-        assert found == pytest.approx([point.accuracy.estimate for point in line.points], abs=1e-3)
+        found = re.findall(rf' y="({number})" text-anchor="end">({number}) %<', panel)
+        accuracy = read_back([(float(y) - 4, float(value)) for y, value in found])
+        means = [accuracy(float(y)) for y in re.findall(rf'cy="({number})"', panel)]
+        assert means == pytest.approx([100 * point.accuracy.estimate for point in line.points], abs=0.05)
+        ends = re.findall(rf'class="interval" d="M{number} ({number})V({number})"', panel)
+        drawn = [accuracy(float(y)) for each in ends for y in each]
+        tabled = [end for point in line.points for end in (point.accuracy.low, point.accuracy.high)]
+        assert drawn == pytest.approx([100 * end for end in tabled], abs=0.05)
 
 
 def test_pages_run_nothing_and_link_to_what_is_there(site: Site) -> None:
@@ -191,6 +203,10 @@ def test_pages_run_nothing_and_link_to_what_is_there(site: Site) -> None:
                 assert target.is_relative_to(root)
         for text in ("\x1b", "\u202e", "<img src=x"):
             assert text not in page.text
+    for run in site.runs:
+        report = root / run.report
+        (back,) = [address for address in Page(report).addresses if address.endswith(".html")]
+        assert (report.parent / back).resolve() == site.index.resolve()
     assert "{{ 7*7 }}" in site.index.read_text()
     assert {path.parts[0] for path in map(Path, files(root))} == {"index.html", "site.json", "boards", "runs"}
 

@@ -13,7 +13,7 @@ import pytest
 from mnistarena import load_run
 from mnistarena.evidence.pooled import Source
 from mnistarena.report.site.board import Board, board
-from mnistarena.report.site.drawing import history_axis, panel
+from mnistarena.report.site.drawing import height, history_scale, panel
 from mnistarena.report.site.history import Line, Point
 from mnistarena.report.site.pages import board_page
 from mnistarena.report.site.runs import RunEntry
@@ -84,7 +84,7 @@ def test_seeds_of_one_recipe_come_together(forests: Path) -> None:
     (row,) = shared.rows
     assert (row.label, row.runs, row.finished) == ("random-forest", ("first", "second"), 3)
     stored = {t.seed: t.metrics["accuracy"] for name in row.runs for t in load_run(forests / "runs" / name).trials}
-    assert row.values == pytest.approx([stored[seed] for seed in (0, 1, 2)])
+    assert row.seed_values == pytest.approx([stored[seed] for seed in (0, 1, 2)])
     assert "random-forest is called woods in second." in shared.notes
     assert all(re.fullmatch(r"20\d\d-\d\d-\d\d", run.day) for run in site.runs)
 
@@ -166,7 +166,7 @@ def test_what_runs_do_not_agree_on_is_told(tmp_path: Path) -> None:
     assert "These runs have margins from 0.01 to 0.02: here the smallest applies." in losses.notes
     assert "vit: its seeds in again have not all ended, so none of these counts yet." in losses.notes
     stored = [trial.metrics["log_loss"] for trial in load_run(by_loss).trials if trial.label == "vit"]
-    assert {row.label: row.values for row in losses.rows}["vit"] == pytest.approx(stored)
+    assert {row.label: row.seed_values for row in losses.rows}["vit"] == pytest.approx(stored)
     entries = [RunEntry(name, address=name) for name in losses.runs]
     assert f"{np.mean(stored):.4f}" in board_page(losses, entries)
     accuracies = made(by_loss, plain)
@@ -194,13 +194,13 @@ def test_a_history_of_many_runs_is_drawn_with_one_area() -> None:
         for day, one in enumerate(accuracies)
     )
     line = Line("cnn", points)
-    up = history_axis([line])
+    up = history_scale([line])
     drawing = str(panel(line, up, columns=50))
     (band,) = re.findall(r'class="band" d="M(.*)z"', drawing)
     corners = [tuple(map(float, corner.split())) for corner in band.split("L")]
-    assert [y for _, y in corners] == pytest.approx([up.at(0.95)] * 50 + [up.at(0.88)] * 50, abs=0.01)
+    assert [y for _, y in corners] == pytest.approx([height(up, 0.95)] * 50 + [height(up, 0.88)] * 50, abs=0.01)
     heights = [float(y) for y in re.findall(r'cy="([\d.]+)"', drawing)]
-    assert heights == pytest.approx([up.at(one.estimate) for one in accuracies], abs=0.01)
+    assert heights == pytest.approx([height(up, one.estimate) for one in accuracies], abs=0.01)
     across = [float(x) for x in re.findall(r'cx="([\d.]+)"', drawing)]
     assert across == sorted(set(across))
     assert [x for x, _ in corners] == across + across[::-1]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import io
 import json
+import re
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import mnistarena
 from mnistarena import SpecError
@@ -47,6 +52,52 @@ def test_each_trained_model_predicts_each_view(folder):
         assert predicted.shape == (3, 200)
         assert np.array_equal(predicted[0], trial.predictions().predicted), "an unaltered view is the test split"
         assert len(np.unique(predicted[2])) == 1, "of a wholly black image everybody says the same, image by image"
+
+
+def test_the_page_shows_one_test_image_in_each_view(folder):
+    """At each severity its own part of the picture, below the tick that it belongs to."""
+    write_report(folder, markdown=False)
+    page = (folder / "report.html").read_text()
+    run = mnistarena.load_run(folder)
+    stored = [trial.folder.views(trial.files)[1] for trial in run.trials]
+    assert stored[0].shape == (4, 1, 28, 28)
+    assert np.array_equal(stored[0], stored[1]), "every model saw the same views"
+    assert np.array_equal(stored[0][0], run.test_split("mnist")["images"][0])
+    assert np.array_equal(stored[0][1], stored[0][0]), "an unaltered view"
+    assert not stored[0][3].any(), "all of it is hidden"
+    section = page[page.index('<section id="robustness"') :]
+    kind, picture = re.findall(r"--views: url\(data:image/(\w+);base64,([^)]+)\)", section)[0]
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(picture))).convert("L"), int)
+    assert shown.shape == (28, 4 * 28)
+    assert abs(shown - np.concatenate(stored[0][:, 0], axis=1)).mean() < (6 if kind == "webp" else 1e-9)
+    drawn = re.findall(
+        r'<svg aria-hidden="true".*?viewBox="0 0 ([\d.]+) (.*?)</svg><div class="views"[^>]*>(.*?)</div>', section
+    )
+    assert len(drawn) == 3, "each width of the drawing has its own"
+    for whole, svg, strip in drawn:
+        start = float(re.findall(r'<g[^>]* transform="translate\(([\d.]+),', svg)[0])
+        ticks = [start + float(x) for x in re.findall(r'translate\(([\d.]+),0\)" x2="0" y2="5"', svg)]
+        found = re.findall(r'title="([^"]+)" style="left:([\d.]+)%;.*?background-position:-(\d+)px', strip)
+        assert [(title, int(at) // 28) for title, _, at in found] == [
+            ("clean", 0),
+            ("hidden, 0.2", 2),
+            ("hidden, 1", 3),
+        ]
+        assert [float(whole) * float(left) / 100 for _, left, _ in found] == pytest.approx(ticks, abs=1)
+    assert 'title="as it is"' in section, "a view without severities has its image in the table"
+
+
+def test_trials_of_an_earlier_version_stored_no_pictures(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "run")
+    for trial in mnistarena.load_run(tmp_path / "run").trials:
+        np.savez_compressed(trial.folder.path / "views.npz", predicted=trial.views_predicted())
+        record = trial.folder.read()
+        trial.folder.write({key: value for key, value in record.items() if key not in ("files", "stamps")})
+    found = build(mnistarena.load_run(tmp_path / "run")).comparisons[0].robustness
+    assert found.pictures is None
+    assert found.recipes
+    write_report(tmp_path / "run", markdown=False)
+    assert 'class="view"' not in (tmp_path / "run" / "report.html").read_text()
 
 
 def test_a_view_is_no_part_of_what_was_trained(folder):

@@ -96,8 +96,9 @@ def finish(
     head: tuple[str, ...],
     table: tuple[tuple[str, ...], ...],
     width: int | None = None,
+    widths: tuple[int, ...] = WIDTHS,
 ) -> Figure:
-    """The figure of an Altair chart, at each of `WIDTHS` where no width is given."""
+    """The figure of an Altair chart, at each of the `widths` where no `width` is given."""
     spec = chart.properties(width=width or WIDTH, background="#ffffff").configure(**_CONFIG).to_dict(validate=False)
     if width is None:
         spec["autosize"] = {"type": "fit-x", "contains": "padding"}
@@ -109,7 +110,7 @@ def finish(
         title=title,
         description=description,
         spec=spec,
-        widths=(width,) if width else WIDTHS,
+        widths=(width,) if width else widths,
         head=head,
         table=table,
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from mnistarena.report import format as text
 from mnistarena.report.charts.axes import accuracy_axis, error_of, loss_axis, significant
-from mnistarena.report.charts.figure import LABEL, PADDING, Datum, Figure, finish, last_rows, line_layers, told
+from mnistarena.report.charts.figure import LABEL, PADDING, WIDTHS, Datum, Figure, finish, last_rows, line_layers, told
 from mnistarena.report.charts.style import Styles
 from mnistarena.report.comparison import Comparison
 from mnistarena.report.sections.learning import Curve, CurvePoint
@@ -57,6 +57,7 @@ def learning(key: str, name: Curve, comparison: Comparison, points: Sequence[Cur
             (row["model"], "at once" if point.at_once else f"{row['epoch']:g}", row["value"], row["range"])
             for point, row in zip(points, rows, strict=True)
         ),
+        widths=WIDTHS if accuracy or sum(map(bool, comparison.curves.values())) < 2 else WIDTHS[:2],  # side by side
     )
 
 

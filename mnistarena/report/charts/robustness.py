@@ -13,7 +13,7 @@ from mnistarena.report.sections.robustness import Corruption
 from mnistarena.stats.intervals import Interval
 from mnistarena.text import plural
 
-HEIGHT = 240
+HEIGHT = 170
 CLEAN = "clean"
 
 

@@ -8,12 +8,14 @@ from dataclasses import KW_ONLY, dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistarena.evidence.figure import ACCURACY, Scored, scored
+from mnistarena.evidence.figure import ACCURACY, Scored, margin_of, scored
 from mnistarena.evidence.pairs import VERBS, Pair, compare
 from mnistarena.evidence.recipe import RecipeEvidence
 from mnistarena.plugin.messages import ViewDefinition, view_title
 from mnistarena.report.format import names, percent, plain
+from mnistarena.report.sections.pictures import BUDGET, Pictures, pictures
 from mnistarena.stats.intervals import Interval
+from mnistarena.store.records import PlanRecord
 from mnistarena.store.results import StoredTrial
 from mnistarena.text import plural
 
@@ -59,25 +61,25 @@ class Robust:
 
 @dataclass(frozen=True)
 class Robustness:
-    """All recipes with their views, best mean first."""
+    """All recipes with their views, best mean first; `pictures` is None of a run whose trials stored none."""
 
     corruptions: tuple[Corruption, ...]
     recipes: tuple[Robust, ...]
     _: KW_ONLY
     answer: str
+    pictures: Pictures | None = None
 
 
 Right = dict[int, NDArray[np.bool_]]
 """Where a recipe is right on each view that all of its seeds predicted, `(seeds, images)`, by the view's place."""
 
 
-def over_views(
-    ranked: Sequence[RecipeEvidence], views: Sequence[ViewDefinition], against: str | None, margin: float
-) -> Robustness:
+def over_views(ranked: Sequence[RecipeEvidence], plan: PlanRecord, against: str | None) -> Robustness:
     """The views of one dataset; empty where the plan has none, or no recipe predicted them.
 
     Each corruption counts the same, whatever number of severities it has.
     """
+    views, margin = plan.get("views", []), margin_of(plan, ACCURACY)
     right = {recipe.label: found for recipe in ranked if (found := _right(recipe, views)) is not None}
     ready = [recipe for recipe in ranked if recipe.label in right]
     if not views or not ready:
@@ -115,7 +117,15 @@ def over_views(
             )
         )
     found_recipes.sort(key=lambda one: -one.mean if one.mean is not None else 1.0)
-    return Robustness(tuple(corruptions), tuple(found_recipes), answer=_answer(found_recipes, corruptions, pairs))
+    keys = {view_title(view): (view["name"], plain(view.get("severity"))) for view in views}
+    return Robustness(
+        tuple(corruptions),
+        tuple(found_recipes),
+        answer=_answer(found_recipes, corruptions, pairs),
+        pictures=pictures(
+            (trial for recipe in ready for trial in recipe.counted), keys, BUDGET // len(plan["datasets"])
+        ),
+    )
 
 
 def _over(right: Right, places: Sequence[int]) -> float | None:

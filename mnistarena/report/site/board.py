@@ -25,10 +25,10 @@ MOST_RECIPES = 400
 
 @dataclass(frozen=True)
 class Row:
-    """A recipe on the board. `values` are the seeds' figures, `runs` the names of the runs that it stands in.
+    """A recipe on the board. `seed_values` are the seeds' figures, `runs` the names of the runs that it stands in.
 
-    `interval` is that of the figure that decides; `against` is this recipe against the best. `trained` says on how many
-    images, where recipes of the board differ in that; `reason` why it is compared with no other.
+    `decided` is the interval of the figure that decides; `against` is this recipe against the best. `trained` says on
+    how many images, where recipes of the board differ in that; `reason` why it is compared with no other.
     """
 
     label: str
@@ -36,9 +36,9 @@ class Row:
     _: KW_ONLY
     place: tuple[int, int] | None
     mean: float | None
-    interval: Interval | None
+    decided: Interval | None
     interval_of: IntervalOf
-    values: tuple[float, ...]
+    seed_values: tuple[float, ...]
     finished: int
     seeds: int
     against: Pair | None
@@ -133,9 +133,9 @@ def _row(
         recipe.entry.get("summary", ""),
         place=ranks.get(recipe.label),
         mean=decided.mean if decided.known else None,
-        interval=decided.interval,
+        decided=decided.interval,
         interval_of=recipe.interval_of,
-        values=tuple(map(float, decided.values)),
+        seed_values=tuple(map(float, decided.values)),
         finished=recipe.finished,
         seeds=recipe.seeds,
         against=against,

@@ -11,9 +11,9 @@ import jinja2
 from markupsafe import Markup
 
 from mnistarena.paths import resource
-from mnistarena.report import format as text, wording
+from mnistarena.report import forest, format as text, wording
 from mnistarena.report.site.board import Board
-from mnistarena.report.site.drawing import DRAWINGS
+from mnistarena.report.site.drawing import history_scale, panel
 from mnistarena.report.site.runs import RunEntry
 from mnistarena.text import plural
 
@@ -39,7 +39,7 @@ def _environment() -> jinja2.Environment:
     shown = (text.place, text.p_value, text.percent, text.bare_percent, text.series, plural)
     environment.filters.update({function.__name__: function for function in shown})
     environment.filters.update(figure=wording.value, delta=wording.difference, limit=wording.margin)
-    environment.globals.update(DRAWINGS, VERDICTS=VERDICTS)
+    environment.globals.update(forest=forest, history_scale=history_scale, panel=panel, VERDICTS=VERDICTS)
     return environment
 
 

@@ -27,6 +27,8 @@ from mnistarena.store.run_folder import RunFolder
 from mnistarena.text import visible
 
 MANIFEST = "site.json"
+HOME = "../../index.html"
+"""The address of the index, from a run's report."""
 _OWN = re.compile(r"(runs/[A-Za-z0-9_][A-Za-z0-9._-]*/report|boards/[A-Za-z0-9_][A-Za-z0-9._-]*)\.html")
 
 
@@ -98,7 +100,7 @@ def _read(one: Found, proofs: Proofs) -> tuple[RunEntry, StoredRun, str]:
     RunFolder(one.path).refuse_links()
     run = read_run(one.path)
     data = build(run)
-    return entry_of(one, run, data, proofs.mark(run)), run, render_html(data, figures(data))
+    return entry_of(one, run, data, proofs.mark(run)), run, render_html(data, figures(data), home=HOME)
 
 
 def _sentence(problem: Exception, of: Sequence[Found]) -> str:

@@ -1,0 +1,85 @@
+"""The page on paper: two pages, in light colours and without controls; all of it where that is asked for."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mnistarena.report.write import write_report
+
+from .synthetic import MODELS, build_run
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A grid of more models than a printed page has room for."""
+    grid = {
+        f"cnn[channels=[{c},8],norm={n},size={s}]": {**MODELS["cnn"], "accuracy": 0.8 + c / 50 + s / 500}
+        for c in (4, 6, 8)
+        for n in ("true", "false")
+        for s in range(5)
+    }
+    path = build_run(tmp_path_factory.mktemp("many"), models=grid, seeds=2, n=300, epochs=1, validation=0)
+    write_report(path, markdown=False)
+    return path
+
+
+def pages(page: Page, paper: str = "A4") -> int:
+    return len(re.findall(rb"/Type /Page\b", page.pdf(format=paper)))
+
+
+@pytest.mark.parametrize("script", [True, False])
+@pytest.mark.parametrize("which", ["five", "troubled", "several", "many"])
+def test_a_printed_report_has_two_pages_and_an_appendix_on_request(
+    browser: Browser, which: str, script: bool, request: pytest.FixtureRequest
+) -> None:
+    context = browser.new_context(java_script_enabled=script, color_scheme="dark")
+    page = context.new_page()
+    page.goto((request.getfixturevalue(which) / "report.html").as_uri())
+    assert pages(page) == 2
+    assert pages(page, "Letter") == 2
+    page.get_by_label("Print everything").check()
+    assert pages(page) > 4
+    context.close()
+
+
+def test_on_paper_are_the_headline_the_leaderboard_the_verdicts_and_the_conditions(
+    browser: Browser, several: Path
+) -> None:
+    page = browser.new_page(color_scheme="dark")
+    page.goto((several / "report.html").as_uri())
+    page.get_by_role("button", name="Theme").click()  # light
+    page.get_by_role("button", name="Theme").click()  # dark, chosen by the reader
+    page.locator(".datasets select").select_option("mnist-500")
+    page.emulate_media(media="print")
+    shown = [one.get_attribute("id") for one in page.locator("main > section:visible").all()]
+    assert shown == ["ranking", "verdict", "record"]
+    assert page.locator("#ranking h3:visible").all_inner_texts() == ["mnist-500"], "the dataset that was picked"
+    assert page.locator("h1").is_visible()
+    assert page.locator("#record h3:visible").all_inner_texts() == ["Conditions"]
+    assert (
+        page.locator(":is(button, input, select, nav, summary):visible").count()
+        == page.locator("thead button:visible").count()
+    ), "the heads of a table's columns, which are text"
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(28, 33, 40)"
+    page.close()
+
+
+def test_a_leaderboard_that_is_cut_on_paper_says_so(browser: Browser, many: Path) -> None:
+    page = browser.new_page()
+    page.goto((many / "report.html").as_uri())
+    assert page.locator("table.board tbody tr:visible").count() == 30
+    assert not page.get_by_text("The first 20 of 30 models.").is_visible()
+    page.emulate_media(media="print")
+    assert page.locator("table.board tbody tr:visible").count() == 20
+    assert page.get_by_text("The first 20 of 30 models.").is_visible()
+    page.close()
