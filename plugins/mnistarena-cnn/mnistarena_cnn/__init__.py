@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from mnistarena import ModelDef, PrepareContext, Task, hookimpl
+from mnistarena import Between, ModelDef, OneOf, Parameter, PrepareContext, Task, hookimpl
 from mnistarena.pretrained import StartParams, prepare, start
 
 if TYPE_CHECKING:
@@ -91,6 +91,14 @@ def build(params: CnnParams, task: Task) -> nn.Module:
     return start("cnn", network, params, head=f"linears.{len(params.hidden)}")
 
 
+SPACE = (
+    Parameter("training.optimizer.lr", Between(1e-4, 1e-2, log=True)),
+    Parameter("training.batch_size", OneOf((32, 64, 128))),
+    Parameter("training.label_smoothing", Between(0.0, 0.1)),
+    Parameter("params.batch_norm", OneOf((False, True))),
+)
+
+
 @hookimpl
 def arena_models() -> Iterable[ModelDef]:
     """`cnn`."""
@@ -102,5 +110,6 @@ def arena_models() -> Iterable[ModelDef]:
             build=build,
             check=check,
             prepare=prepare_cnn,
+            search=SPACE,
         )
     ]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from mnistarena import MetricDef, ModelDef, Params, Predictions, Task, hookimpl
+from mnistarena import Between, MetricDef, ModelDef, OneOf, Parameter, Params, Predictions, Task, hookimpl
 from mnistarena_faster_rcnn.boxes import intersection_over_union
 
 if TYPE_CHECKING:
@@ -106,6 +106,11 @@ def arena_models() -> Iterable[ModelDef]:
             build=build,
             check=check,
             caveat="in spite of its name a plain classifier, which the notebook called so; it detects nothing",
+            search=(
+                Parameter("training.optimizer.lr", Between(1e-4, 1e-2, log=True)),
+                Parameter("training.batch_size", OneOf((32, 64, 128))),
+                Parameter("training.label_smoothing", Between(0.0, 0.1)),
+            ),
         ),
         ModelDef(
             "faster-rcnn-detector",

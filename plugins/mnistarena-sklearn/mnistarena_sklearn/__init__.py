@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from mnistarena import ModelDef, Params, Task, hookimpl
+from mnistarena import Between, ModelDef, OneOf, Parameter, Params, Task, hookimpl
 
 # n_jobs is never set: with threads, a forest adds up its trees in the order in which they end, which changes the
 # last bits; and a trial's process has its own share of the machine already.
@@ -93,9 +93,19 @@ def arena_models() -> Iterable[ModelDef]:
             build=logistic_regression,
             deterministic=True,
             uses=(),
+            search=(Parameter("params.C", Between(1e-3, 10.0, log=True)),),
         ),
         ModelDef(
-            "random-forest", "a forest of decision trees", params=RandomForestParams, build=random_forest, uses=()
+            "random-forest",
+            "a forest of decision trees",
+            params=RandomForestParams,
+            build=random_forest,
+            uses=(),
+            search=(
+                Parameter("params.n_estimators", Between(50, 400, log=True, integer=True)),
+                Parameter("params.max_depth", Between(8, 40, integer=True)),
+                Parameter("params.min_samples_leaf", Between(1, 5, integer=True)),
+            ),
         ),
         ModelDef(
             "svm-rbf",
@@ -104,6 +114,10 @@ def arena_models() -> Iterable[ModelDef]:
             build=svm_rbf,
             deterministic=True,
             uses=(),
+            search=(
+                Parameter("params.C", Between(0.5, 50.0, log=True)),
+                Parameter("params.gamma", Between(3e-4, 1e-2, log=True)),
+            ),
         ),
         ModelDef(
             "knn",
@@ -113,5 +127,9 @@ def arena_models() -> Iterable[ModelDef]:
             check=check_knn,
             deterministic=True,
             uses=(),
+            search=(
+                Parameter("params.n_neighbors", Between(1, 15, integer=True)),
+                Parameter("params.weights", OneOf(("uniform", "distance"))),
+            ),
         ),
     ]

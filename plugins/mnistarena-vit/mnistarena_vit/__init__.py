@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
-from mnistarena import ModelDef, Params, Task, hookimpl
+from mnistarena import Between, ModelDef, OneOf, Parameter, Params, Task, hookimpl
 
 if TYPE_CHECKING:
     from mnistarena_vit.network import VisionTransformer
@@ -85,5 +85,11 @@ def arena_models() -> Iterable[ModelDef]:
             params=VitParams,
             build=build,
             check=check,
+            search=(
+                Parameter("training.optimizer.lr", Between(5e-4, 2e-2, log=True)),
+                Parameter("training.batch_size", OneOf((32, 64, 128))),
+                Parameter("params.width", OneOf((8, 16, 32))),
+                Parameter("params.blocks", Between(1, 4, integer=True)),
+            ),
         )
     ]
