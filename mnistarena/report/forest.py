@@ -43,14 +43,14 @@ def forest(rows: Sequence[Row], figure: Figure, margin: float) -> Forest:
     axis = _axis([_placed(value, figure) for value in every], figure) if every else None
     pairs = [row.against.difference for row in rows if row.against and row.against.difference]
     ends = [end for one in pairs for end in (one.low, one.high)]
-    apart = _difference_axis([*ends, margin, -margin], margin) if ends else None
+    apart = difference_axis([*ends, margin, -margin], margin) if ends else None
     return Forest(
         figure,
         margin,
         values=axis and axis[0],
         ticks=_thinned(axis[0], axis[1]) if axis else (),
         differences=apart,
-        difference_ticks=_difference_ticks(apart, figure) if apart else (),
+        difference_ticks=ticks_of_differences(apart, figure) if apart else (),
     )
 
 
@@ -95,7 +95,7 @@ def difference(row: Row, found: Forest) -> Markup:
     axis = found.differences
     if axis is None:
         return Markup("")
-    left, right = sorted(_share(axis, end) for end in (-found.margin, found.margin))
+    left, right = sorted(share_of(axis, end) for end in (-found.margin, found.margin))
     zero = _at(axis, 0)
     drawn = (
         f'<rect class="margin" x="{100 * left:.2f}%" width="{100 * (right - left):.2f}%" y="0" height="34"/>'
@@ -146,12 +146,13 @@ def _written(value: float, figure: Figure) -> str:
     return f"{100 * value:.6g} %" if figure.share else f"{value:.6g}"
 
 
-def _difference_axis(ends: Sequence[float], margin: float) -> Axis:
+def difference_axis(ends: Sequence[float], margin: float) -> Axis:
     """Differences, those near zero drawn larger: by asinh(x / c), c three times the margin."""
     return Axis(None, (min(ends), max(ends)), kind="asinh", constant=3 * margin or 1.0)
 
 
-def _difference_ticks(axis: Axis, figure: Figure) -> tuple[tuple[float, str], ...]:
+def ticks_of_differences(axis: Axis, figure: Figure) -> tuple[tuple[float, str], ...]:
+    """Where an axis of differences has ticks, and their labels."""
     least, most = axis.domain
     reach = max(abs(least), abs(most))
     powers = [10.0**power for power in range(math.floor(math.log10(reach)) - 3, math.floor(math.log10(reach)) + 1)]
@@ -169,7 +170,7 @@ def _thinned(axis: Axis, ticks: Sequence[tuple[float, str]]) -> tuple[tuple[floa
     """The ticks that have room beside those before them."""
     kept: list[tuple[float, str]] = []
     for place, label in ticks:
-        if all(abs(_share(axis, place) - _share(axis, other)) >= LEAST_GAP for other, _ in kept):
+        if all(abs(share_of(axis, place) - share_of(axis, other)) >= LEAST_GAP for other, _ in kept):
             kept.append((place, label))
     return tuple(kept)
 
@@ -179,12 +180,13 @@ def _even(least: float, most: float) -> list[float]:
     return [step * at for at in range(math.ceil(least / step), math.floor(most / step) + 1)]
 
 
-def _share(axis: Axis, value: float) -> float:
+def share_of(axis: Axis, value: float) -> float:
+    """Where a value is drawn, as a share of the width: both ends are inset."""
     return INSET + (1 - 2 * INSET) * axis.share(value)
 
 
 def _at(axis: Axis, value: float) -> str:
-    return f"{100 * _share(axis, value):.2f}%"
+    return f"{100 * share_of(axis, value):.2f}%"
 
 
 def lead(rows: Sequence[Row], found: Forest, *, timed: bool) -> str:

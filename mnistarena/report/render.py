@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from mnistarena.errors import StoreError
 from mnistarena.paths import resource
-from mnistarena.report import forest, format as text, wording
+from mnistarena.report import explore, forest, format as text, wording
 from mnistarena.report.charts.figure import Figure
 from mnistarena.report.charts.style import DARK, Style, styles
 from mnistarena.report.chips import chips
@@ -73,6 +73,7 @@ def render_html(data: ReportData, figures: tuple[Figure, ...], template: Path | 
         downloads=downloads(data),
         chips=chips(data),
         forests=[forest.forest(one.rows, data.figure, data.margin) for one in data.comparisons],
+        explored=explore.explore_all(data),
     )
 
 
