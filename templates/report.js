@@ -16,13 +16,12 @@
   };
   const restore = () => {
     const text = location.hash.slice(1);
-    if (sections.has(text)) { section = text; save(); }
-    if (!text.includes("=")) return;
-    const found = new URLSearchParams(text);
-    section = sections.has(found.get("at")) ? found.get("at") : "";
-    for (const one of kept) one.set(found.get(one.name));
+    const found = text.includes("=") ? new URLSearchParams(text) : null;
+    const wanted = found ? found.get("at") : text;
+    section = sections.has(wanted) ? wanted : "";
+    if (found) for (const one of kept) one.set(found.get(one.name));
     save();
-    if (section) document.getElementById(section).scrollIntoView({ behavior: "instant" });
+    if (found && section) document.getElementById(section).scrollIntoView({ behavior: "instant" });
   };
   const choose = (select, wanted = () => false) => { /* the option that is wanted, else the page's own */
     const those = [...select.options];
@@ -108,7 +107,7 @@
   };
   for (const chart of all(".chart")) {
     const marks = () => all("[data-told]", chart).filter((mark) => mark.getClientRects().length);
-    chart.addEventListener("mouseover", (event) => { const mark = event.target.closest("[data-told]"); if (mark) tell(mark); else hide(); });
+    chart.addEventListener("mouseover", (event) => { const mark = event.target.closest("[data-told]"); if (mark) return tell(mark); hide(); raise(event.target.closest("[data-model]")?.dataset.model ?? null); });
     chart.addEventListener("mouseleave", hide);
     chart.addEventListener("blur", hide);
     chart.addEventListener("keydown", (event) => {
@@ -286,7 +285,8 @@
     const [board, matrix] = ["ranking", "pairs"].map((id) => document.querySelector(`#${id} [data-of="${of}"] table.${id === "pairs" ? "pairs" : "board"}`));
     const marks = ["ranking", "pairs"].map((id) => document.querySelector(`#${id} [data-of="${of}"] .mark`));
     const rows = all("tbody tr", board), cells = matrix ? all("tbody tr", matrix).map((row) => [...row.cells].slice(1)) : [];
-    const changing = [...rows.flatMap((row) => all(".apart, .against, .place", row)), ...all(".whom, thead .apart", board), ...cells.flat()];
+    const counted = document.querySelector(`#pairs [data-of="${of}"] .answer`);
+    const changing = [...rows.flatMap((row) => all(".apart, .against, .place", row)), ...all(".whom, thead .apart", board), ...cells.flat(), ...(counted ? [counted] : [])];
     const before = changing.map((one) => ({ one, nodes: [...one.childNodes], kind: one.className, title: one.getAttribute("title") }));
     const words = rows.map((row) => [row.dataset.words, row.className]);
     const pairs = new Map(found.pairs.flatMap((pair, at) => { const [a, b] = pair.of; return [[`${a} ${b}`, { pair, at, way: 1 }], [`${b} ${a}`, { pair, at, way: -1 }]]; }));
@@ -323,18 +323,21 @@
         const figures = !pair ? "" : pair.said ? `${pair.said[0]} [${pair.said[1]}, ${pair.said[2]}]` : pair.models ? `models: ${pair.models.join(", ")}` : "";
         row.querySelector(".against").replaceChildren(said, ...(figures ? [element("small", figures)] : []));
         row.dataset.words = row.dataset.words.replace(/(?:better|worse|practically equal|undecided|not compared|compared with)?$/, pair ? WORDS[pair.code] : "compared with");
-        if (moved) { row.querySelector(".place").textContent = margin.places[at]; row.classList.toggle("cut", Boolean(margin.cuts[at])); }
+        if (moved) { const best = row.querySelector(".place"); best.textContent = margin.places[at]; best.classList.add("moved"); row.classList.toggle("cut", Boolean(margin.cuts[at])); }
       }
     };
-    const judged = (margin) => cells.forEach((row, y) => row.forEach((cell, x) => {
-      const [a, b] = [found.matrix[y], found.matrix[x]], pair = a === b ? null : seen(a, b, margin);
-      if (!pair?.said) return;
-      cell.className = `verdict ${KINDS[pair.code]}`;
-      const word = element(cell.querySelector(".sr") ? "span" : "small", WORDS[pair.code]);
-      if (cell.querySelector(".sr")) { word.className = "sr"; cell.replaceChildren(word); return; }
-      cell.replaceChildren(pair.said[0], word);
-      cell.title = `${found.labels[a]} minus ${found.labels[b]}: ${pair.said[0]}, 95 % interval ${pair.said[1]} to ${pair.said[2]}`;
-    }));
+    const judged = (margin) => {
+      if (counted) { counted.textContent = margin.answer; counted.classList.add("moved"); }
+      cells.forEach((row, y) => row.forEach((cell, x) => {
+        const [a, b] = [found.matrix[y], found.matrix[x]], pair = a === b ? null : seen(a, b, margin);
+        if (!pair?.said) return;
+        cell.className = `verdict ${KINDS[pair.code]}`;
+        const word = element(cell.querySelector(".sr") ? "span" : "small", WORDS[pair.code]);
+        if (cell.querySelector(".sr")) { word.className = "sr"; cell.replaceChildren(word); return; }
+        cell.replaceChildren(pair.said[0], word);
+        cell.title = `${found.labels[a]} minus ${found.labels[b]}: ${pair.said[0]}, 95 % interval ${pair.said[1]} to ${pair.said[2]}`;
+      }));
+    };
     return (wanted, chosen) => {
       reset();
       const at = found.labels.indexOf(wanted), able = found.able.includes(at);

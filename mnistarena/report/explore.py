@@ -17,6 +17,7 @@ from mnistarena.report import format as text, forest, wording
 from mnistarena.report.charts.axes import Axis
 from mnistarena.report.comparison import Comparison
 from mnistarena.report.sections import ranking
+from mnistarena.report.sections.pairs import answer
 from mnistarena.report.view import ReportData
 from mnistarena.stats.verdicts import Verdict, judge, possible_places
 
@@ -29,11 +30,12 @@ _CODES: Mapping[Verdict, str] = {"better": "b", "worse": "w", "equal": "e", "und
 
 @dataclass(frozen=True)
 class AtMargin:
-    """All that a margin decides: a verdict a pair, and a place and a cut a row of the leaderboard."""
+    """All that a margin decides: a verdict a pair, a place and a cut a row of the leaderboard, a sentence on the pairs."""
 
     margin: float
     verdicts: tuple[Verdict, ...]
     _: KW_ONLY
+    answer: str
     places: tuple[tuple[int, int] | None, ...]
     cuts: tuple[bool, ...]
 
@@ -79,6 +81,7 @@ class Exploration:
         return {
             "text": wording.margin(one.margin, self.figure),
             "shade": [_thousandths(self.axis, -reach), _thousandths(self.axis, reach)],
+            "answer": one.answer,
             "verdicts": "".join(_CODES[verdict] for verdict in one.verdicts),
             "places": [text.place(place) for place in one.places],
             "cuts": [int(cut) for cut in one.cuts],
@@ -135,6 +138,7 @@ def _at_margin(comparison: Comparison, figure: Figure, margin: float, *, given: 
     return AtMargin(
         margin,
         tuple(pair.verdict for pair in pairs),
+        answer=answer(pairs, comparison.family),
         places=tuple(
             possible_places(len(labels), {(labels[pair.a], labels[pair.b]): pair.verdict for pair in pairs})
         ),
