@@ -79,8 +79,8 @@
   keep("sort", () => sorted.size ? [...sorted].map(([table, [at, direction]]) => `${tables.indexOf(table)}.${at}.${direction}`).join(",") : null, (wanted) => {
     for (const table of [...sorted.keys()]) table.sortBy(null);
     for (const one of (wanted ?? "").split(",")) {
-      const [number, at, direction] = one.split("."), table = tables[number];
-      if (/^\d+$/.test(at) && /^(ascending|descending)$/.test(direction) && table?.tHead.rows[0].cells[at]?.hasAttribute("aria-sort")) table.sortBy(Number(at), direction);
+      const [, number, at, direction] = /^(\d+)\.(\d+)\.(ascending|descending)$/.exec(one) ?? [], table = tables[number];
+      if (table?.tHead.rows[0].cells[at]?.hasAttribute("aria-sort")) table.sortBy(Number(at), direction);
     }
   });
 

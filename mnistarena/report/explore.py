@@ -13,7 +13,7 @@ from typing import Any
 
 from mnistarena.evidence.figure import Figure
 from mnistarena.evidence.pairs import Pair, compared
-from mnistarena.report import format as text, forest, wording
+from mnistarena.report import forest, format as text, wording
 from mnistarena.report.charts.axes import Axis
 from mnistarena.report.comparison import Comparison
 from mnistarena.report.sections import ranking
@@ -30,7 +30,7 @@ _CODES: Mapping[Verdict, str] = {"better": "b", "worse": "w", "equal": "e", "und
 
 @dataclass(frozen=True)
 class AtMargin:
-    """All that a margin decides: a verdict a pair, a place and a cut a row of the leaderboard, a sentence on the pairs."""
+    """All that a margin decides: a verdict a pair, a place and a cut a row, and the sentence on the pairs."""
 
     margin: float
     verdicts: tuple[Verdict, ...]
@@ -139,9 +139,7 @@ def _at_margin(comparison: Comparison, figure: Figure, margin: float, *, given: 
         margin,
         tuple(pair.verdict for pair in pairs),
         answer=answer(pairs, comparison.family),
-        places=tuple(
-            possible_places(len(labels), {(labels[pair.a], labels[pair.b]): pair.verdict for pair in pairs})
-        ),
+        places=tuple(possible_places(len(labels), {(labels[pair.a], labels[pair.b]): pair.verdict for pair in pairs})),
         cuts=tuple(row.cut for row in ranking.in_groups(comparison.rows, pairs)),
     )
 

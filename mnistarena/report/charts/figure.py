@@ -66,9 +66,7 @@ class Figure:
     @cached_property
     def drawings(self) -> Mapping[int, str]:
         """The SVG at each width, for the page."""
-        return {
-            width: self.svg if width == self.width else _drawn(sized(self.spec, width)) for width in self.widths
-        }
+        return {width: self.svg if width == self.width else _drawn(sized(self.spec, width)) for width in self.widths}
 
     @property
     def width(self) -> int:
@@ -240,8 +238,7 @@ def line_layers(
     ends = last_rows(rows, labels)
     places = spread([(1 - y.share(row["y"])) * height for row in ends], LABEL, height)
     names = [
-        {"model": row["model"], "at": y.value(1 - place / height)}
-        for row, place in zip(ends, places, strict=True)
+        {"model": row["model"], "at": y.value(1 - place / height)} for row, place in zip(ends, places, strict=True)
     ]
     data = alt.InlineData(values=rows)
     base = alt.Chart(data)
