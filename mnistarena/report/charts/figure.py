@@ -207,7 +207,7 @@ def edge_layers(names: Sequence[Datum], at: Any, marks: Look) -> list[Any]:
     edge = alt.value("width")
     point = {"size": 44, "filled": True, "opacity": 1, "xOffset": 14}
     return [
-        side.mark_point(**point).encode(at, marks.colour, marks.shape, x=edge),
+        side.mark_point(**point, aria=True).encode(at, marks.colour, marks.shape, x=edge, description="model:N"),
         side.mark_text(align="left", baseline="middle", dx=22, aria=True).encode(
             at, alt.Text("model:N"), x=edge, description="model:N"
         ),
