@@ -349,6 +349,7 @@
       const said = [`compared with ${found.labels[reference]}, margin ${margin.text}.${stays}`, `verdicts at a margin of ${margin.text}. The table of figures below stays at ${found.margins[found.fixed].text}, the spec's.`];
       [[board, marks[0], said[0]], ...(moved && matrix ? [[matrix, marks[1], said[1]]] : [])].forEach(([table, mark, text]) => {
         table.classList.add("moved");
+        if (!mark) return; /* a template of one's own may have no place for it; the bar says it all the same */
         mark.replaceChildren(element("b", "Explored, not what the spec fixed: "), text);
         mark.hidden = false;
       });
