@@ -7,7 +7,7 @@ from functools import cached_property
 
 from mnistarena.evidence.pairs import Pair
 from mnistarena.report.sections.calibration import Reliability
-from mnistarena.report.sections.confusion import Matrix
+from mnistarena.report.sections.confusion import Contrast, Matrix
 from mnistarena.report.sections.cost import Cost
 from mnistarena.report.sections.data import Data
 from mnistarena.report.sections.duel import Duel
@@ -65,6 +65,17 @@ class Comparison:
     def label(self) -> str:
         """The dataset's label."""
         return self.dataset["label"]
+
+    @cached_property
+    def contestants(self) -> tuple[Matrix, ...]:
+        """The confusions of the models of the duel, in its order: all on the same test images."""
+        known = {matrix.label: matrix for matrix in self.matrices}
+        return tuple(known[label] for label in self.duel.models) if self.duel else ()
+
+    @property
+    def contrast(self) -> Contrast | None:
+        """The confusions of the best against those of the second, where there are two."""
+        return Contrast(*self.contestants[:2]) if self.contestants else None
 
     def pair(self, a: str, b: str) -> Pair | None:
         """Recipe a against recipe b, among all pairs."""

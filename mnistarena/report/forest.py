@@ -110,7 +110,7 @@ def difference(row: Row, found: Forest) -> Markup:
     scale = found.differences
     if scale is None:
         return Markup("")
-    left, right = (_inset(scale.share(end)) for end in (-found.margin, found.margin))
+    left, right = sorted(inset(scale.share(end)) for end in (-found.margin, found.margin))
     zero = _at(scale, 0)
     drawn = (
         f'<rect class="margin" x="{100 * left:.2f}%" width="{100 * (right - left):.2f}%" y="0" height="34"/>'
@@ -129,12 +129,13 @@ def _svg(kind: str, height: int, content: str) -> Markup:
     return Markup(f'<svg class="{kind}" width="100%" height="{height}" aria-hidden="true">{content}</svg>')
 
 
-def _inset(share: float) -> float:
+def inset(share: float) -> float:
+    """Where a share of an axis is drawn, as a share of the width: both ends have room."""
     return INSET + (1 - 2 * INSET) * share
 
 
 def _written(share: float) -> str:
-    return f"{100 * _inset(share):.2f}%"
+    return f"{100 * inset(share):.2f}%"
 
 
 def _at(scale: Scale, value: float) -> str:

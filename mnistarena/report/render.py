@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from mnistarena.errors import StoreError
 from mnistarena.paths import resource
-from mnistarena.report import altered, forest, format as text, wording
+from mnistarena.report import altered, explore, forest, format as text, wording
 from mnistarena.report.charts.figure import Figure
 from mnistarena.report.charts.style import DARK, Style, styles
 from mnistarena.report.chips import chips
@@ -86,6 +86,7 @@ def render_html(
         chips=chips(data),
         home=home,
         forests=[forest.forest(one.rows, data.figure, data.margin) for one in data.comparisons],
+        explored=explore.explore_all(data),
     )
 
 

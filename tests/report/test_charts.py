@@ -13,7 +13,7 @@ from mnistarena.report import view
 from mnistarena.report.charts.all import figures
 from mnistarena.store.results import read_run
 
-from .synthetic import build_run
+from .synthetic import MODELS, build_run
 
 FILLED, OPEN = "filled", "open"
 
@@ -146,3 +146,19 @@ def test_every_point_of_accuracy_and_time_is_where_the_table_says(report):
     for point in data.comparisons[0].times:
         at = (x(point.seconds), 340 - y(1 - point.accuracy.estimate))
         assert any((px, py) == pytest.approx(at, abs=0.1) for _, _, px, py in marks), point.label
+
+
+def test_names_have_the_room_that_the_width_gives(tmp_path):
+    name = "a-network-with-a-name-too-long"
+    models = dict.fromkeys((name, "cnn"), MODELS["cnn"])
+    run = build_run(tmp_path / "run", models=models, seeds=2, n=200, epochs=2)
+    drawn = [one for one in figures(view.build(read_run(run))) if one.kind in ("time", "accuracy")]
+    assert len(drawn) == 2
+    for figure in drawn:
+        narrow, *_, wide = (re.findall(rf'<text data-model="{name}"[^>]*>(.*?)</text>', svg)
+                            for svg in figure.drawings.values())  # fmt: skip
+        assert wide == [name]
+        cut, whole = narrow[0].split("…")
+        assert name.startswith(cut)
+        assert whole == f"<title>{name}</title>"
+        assert len(re.findall(rf'<[a-z]+ data-model="{name}"', figure.svg)) >= 3, "what is drawn of it names it"

@@ -14,7 +14,24 @@ from PIL import Image
 
 from mnistarena.report import view
 from mnistarena.report.sections import duel
+from mnistarena.report.sections.confusion import Contrast
 from mnistarena.store.results import read_run
+
+CONTRASTS = """cells => {
+  const paint = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const light = (colour) => {
+    paint.fillStyle = getComputedStyle(document.body).backgroundColor; paint.fillRect(0, 0, 1, 1);
+    paint.fillStyle = colour; paint.fillRect(0, 0, 1, 1);
+    const parts = [...paint.getImageData(0, 0, 1, 1).data].slice(0, 3).map((one) => one / 255);
+    const [red, green, blue] = parts.map((one) => (one <= 0.03928 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  };
+  return cells.map((one) => {
+    const [a, b] = [getComputedStyle(one).color, getComputedStyle(one).backgroundColor].map(light);
+    return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  });
+}"""
+"""The contrast of each cell's text with its background, by WCAG 2."""
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +79,57 @@ def test_the_page_carries_it_as_data_that_cannot_end_its_element(five: Path):
     payload = json.loads(re.search(r'<script type="application/json">(.*?)</script>', page, re.S).group(1))
     assert payload["total"] == 2000
     assert len(payload["models"]) == 5
+
+
+def test_confusions_of_two_models_are_those_of_their_predictions(found):
+    run, _ = found
+    first, second = (
+        np.mean([np.histogram2d(t.labels, t.predicted, bins=range(11))[0] for t in trials], axis=0)
+        for trials in ([t.predictions() for t in run.of(label, "mnist")] for label in ("vit-8", "vgg16"))
+    )
+    expected = first - second
+    np.fill_diagonal(expected, 0)
+    known = {matrix.label: matrix for matrix in view.build(run).comparisons[0].matrices}
+    contrast = Contrast(known["vit-8"], known["vgg16"])
+    np.testing.assert_allclose(contrast.cells, expected, atol=1e-12)
+    assert contrast.said(expected.max()) == f"+{expected.max():.1f}"
+
+
+@pytest.mark.browser
+def test_the_page_draws_the_confusions_of_any_two(browser, five: Path, found):
+    run, duel = found
+    known = {matrix.label: matrix for matrix in view.build(run).comparisons[0].matrices}
+
+    def drawn(page):
+        rows = page.locator(".contrast tbody tr").evaluate_all(
+            "rows => rows.map(row => [...row.querySelectorAll('td')].map(one => [one.textContent, one.className,"
+            " one.style.getPropertyValue('--dark')].join(' ')))"
+        )
+        return [[" ".join(cell.split()) if cell[0] in "+−" else "" for cell in row] for row in rows]
+
+    def expected(*labels):
+        gap = Contrast(*(known[label] for label in labels))
+        return [
+            [f"{gap.said(v)} {'more' if v > 0 else 'less'} {gap.ink(v)}%" if v else "" for v in row]
+            for row in gap.cells
+        ]
+
+    without = browser.new_page(java_script_enabled=False)
+    without.goto((five / "report.html").as_uri())
+    assert drawn(without) == expected(*duel.models[:2])
+    without.close()
+    page = browser.new_page()
+    page.goto((five / "report.html").as_uri())
+    assert drawn(page) == expected(*duel.models[:2])
+    place = page.locator(".contrast")
+    place.get_by_label("First model").select_option(label="vit-8")
+    place.get_by_label("Second model").select_option(label="alexnet")
+    assert drawn(page) == expected("vit-8", "alexnet")
+    assert page.locator(".duel [data-sentence]").inner_text().startswith("vit-8 is worse than alexnet")
+    place.locator("td.more button").first.click()
+    assert " taken for " in place.locator(".tiles [data-title]").inner_text()
+    least = place.locator("td.more, td.less").evaluate_all(CONTRASTS)
+    assert min(least) >= 4.5
+    page.emulate_media(color_scheme="dark")
+    assert min(place.locator("td.more, td.less").evaluate_all(CONTRASTS)) >= 4.5
+    page.close()

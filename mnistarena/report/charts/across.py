@@ -7,7 +7,7 @@ from typing import Any
 
 from mnistarena.report import format as text
 from mnistarena.report.charts.axes import Axis
-from mnistarena.report.charts.figure import PADDING, Datum, Figure, edge_layers, finish, look, short, told
+from mnistarena.report.charts.figure import PADDING, Datum, Figure, edge_layers, finish, look, told
 from mnistarena.report.charts.style import INK, RULE, Styles
 from mnistarena.report.sections.across import MOST, Across, RankRow
 from mnistarena.text import plural
@@ -61,7 +61,6 @@ def _places(shown: Sequence[RankRow], means: dict[str, float], top: int) -> list
     return [
         {
             "model": row.label,
-            "name": short(row.label),
             "rank": means[row.label],
             "at": top + _ROW * (place + 0.5),
         }
@@ -87,7 +86,9 @@ def _rank_layers(
     rank, at = x.x("rank"), y.y("at")
     return [
         base.mark_rule(color=RULE, strokeDash=[2, 3]).encode(rank, at, y2=alt.value(0)),
-        every.mark_tick(thickness=2, size=9, opacity=0.45).encode(rank, at, marks.colour),
+        every.mark_tick(thickness=2, size=9, opacity=0.45, aria=True).encode(
+            rank, at, marks.colour, description="model:N"
+        ),
         base.mark_point(size=90, filled=True, opacity=1, aria=True).encode(
             rank, at, marks.colour, marks.shape, description="told:N"
         ),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mnistarena.report import format as text
-from mnistarena.report.charts.figure import Datum, Figure, finish, short
+from mnistarena.report.charts.figure import Datum, Figure, finish
 from mnistarena.report.charts.style import ACCENT, INK, PAPER
 from mnistarena.report.comparison import Comparison
 from mnistarena.report.sections.confusion import Matrix
@@ -17,7 +17,7 @@ def matrix(key: str, comparison: Comparison, found: Matrix) -> Figure:
     """True against predicted classes, summed over the seeds; errors are dark."""
     import altair as alt
 
-    names = [short(name, 14) for name in comparison.dataset["class_names"]]
+    names = [_short(name) for name in comparison.dataset["class_names"]]
     step = 40 if len(names) <= 12 else 26
     x, y = _axes(names)
     base = alt.Chart(alt.InlineData(values=_cells(found, names))).encode(x, y)
@@ -78,3 +78,7 @@ def _axes(names: Sequence[str]) -> tuple[Any, Any]:
     bottom = {**left, "labelAngle": -45, "labelAlign": "right"} if turned else left
     x = alt.X("p:O", scale=scale, axis=alt.Axis(**bottom, title="predicted"))
     return x, alt.Y("t:O", scale=scale, axis=alt.Axis(**left, title="true"))
+
+
+def _short(name: str, limit: int = 14) -> str:
+    return name if len(name) <= limit else f"{name[: limit - 1]}…"

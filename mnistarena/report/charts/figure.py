@@ -26,6 +26,8 @@ FONT = "system-ui, sans-serif"
 PADDING = {"left": 4, "top": 8, "right": 4, "bottom": 4}
 LABEL = 15
 """Height (pixels) that a name beside a line needs."""
+_LEAST_NAME, _NAME = 118, 0.28
+"""The room (pixels) of a name beside a mark: the least, and as a share of the drawing's width."""
 _CONFIG = {
     "font": FONT,
     "mark": {"aria": False},  # but for points, which carry what is said of them
@@ -64,9 +66,7 @@ class Figure:
     @cached_property
     def drawings(self) -> Mapping[int, str]:
         """The SVG at each width, for the page."""
-        return {
-            width: self.svg if width == self.width else _drawn({**self.spec, "width": width}) for width in self.widths
-        }
+        return {width: self.svg if width == self.width else _drawn(sized(self.spec, width)) for width in self.widths}
 
     @property
     def width(self) -> int:
@@ -76,7 +76,7 @@ class Figure:
     @cached_property
     def svg(self) -> str:
         """That drawing."""
-        return _drawn({**self.spec, "width": self.width})
+        return _drawn(sized(self.spec, self.width))
 
     @property
     def file(self) -> str:
@@ -123,7 +123,17 @@ def _drawn(spec: Document) -> str:
     # What is said of a mark is for the page's script: the figure around a drawing describes it to a screen reader.
     svg = re.sub(r' (?:role="graphics-\w+"|aria-roledescription="[^"]*"|pointer-events="none")', "", svg)
     svg = re.sub(r"(\d\.\d\d)\d+", r"\1", svg)  # hundredths of a pixel
-    return svg.replace(' aria-label="', ' data-told="')
+    # A point says several lines; what says one, its model, stands out with it.
+    svg = re.sub(r' aria-label="(?=[^"]*(?:\n|&#10;|&#xA;))', ' data-told="', svg)
+    svg = svg.replace(' aria-label="', ' data-model="')
+    return re.sub(r'(<text[^>]* data-model="([^"]*)"[^>]*>)([^<]*…)</text>', r"\1\3<title>\2</title></text>", svg)
+
+
+def sized(spec: Document, width: int) -> Document:
+    """A document at a width; what stands beside marks is cut where it would take too much of it."""
+    config = spec["config"]
+    room = {**config["text"], "limit": max(_LEAST_NAME, round(_NAME * width))}
+    return {**spec, "width": width, "config": {**config, "text": room}}
 
 
 def told(rows: Sequence[Datum], *fields: tuple[str, str]) -> list[Datum]:
@@ -160,11 +170,6 @@ def spread(places: Sequence[float], gap: float, height: float) -> list[float]:
     return moved
 
 
-def short(label: str, limit: int = 20) -> str:
-    """A label, cut so that it fits beside a line."""
-    return label if len(label) <= limit else label[: limit - 1] + "…"
-
-
 @dataclass(frozen=True)
 class Look:
     """Colour, dash and shape of the models as encodings, without legends: names stand beside the marks."""
@@ -196,15 +201,17 @@ def last_rows(rows: Sequence[Datum], labels: Sequence[str]) -> list[Datum]:
 
 
 def edge_layers(names: Sequence[Datum], at: Any, marks: Look) -> list[Any]:
-    """The marks and names at the right edge that stand for a legend; `names` have `model`, `name` and a place."""
+    """The marks and names at the right edge that stand for a legend; `names` have `model` and a place."""
     import altair as alt
 
     side = alt.Chart(alt.InlineData(values=list(names)))
     edge = alt.value("width")
     point = {"size": 44, "filled": True, "opacity": 1, "xOffset": 14}
     return [
-        side.mark_point(**point).encode(at, marks.colour, marks.shape, x=edge),
-        side.mark_text(align="left", baseline="middle", dx=22).encode(at, alt.Text("name:N"), x=edge),
+        side.mark_point(**point, aria=True).encode(at, marks.colour, marks.shape, x=edge, description="model:N"),
+        side.mark_text(align="left", baseline="middle", dx=22, aria=True).encode(
+            at, alt.Text("model:N"), x=edge, description="model:N"
+        ),
     ]
 
 
@@ -232,16 +239,19 @@ def line_layers(
     ends = last_rows(rows, labels)
     places = spread([(1 - y.share(row["y"])) * height for row in ends], LABEL, height)
     names = [
-        {"model": row["model"], "name": short(row["model"]), "at": y.value(1 - place / height)}
-        for row, place in zip(ends, places, strict=True)
+        {"model": row["model"], "at": y.value(1 - place / height)} for row, place in zip(ends, places, strict=True)
     ]
     data = alt.InlineData(values=rows)
     base = alt.Chart(data)
     pointed = [row for row in rows if not row.get("bare")]
     kinds = {filled: [row for row in pointed if bool(row.get("open")) != filled] for filled in (True, False)}
     return [
-        alt.Chart(data, mark=dict(interval)).encode(x, y.y("low"), alt.Y2("high:Q"), marks.colour),
-        base.mark_line(strokeWidth=line).encode(x, y.y("y"), marks.colour, marks.dash),
+        alt.Chart(data, mark={**interval, "aria": True}).encode(
+            x, y.y("low"), alt.Y2("high:Q"), marks.colour, description="model:N"
+        ),
+        base.mark_line(strokeWidth=line, aria=True).encode(
+            x, y.y("y"), marks.colour, marks.dash, description="model:N"
+        ),
         *(
             alt.Chart(alt.InlineData(values=those))
             .mark_point(size=point, filled=filled, opacity=1, aria=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from mnistarena.report import format as text
 from mnistarena.report.charts.axes import Axis, accuracy_axis, error_of, significant
-from mnistarena.report.charts.figure import PADDING, Datum, Figure, finish, look, short, told
+from mnistarena.report.charts.figure import PADDING, Datum, Figure, finish, look, told
 from mnistarena.report.charts.style import GRID, Styles
 from mnistarena.report.comparison import Comparison
 from mnistarena.report.sections.ranking import Row
@@ -32,7 +32,7 @@ def forest(key: str, comparison: Comparison, rows: Sequence[Row], styles: Styles
     x = accuracy_axis(reach, "test accuracy, 95 % interval")
     chart = alt.layer(*_layers(drawn, seeds, x, styles)).properties(height=ROW * len(rows), padding=PADDING)
     # A label is text of the plan, so the axis shows it by its place in a parameter, never as an expression.
-    chart = chart.add_params(alt.param("names", value=[short(row.label, 28) for row in rows]))
+    chart = chart.add_params(alt.param("names", value=[row.label for row in rows]))
     best, last = max(rows, key=_mean), min(rows, key=_mean)
     ends = f", from {last.label} {text.percent(_mean(last))} to {best.label} {text.percent(_mean(best))}"
     return finish(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
-from mnistarena.report.charts.figure import Figure, spread
+from mnistarena.report.charts.figure import Figure, sized, spread
 
 INCHES = (3.3, 6.9)
 """The widths: one column of two, and both."""
@@ -56,10 +56,10 @@ def _drawn(figure: Figure, inches: float) -> str:
     config = {**config, "axis": {**config.get("axis", {}), **_AXIS}}
     for part in ("text", "title"):
         config[part] = {**config.get(part, {}), "fontSize": _TEXT}
+    width = inches * 72 * _TEXT / POINTS
     spec = {
-        **_resized(figure.spec),
-        "config": config,
-        "width": inches * 72 * _TEXT / POINTS,
+        **sized({**_resized(figure.spec), "config": config}, round(width)),
+        "width": width,
         "autosize": {"type": "fit-x", "contains": "padding"},
         "background": "#ffffff",
     }

@@ -7,7 +7,7 @@ from typing import Any
 
 from mnistarena.report import format as text
 from mnistarena.report.charts.axes import Axis, accuracy_axis, error_of, significant
-from mnistarena.report.charts.figure import LABEL, PADDING, Datum, Figure, finish, look, short, spread, told
+from mnistarena.report.charts.figure import LABEL, PADDING, Datum, Figure, finish, look, spread, told
 from mnistarena.report.charts.style import RULE, Styles
 from mnistarena.report.comparison import Comparison
 from mnistarena.report.sections.time import TimePoint
@@ -65,7 +65,6 @@ def _row(point: TimePoint) -> Datum:
     accuracy = point.accuracy
     return {
         "model": point.label,
-        "name": short(point.label),
         "seconds": significant(point.seconds),
         "fastest": significant(point.fastest),
         "slowest": significant(point.slowest),
@@ -116,10 +115,10 @@ def _points(rows: list[Datum], x: Axis, y: Axis, styles: Styles) -> list[Any]:
     marks = look([row["model"] for row in rows], styles)
     said = told(rows, ("accuracy", "accuracy"), ("interval", "95 % interval"), ("took", "training"))
     base = alt.Chart(alt.InlineData(values=said))
-    bar = base.mark_rule(strokeWidth=1.5)
+    bar = base.mark_rule(strokeWidth=1.5, aria=True)
     return [
-        bar.encode(x.x("seconds"), y.y("low"), alt.Y2("high:Q"), marks.colour),
-        bar.encode(x.x("fastest"), y.y("y"), marks.colour, x2="slowest:Q"),
+        bar.encode(x.x("seconds"), y.y("low"), alt.Y2("high:Q"), marks.colour, description="model:N"),
+        bar.encode(x.x("fastest"), y.y("y"), marks.colour, x2="slowest:Q", description="model:N"),
         base.mark_point(size=90, filled=True, opacity=1, aria=True).encode(
             x.x("seconds"), y.y("y"), marks.colour, marks.shape, description="told:N"
         ),
@@ -132,4 +131,5 @@ def _names(rows: list[Datum], x: Axis, y: Axis) -> Any:
 
     align, dx = ("right", -10) if rows[0]["left"] else ("left", 10)
     chart = alt.Chart(alt.InlineData(values=rows))
-    return chart.mark_text(align=align, baseline="middle", dx=dx).encode(x.x("seconds"), y.y("at"), alt.Text("name:N"))
+    text_of = chart.mark_text(align=align, baseline="middle", dx=dx, aria=True)
+    return text_of.encode(x.x("seconds"), y.y("at"), alt.Text("model:N"), description="model:N")

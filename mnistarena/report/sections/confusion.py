@@ -37,6 +37,44 @@ class Matrix:
         return round(12 + 88 * math.sqrt(number / self.most))
 
 
+@dataclass(frozen=True)
+class Contrast:
+    """How much more often recipe `a` takes a class for another than recipe `b` does, in images of a trained model.
+
+    `cells` `(classes, classes)`, true class by predicted; 0 on the diagonal. Counts, with no test of them.
+    """
+
+    a: Matrix
+    b: Matrix
+
+    @cached_property
+    def cells(self) -> tuple[tuple[float, ...], ...]:
+        """The differences of the means over seeds."""
+        rows = zip(self.a.counts, self.b.counts, strict=True)
+        return tuple(
+            tuple(
+                0.0 if true == at else first / self.a.seeds - second / self.b.seeds
+                for at, (first, second) in enumerate(zip(*row, strict=True))
+            )
+            for true, row in enumerate(rows)
+        )
+
+    @cached_property
+    def most(self) -> float:
+        """The largest difference either way; 1 where there is none."""
+        return max((abs(value) for row in self.cells for value in row), default=0.0) or 1.0
+
+    def ink(self, value: float) -> int:
+        """How much of its colour a cell has, in percent: text on it stays readable."""
+        return math.floor(12.5 + 28 * math.sqrt(abs(value) / self.most))
+
+    def said(self, value: float) -> str:
+        """A difference with its sign, to a tenth of an image; halves are rounded up."""
+        whole = self.a.seeds == self.b.seeds == 1
+        size = f"{abs(value):.0f}" if whole else f"{math.floor(10 * abs(value) + 0.5) / 10:.1f}"
+        return ("+" if value > 0 else "−") + size
+
+
 def matrix(recipe: RecipeEvidence, class_names: Sequence[str]) -> Matrix:
     """A recipe's confusions and its recall of each class."""
     counts = recipe.confusion
