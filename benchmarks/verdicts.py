@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import coverage, families, figures, looks, regressions, splits, times
+from benchmarks import coverage, families, figures, looks, regressions, splits, times, trap
 from benchmarks.cells import LEAST, MOST, Cells
 from benchmarks.simulate import POOL, Recipe, draw
 from mnistarena import load_run
@@ -45,6 +45,7 @@ TABLES = {
     "times": times.times,
     "looks": looks.until_decided,
     "families of looks": looks.families_until_decided,
+    "trap": trap.trap,
 }
 
 
