@@ -57,7 +57,7 @@ def best_of(values: Sequence[float | None], *, higher_is_better: bool) -> tuple[
 
 
 def _best(known: NDArray[np.float64], below: NDArray[np.float64], k: int) -> BestOf:
-    """The best of k: `known` from worst to best, `below` the shares of choices whose best is not above each, 0 first."""
+    """The best of k: `known` from worst to best, `below` the shares of choices that have none above each, 0 first."""
     share = 1 - below[0]
     reached = (below[1:] - below[0]) / share
     tail = (1 - BAND) / 2

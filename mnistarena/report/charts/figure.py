@@ -17,7 +17,9 @@ Datum = dict[str, Any]
 Document = dict[str, Any]
 """A chart as a Vega-Lite document."""
 
-Kind = Literal["accuracy", "loss", "time", "robustness", "calibration", "confusion", "ranks", "growth", "forest"]
+Kind = Literal[
+    "accuracy", "loss", "time", "robustness", "calibration", "confusion", "ranks", "growth", "forest", "budget", "slice"
+]
 
 WIDTHS = (328, 720, 1100)
 """Widths (pixels) that a chart is drawn at, text always as large; the page shows the one that fits."""
