@@ -128,17 +128,20 @@ def _cause(trial: TriedRecord) -> str:
 
 
 def short_names(space: Sequence[ParameterRecord]) -> dict[str, str]:
-    """The names of a space's parameters, each with as many of its dotted parts as tell it from the others."""
-    full = [parameter["name"] for parameter in space]
+    """The names of a space's parameters, each with as many of its dotted parts as tell it from the others.
 
-    def endings(name: str) -> Iterator[str]:
-        parts = name.split(".")
+    What is called "name" is the choice of a component: "training.optimizer.name" is "optimizer".
+    """
+    full = {parameter["name"]: parameter["name"].removesuffix(".name") for parameter in space}
+
+    def endings(path: str) -> Iterator[str]:
+        parts = path.split(".")
         yield from (".".join(parts[at:]) for at in range(len(parts) - 1, -1, -1))
 
     def alone(end: str) -> bool:
-        return sum(name == end or name.endswith(f".{end}") for name in full) == 1
+        return sum(path == end or path.endswith(f".{end}") for path in full.values()) == 1
 
-    return {name: next(filter(alone, endings(name)), name) for name in full}
+    return {name: next(filter(alone, endings(path)), name) for name, path in full.items()}
 
 
 def edge(parameter: ParameterRecord, value: Any) -> Edge:

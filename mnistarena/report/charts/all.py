@@ -26,7 +26,7 @@ from mnistarena.text import slug, unique_slug
 MAX_CLASSES = 26
 """How many classes a confusion matrix may have to be drawn; with more, its largest cells are in a table."""
 
-MAX_SEARCHED = 8
+MAX_SEARCHED = 6
 """Of how many models each parameter that was searched for is drawn."""
 
 MAX_LINES = 40

@@ -26,6 +26,7 @@ WIDTHS = (328, 720, 1100)
 WIDTH = 720
 FONT = "system-ui, sans-serif"
 PADDING = {"left": 4, "top": 8, "right": 4, "bottom": 4}
+_DECIMALS = re.compile(r"(\d\.\d\d)\d+")
 LABEL = 15
 """Height (pixels) that a name beside a line needs."""
 _CONFIG = {
@@ -123,7 +124,8 @@ def _drawn(spec: Document) -> str:
     svg = vl_convert.vegalite_to_svg(spec)
     # What is said of a mark is for the page's script: the figure around a drawing describes it to a screen reader.
     svg = re.sub(r' (?:role="graphics-\w+"|aria-roledescription="[^"]*"|pointer-events="none")', "", svg)
-    svg = re.sub(r"(\d\.\d\d)\d+", r"\1", svg)  # hundredths of a pixel
+    # Hundredths of a pixel, but every digit of what is written.
+    svg = re.sub(r' (?:d|transform|[xy][12]?|width|height)="[^"]*"', lambda at: _DECIMALS.sub(r"\1", at[0]), svg)
     return svg.replace(' aria-label="', ' data-told="')
 
 

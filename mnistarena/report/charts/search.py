@@ -19,8 +19,12 @@ from mnistarena.text import plural
 
 MOST_POINTS = 20
 """Of more trials than this the expected best is drawn at so many numbers of them, closer where there are few."""
-MOST_SLICES = 8
+MOST_SLICES = 6
 """How many parameters of a model are drawn."""
+MOST_TOLD = 60
+"""Of more trials no mark says which it is; the table has all."""
+_PLAIN = "format(datum.value, '.4~g')"
+"""A Vega expression: a tick's number without an exponent where it is neither large nor small."""
 _SMALL = 328
 """The width (pixels) of a parameter's chart."""
 
@@ -112,12 +116,10 @@ def _spent(values: Sequence[float], *, timed: bool) -> Any:
 
     low, high = min(values), max(values)
     low, high = (low, high) if high > low else (low / 1.5, high * 1.5)
-    if timed:
-        axis = alt.Axis(format="~g", title="training time of the search, s", grid=False, labelOverlap=True)
-    else:
-        steps = [1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 300, 500, 1000, 2000, 5000, 10_000]
-        ticks = [tick for tick in steps if low <= tick <= high]
-        axis = alt.Axis(values=ticks, format="d", title="trials", grid=False, labelOverlap=True)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [tick for power in powers for digit in (1, 2, 5) if low <= (tick := float(f"{digit}e{power}")) <= high]
+    title = "training time of the search, s" if timed else "trials"
+    axis = alt.Axis(values=ticks, labelExpr=_PLAIN, title=title, grid=False, labelOverlap=True)
     return alt.X("x:Q", scale=alt.Scale(type="log", domain=[low, high], nice=False), axis=axis)
 
 
@@ -149,8 +151,10 @@ def _slice(
         ("chosen", {"filled": True, "color": colour, "opacity": 1, "size": 130, "stroke": INK, "strokeWidth": 1.5}),
     ):
         if those := [one for one in rows if one["kind"] == kind]:
-            base = alt.Chart(alt.InlineData(values=those)).mark_point(shape=styles[row.label].shape, aria=True, **look)
-            layers.append(base.encode(x, y.y("y"), description="told:N"))
+            base = alt.Chart(alt.InlineData(values=those))
+            told_of = {"description": "told:N"} if len(rows) <= MOST_TOLD else {}
+            marks = base.mark_point(shape=styles[row.label].shape, aria=bool(told_of), **look)
+            layers.append(marks.encode(x, y.y("y"), **told_of))
     return finish(
         alt.layer(*layers).properties(height=220, padding=PADDING),
         key,
@@ -165,16 +169,11 @@ def _slice(
     )
 
 
-def trial_name(row: Row, one: Attempt) -> str:
-    """Which trial it is: its number, and its search's before it where there are several."""
-    return f"{one.repeat}.{one.number}" if row.search["repeats"] > 1 else str(one.number)
-
-
 def _tried(row: Row, one: Attempt, name: str, *, numeric: bool) -> Datum:
     value, at = one.value, one.point[name]
     assert value is not None
     kind = "chosen" if one.chosen else "done" if one.status == "done" else "pruned"
-    trial, shown = trial_name(row, one), wording.value(value, row.by)
+    trial, shown = row.name(one), wording.value(value, row.by)
     return {
         "x": significant(float(at)) if numeric else setting(at),
         "y": _place(value, row.by),
@@ -199,7 +198,8 @@ def _values(parameter: ParameterRecord, name: str) -> Any:
     )
     ticks = [tick for tick in ticks if ends[0] <= tick <= ends[1]]
     given = {"values": ticks} if len(ticks) > 1 else {"tickCount": 5}
-    return alt.X("x:Q", scale=scale, axis=alt.Axis(title=name, format="~g", grid=False, **given))
+    axis = alt.Axis(title=name, labelExpr=_PLAIN, grid=False, **given)
+    return alt.X("x:Q", scale=scale, axis=axis)
 
 
 def _ordered(parameter: ParameterRecord, name: str) -> Any:

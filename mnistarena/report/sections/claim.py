@@ -26,7 +26,7 @@ def claim(dataset: DatasetRecord) -> str:
 
 def claims(dataset: DatasetRecord, search: Search | None) -> list[str]:
     """That sentence, and one on the recipes where a search chose them."""
-    return [claim(dataset), *([search.claim] if search else [])]
+    return [claim(dataset), *([search.claim] if search and search.claim else [])]
 
 
 def split_of(dataset: DatasetRecord) -> str:

@@ -104,7 +104,9 @@ def _others(labels: Sequence[str]) -> str:
 
 
 def _claim(rows: Sequence[Row]) -> str:
-    """What verdicts on searched models are about."""
+    """What verdicts on searched models are about; empty as long as nothing is chosen."""
+    if not any(one.choices for one in rows):
+        return ""
     if any(one.search["repeats"] > 1 for one in rows):
         return (
             "Each seed has a search of its own, so intervals include the luck of the search (Bouthillier et al. 2021)."

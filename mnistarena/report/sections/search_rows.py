@@ -78,6 +78,10 @@ class Row:
     attempts: tuple[Attempt, ...]
     budgets: tuple[BestOf, ...]
 
+    def name(self, one: Attempt) -> str:
+        """Which trial it is: its number, after that of its search where there are several."""
+        return f"{one.repeat}.{one.number}" if self.search["repeats"] > 1 else str(one.number)
+
     @property
     def gap(self) -> float | None:
         """Validation minus test."""
@@ -147,6 +151,6 @@ def _shown(one: Searched, chosen: Chosen) -> float | None:
 def _settings(
     point: Mapping[str, Any], space: Mapping[str, ParameterRecord], short: Mapping[str, str]
 ) -> Iterator[Setting]:
-    for name, value in point.items():
-        at = edge(space[name], value) if name in space else ""
-        yield Setting(short.get(name, name), setting(value), edge=at)
+    for name, parameter in space.items():
+        if name in point:
+            yield Setting(short[name], setting(point[name]), edge=edge(parameter, point[name]))
