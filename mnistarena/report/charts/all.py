@@ -63,7 +63,7 @@ def _of_dataset(prefix: str, comparison: Comparison, looks: Styles) -> Iterator[
     best = {row.label for row in comparison.rows[:MAX_LINES]}
     if ranked := [row for row in comparison.rows[:MAX_LINES] if row.accuracy]:
         yield forest(f"{prefix}forest", comparison, ranked, looks)
-    if comparison.search and any(row.budgets for row in comparison.search.rows):
+    if comparison.search and any(row.budgets and row.by == comparison.search.figure for row in comparison.search.rows):
         yield budget(f"{prefix}search", comparison.label, comparison.search, looks)
         chosen = [row for row in comparison.search.rows if row.choices]
         for number, row in enumerate(sorted(chosen, key=lambda row: row.label not in best)[:MAX_SEARCHED], 1):
