@@ -36,9 +36,9 @@ class BestOf:
 def best_of(values: Sequence[float | None], *, higher_is_better: bool) -> tuple[BestOf, ...]:
     """The best of k of the n tried values, for k = 1 … n; empty where none has a value.
 
-    None stands for a trial that was spent and gave no value: it is never the best. The mean is the unbiased estimate of
-    the expected best value of k trials (Dodge et al. 2019, EMNLP, "Show your work", draw with replacement, which is
-    biased: Tang et al. 2020, ACL). Exact, by counting choices, and the last one is the best value itself.
+    None stands for a trial that was spent and gave no value: it is never the best. Where all have one, the mean is the
+    unbiased estimate of the expected best value of k trials (Dodge et al. 2019, EMNLP, "Show your work", draw with
+    replacement, which is biased: Tang et al. 2020, ACL). The last one is the best value itself.
     """
     known = np.sort([value for value in values if value is not None])
     n, without = len(values), len(values) - len(known)
