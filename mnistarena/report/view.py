@@ -217,12 +217,11 @@ def _comparison(
     split = run.test_split(dataset["label"]) if ready or audit else {}
     ranks = places(recipes, judged.pairs)
     searches = search.search(run, dataset, recipes)
+    lost = searches.lost if searches else {}
     found = Comparison(
         dataset,
         max((np.unique(recipe.index).size for recipe in recipes), default=0) or dataset["n_test"],
-        headline=headline(
-            ranked, judged.pairs, figure, margin=margin, baseline=baseline, lost=searches.lost if searches else None
-        ),
+        headline=headline(ranked, judged.pairs, figure, margin=margin, baseline=baseline, lost=lost),
         findings=verdict.findings(ranked, judged.pairs, reference, figure=figure, margin=margin),
         rows=ranking.in_groups(
             [ranking.row(recipe, judged.pairs, reference, metrics, ranks) for recipe in ranked], judged.pairs
