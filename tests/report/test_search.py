@@ -93,6 +93,10 @@ def test_every_drawn_point_is_a_tabled_number(written):
             assert near, (figure.title, line)
             if figure.kind == "slice":
                 assert {one[0] for one in near} >= {OPEN if line[3] == "pruned" else FILLED}
+        if figure.title == "cnn: lr":
+            told = re.findall(r'data-told="[^"]*?lr: ([\d.e-]+)', drawing)
+            assert sorted(told) == sorted(line[1] for line in figure.table), "every digit of what a mark says"
+            assert ">0.001</text>" in drawing
         assert figure.kind == "budget" or "chosen" in {line[3] for line in figure.table} or "momentum" in figure.title
 
 
