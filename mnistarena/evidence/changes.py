@@ -184,6 +184,8 @@ def _change(key: tuple[str, str], old: RecipeEvidence | None, new: RecipeEvidenc
     if lost > lost_before or not len(new.correct):
         what = "seeds" if all(trial.split is None for trial in new.trials) else "trials"
         note = f"{lost} of {len(new.trials)} {what} {'has' if lost == 1 else 'have'} no result in the second run"
+        if not new.trials:
+            note = "its search has chosen nothing in the second run"
         return Change(label, dataset, kind="failing", before=means[0], after=means[1], time=time, note=note)
     same, note = _compared(old, new)
     if same:

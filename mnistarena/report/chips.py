@@ -27,7 +27,8 @@ def chips(view: ReportData) -> tuple[Chip, ...]:
 
 
 def _facts(view: ReportData) -> Iterator[str]:
-    yield f"{view.finished} of {plural(view.trials, 'trial')}"
+    if view.trials or not view.lost:
+        yield f"{view.finished} of {plural(view.trials, 'trial')}"
     datasets = view.plan["datasets"]
     if len(datasets) > MOST_DATASETS:
         yield plural(len(datasets), "dataset")
@@ -44,6 +45,8 @@ def _warnings(view: ReportData) -> Iterator[str]:
         yield "figures contradict each other"
     if view.failures:
         yield f"{plural(len(view.failures), 'trial')} without a result"
+    if view.lost:
+        yield f"{plural(len(view.lost), 'search', 'searches')} without a choice"
     for comparison in view.comparisons:
         where = f"{comparison.label}: " if len(view.comparisons) > 1 else ""
         if comparison.data and comparison.data.warning:

@@ -17,6 +17,7 @@ from mnistarena.report.sections.learning import Curve, CurvePoint
 from mnistarena.report.sections.ranking import Row
 from mnistarena.report.sections.ratios import RatioTable
 from mnistarena.report.sections.robustness import Robustness
+from mnistarena.report.sections.search import Search
 from mnistarena.report.sections.targets import Reached
 from mnistarena.report.sections.time import TimePoint
 from mnistarena.report.sections.verdict import VerdictLine
@@ -28,7 +29,7 @@ class Comparison:
     """All recipes on one dataset. `answers` maps a section to the sentence it begins with.
 
     `reached` is in the order of the rows; empty where the spec has no target. `robustness` is empty without views.
-    `duel` is None with fewer than two models on the same test images.
+    `duel` is None with fewer than two models on the same test images, `search` where no parameters were searched for.
     `data` is None of a run that did not look at its images. `missing` says which metrics and views are missing, why.
     `pairs` are all pairs, those that could be compared one Holm family, which `family` names; `rows` show those with
     the `reference`.
@@ -59,6 +60,7 @@ class Comparison:
     data: Data | None
     duel: Duel | None
     factors: tuple[Factors, ...]
+    search: Search | None
     answers: dict[str, str]
 
     @property

@@ -10,6 +10,7 @@ from mnistarena.evidence.pairs import Pair, compared, not_comparable
 from mnistarena.evidence.recipe import RecipeEvidence
 from mnistarena.report import wording
 from mnistarena.report.format import names, series
+from mnistarena.report.sections import search
 from mnistarena.report.sections.failures import status_counts
 from mnistarena.stats.intervals import ALPHA
 
@@ -18,13 +19,22 @@ MOST_REASONS = 3
 
 
 def headline(
-    ranked: Sequence[RecipeEvidence], pairs: Sequence[Pair], figure: Figure, *, margin: float, baseline: str | None
+    ranked: Sequence[RecipeEvidence],
+    pairs: Sequence[Pair],
+    figure: Figure,
+    *,
+    margin: float,
+    baseline: str | None,
+    lost: Mapping[str, str] | None = None,
 ) -> str:
-    """The verdict over all pairs; `ranked` by their mean, the best first. A failed baseline is called so."""
+    """The verdict over all pairs; `ranked` by their mean, the best first. A failed baseline is called so.
+
+    `lost` says what became of searches that chose no recipe, by the label of their model.
+    """
     ready = [recipe for recipe in ranked if recipe.decided.known]
     together = compared(pairs)
     if not ready:
-        return _nothing(ranked, figure)
+        return " ".join(filter(None, [_nothing(ranked, figure), search.sentences(lost or {})]))
     if together:
         said, told = _compared(ranked, pairs, figure, margin)
     elif len(ready) == 1:
@@ -34,7 +44,11 @@ def headline(
     left = [recipe for recipe in ranked if recipe.label not in told]
     # One that could be compared was not, because no other could be, or none on its test images.
     lonely = "other test images" if sum(recipe.comparable for recipe in ranked) > 1 else "no other could be"
-    whys = {recipe.label: _cause(recipe) or not_comparable(recipe) or lonely for recipe in left}
+    searches = {label: f"its search {why}" for label, why in (lost or {}).items()}
+    whys = {
+        recipe.label: searches.get(recipe.label) or _cause(recipe) or not_comparable(recipe) or lonely
+        for recipe in left
+    }
     if baseline in whys and baseline not in together:
         said += f" The baseline {baseline} is not compared: {whys.pop(baseline)}."
     return said + _absent(whys)
@@ -67,6 +81,8 @@ def _nothing(ranked: Sequence[RecipeEvidence], figure: Figure) -> str:
     """Nothing has a result: whether it may still come, or everything failed."""
     trials = [trial for recipe in ranked for trial in recipe.trials]
     states = {trial.status for trial in trials}
+    if not states:
+        return "No recipe has been trained yet, so there is nothing to compare."
     if "done" in states:
         return f"No finished trial has a {figure.name}, so there is nothing to compare."
     if states <= {"pending", "interrupted"}:

@@ -6,10 +6,11 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 from mnistarena.store.records import PlanRecord
 from mnistarena.store.results import StoredRun
+from mnistarena.store.search_records import SearchesRecord
 
 
 def shortened(run: StoredRun) -> tuple[StoredRun, Mapping[str, str]]:
@@ -21,13 +22,16 @@ def shortened(run: StoredRun) -> tuple[StoredRun, Mapping[str, str]]:
     short = {} if run.plan.get("looks") else short_names(labels)
     if not short:
         return run, {}
-    plan = dict(run.plan)
-    plan["entries"] = [{**entry, "label": short.get(entry["label"], entry["label"])} for entry in run.plan["entries"]]
-    plan["trials"] = [{**trial, "label": short.get(trial["label"], trial["label"])} for trial in run.plan["trials"]]
+    plan: dict[str, Any] = dict(run.plan)
+    for key in ("entries", "trials", "searches"):
+        plan[key] = [{**one, "label": short.get(one["label"], one["label"])} for one in plan.get(key, ())]
     if baseline := run.plan.get("baseline"):
         plan["baseline"] = short.get(baseline, baseline)
     trials = tuple(replace(trial, label=short.get(trial.label, trial.label)) for trial in run.trials)
-    return replace(run, plan=cast(PlanRecord, plan), trials=trials), {name: label for label, name in short.items()}
+    found = [{**one, "label": short.get(one["label"], one["label"])} for one in run.searches["searches"]]
+    searches = cast(SearchesRecord, {"searches": found})
+    named = replace(run, plan=cast(PlanRecord, plan), trials=trials, searches=searches)
+    return named, {name: label for label, name in short.items()}
 
 
 def short_names(labels: Sequence[str]) -> dict[str, str]:

@@ -22,6 +22,8 @@ from mnistarena.report.downloads import downloads
 from mnistarena.report.markdown import escape_markdown, fence
 from mnistarena.report.sections.claim import split_of
 from mnistarena.report.sections.gallery import MARKDOWN_TILES, picture
+from mnistarena.report.sections.search import spoken
+from mnistarena.report.sections.search_rows import setting
 from mnistarena.report.view import ReportData
 from mnistarena.text import plural
 
@@ -43,7 +45,9 @@ _FILTERS = (
     text.p_value,
     text.series,
     plural,
+    setting,
     split_of,
+    spoken,
 )
 _NEEDLESS = re.compile(
     r' (?:aria-hidden="true"|font-family="system-ui, sans-serif"|font-size="12px"|font-weight="normal"|opacity="1"'
@@ -125,6 +129,7 @@ def _shipped(autoescape: bool) -> jinja2.Environment:
     )
     environment.filters.update({function.__name__: function for function in _FILTERS})
     environment.filters.update(
+        value=wording.value,
         delta=wording.difference,
         limit=wording.margin,
         json=embed_json,

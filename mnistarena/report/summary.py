@@ -22,7 +22,8 @@ def verdict(data: ReportData) -> str:
     else:
         several = len(data.comparisons) > 1
         said = " ".join(f"{c.label}: {c.headline}" if several else c.headline for c in data.comparisons)
-    missing = data.failure_answer if data.finished < data.trials else ""
+    # Of one dataset the headline says what became of searches.
+    missing = data.failure_answer if data.finished < data.trials or (data.across and data.lost) else ""
     return " ".join(filter(None, (said or "Nothing was planned.", missing)))
 
 

@@ -13,12 +13,13 @@ import numpy as np
 
 from mnistarena.evidence.figure import ACCURACY, Figure, deciding, is_accuracy, margin_of
 from mnistarena.evidence.looks import Followed, follow
-from mnistarena.evidence.pairs import Pair, compare, places
+from mnistarena.evidence.pairs import places
 from mnistarena.evidence.recipe import RecipeEvidence, gather
 from mnistarena.report import names
 from mnistarena.report.comparison import Comparison
 from mnistarena.report.format import sentence
 from mnistarena.report.headline import headline
+from mnistarena.report.judged import Judged, judge
 from mnistarena.report.sections import (
     across,
     calibration,
@@ -39,6 +40,7 @@ from mnistarena.report.sections import (
     ratios,
     record,
     robustness,
+    search,
     targets,
     time,
     verdict,
@@ -57,7 +59,7 @@ from mnistarena.store.run_folder import RunFolder
 class ReportData:
     """A whole report. `figure` decides which recipe is better, with its `margin`.
 
-    `mixed` says which conditions differ between trials; empty where none does.
+    `mixed` says which conditions differ between trials, `lost` which searches chose no recipe; empty where none.
 
     `across` is None with fewer than two datasets; `growths` are the datasets that the plan has in several sizes.
     `long_names` are the labels of recipes that have short names. `table` is a row a trial; `metrics` are those of the
@@ -77,6 +79,7 @@ class ReportData:
     mixed: tuple[str, ...]
     contradictions: tuple[str, ...]
     failures: tuple[Failure, ...]
+    lost: tuple[str, ...]
     failure_answer: str
     table: tuple[Row, ...]
     trials: int
@@ -115,6 +118,16 @@ class ReportData:
         return any(comparison.factors for comparison in self.comparisons)
 
     @property
+    def has_search(self) -> bool:
+        """Whether the parameters of any model were searched for."""
+        return any(comparison.search for comparison in self.comparisons)
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether anything that was planned has no result."""
+        return self.finished < self.trials or bool(self.lost)
+
+    @property
     def has_data(self) -> bool:
         """Whether the run looked at its images before it trained on them."""
         return any(comparison.data for comparison in self.comparisons)
@@ -143,14 +156,17 @@ def build(run: StoredRun, *, short: bool = False) -> ReportData:
         if recipes:
             followed = follow(run, dataset)
             comparison = _comparison(run, dataset, recipes, followed, metrics, mixed)
-            grids = factors.factors(recipes, long_names)
+            grids = factors.factors(recipes, long_names, comparison.pairs)
             said = {**comparison.answers, "factors": factors.answer(grids, deciding(plan))}
             comparisons.append(replace(comparison, factors=grids, answers=said))
             contradictions += [text for recipe in recipes for text in recipe.contradictions]
             found = comparisons[-1].data
             few += [*(found.caveats if found else ()), *filter(None, [groups.caveat(dataset["label"], recipes)])]
             contradictions += looks.contradictions(run, dataset, followed)
-    shared = record.shared_training(plan["entries"])
+    shared, lost = (
+        record.shared_training(plan["entries"]),
+        search.all_lost({one.label: one.search for one in comparisons}),
+    )
     return ReportData(
         name=run.name,
         margin=_margin(run),
@@ -165,7 +181,8 @@ def build(run: StoredRun, *, short: bool = False) -> ReportData:
         mixed=mixed,
         contradictions=tuple(contradictions),
         failures=tuple(failures.failure(trial) for trial in run.trials if trial.unfinished),
-        failure_answer=failures.answer([trial for trial in run.trials if trial.needed]),
+        failure_answer=failures.answer([trial for trial in run.trials if trial.needed], lost),
+        lost=lost,
         table=tuple({**trial.row(), "label": long_names.get(trial.label, trial.label)} for trial in run.trials),
         trials=sum(trial.needed for trial in run.trials),
         finished=sum(trial.done for trial in run.trials),
@@ -182,23 +199,6 @@ def _margin(run: StoredRun) -> float:
     return margin_of(run.plan, deciding(run.plan))
 
 
-@dataclass(frozen=True)
-class _Judged:
-    """The recipes of a dataset, the best mean first, and every pair with its verdict: one Holm family, `family`."""
-
-    ranked: list[RecipeEvidence]
-    reference: str | None
-    _: KW_ONLY
-    pairs: list[Pair]
-    family: str
-
-
-def _judge(recipes: list[RecipeEvidence], baseline: str | None, margin: float, *, followed: Followed | None) -> _Judged:
-    ranked = sorted(recipes, key=lambda recipe: (recipe.decided.loss, -recipe.accuracy if len(recipe.correct) else 1.0))
-    every = list(followed.pairs) if followed else compare(recipes, margin)
-    return _Judged(ranked, verdict.reference(ranked, every, baseline), pairs=every, family=pairs.family(every))
-
-
 def _comparison(
     run: StoredRun,
     dataset: DatasetRecord,
@@ -210,16 +210,18 @@ def _comparison(
     """All recipes on one dataset; `recipes` are in the order of the plan."""
     margin, target, baseline = _margin(run), run.plan.get("target"), run.plan.get("baseline")
     figure = deciding(run.plan)
-    judged = _judge(recipes, baseline, margin, followed=followed)
+    judged = judge(recipes, baseline, margin, followed=followed)
     ranked, reference = judged.ranked, judged.reference
     ready = [recipe for recipe in ranked if len(recipe.correct)]
     audit = RunFolder(run.path).audit(dataset["label"])
     split = run.test_split(dataset["label"]) if ready or audit else {}
     ranks = places(recipes, judged.pairs)
+    searches = search.search(run, dataset, recipes)
+    lost = searches.lost if searches else {}
     found = Comparison(
         dataset,
         max((np.unique(recipe.index).size for recipe in recipes), default=0) or dataset["n_test"],
-        headline=headline(ranked, judged.pairs, figure, margin=margin, baseline=baseline),
+        headline=headline(ranked, judged.pairs, figure, margin=margin, baseline=baseline, lost=lost),
         findings=verdict.findings(ranked, judged.pairs, reference, figure=figure, margin=margin),
         rows=ranking.in_groups(
             [ranking.row(recipe, judged.pairs, reference, metrics, ranks) for recipe in ranked], judged.pairs
@@ -246,6 +248,7 @@ def _comparison(
         if audit
         else None,
         factors=(),
+        search=searches,
         robustness=robustness.over_views(ranked, run.plan, reference),
         answers={},
     )
@@ -260,7 +263,7 @@ def _comparison(
 
 def _answers(
     found: Comparison,
-    judged: _Judged,
+    judged: Judged,
     recipes: Sequence[RecipeEvidence],
     mixed: tuple[str, ...],
     target: float | None,
@@ -271,11 +274,12 @@ def _answers(
         "certainty": " ".join(
             [
                 verdict.certainty(judged.pairs, judged.reference, judged.family),
-                *([claim.claim(found.dataset)] if any(pair.difference for pair in judged.pairs) else []),
+                *(claim.claims(found.dataset, found.search) if any(pair.difference for pair in judged.pairs) else []),
                 *filter(None, [groups.answer(recipes)]),
             ]
         ),
         "ranking": ranking.answer(judged.ranked),
+        "search": found.search.answer if found.search else "",
         "pairs": pairs.answer(judged.pairs, judged.family),
         "learning": learning.answer(found.curves),
         "time": time.answer(found.times, mixed),

@@ -37,8 +37,8 @@ class Page:
 
 
 def version_of(folder: Path) -> str:
-    """The state of a run folder: changes when a trial ends, begins again, or another plan is started."""
-    names = ["plan.json", "looks.json"]
+    """The state of a run folder: changes when a trial ends, begins again, is chosen, or another plan is started."""
+    names = ["plan.json", "looks.json", "searches.json"]
     with suppress(OSError), os.scandir(folder / "trials") as entries:
         names += sorted(f"trials/{entry.name}/{RECORD}" for entry in entries if entry.is_dir(follow_symlinks=False))
     found = hashlib.sha256()
@@ -120,7 +120,8 @@ class Watched:
             data = build(read_run(self.folder), short=True)
             page = with_script(render_html(data, figures(data)), version)
             note = f"{data.finished} of {plural(data.trials, 'trial')} finished"
-            note += "; refreshed as trials end" * (data.finished < data.trials)
+            note += f"; {plural(len(data.lost), 'search', 'searches')} without a choice" * bool(data.lost)
+            note += "; refreshed as trials end" * data.incomplete
         except ArenaError as problem:
             note = str(problem)
         except Exception as problem:

@@ -120,7 +120,11 @@ def as_looks(value: object, where: object) -> LooksRecord:
 
 def as_searches(value: object, where: object) -> SearchesRecord:
     """The searches of a run that were read; raises `StoreError` that names `where` and what is wrong."""
-    return cast(SearchesRecord, _checked(_SEARCHES, value, f"{where} is not a record of searches"))
+    found = cast(SearchesRecord, _checked(_SEARCHES, value, f"{where} is not a record of searches"))
+    repeats = [one for search in found["searches"] for one in search["repeats"]]
+    if any(one["chosen"] is not None and one["chosen"] >= len(one["trials"]) for one in repeats):
+        raise StoreError(f"{where} is not a record of searches: one chose a trial that it does not have")
+    return found
 
 
 def as_audit(value: object, where: object) -> AuditRecord:

@@ -16,6 +16,8 @@ from mnistarena.stats.consistency import confusion, weighted_f1_gap
 from mnistarena.store.results import StoredRun, StoredTrial
 from mnistarena.store.trial_folder import PREDICTIONS, TrialFolder
 
+from .searched import repeat, search, tried
+
 LOST = ("failed", "timeout", "interrupted", "pending")
 VIEWS = [{"name": name, "parameter": None, "severity": None} for name in ("blur", "noise")]
 
@@ -72,12 +74,14 @@ class Shape:
     long: bool = False
     target: float | None = None
     sure: float = 0.7
+    grid: bool = False
+    searches: dict[int, dict[str, Any]] = field(default_factory=dict)
 
 
 KINDS = (
     "plain", "tie", "all failed", "one seed", "two seeds", "equal", "perfect", "two classes", "many", "no baseline",
     "failed baseline", "failed seeds", "unlike seeds", "one an image", "tiny", "datasets", "deterministic", "elsewhere",
-    "one model", "wide margin", "pending", "views", "grid", "sizes", "labels",
+    "one model", "wide margin", "pending", "views", "grid", "sizes", "labels", "search", "factors",
 )  # fmt: skip
 
 
@@ -135,13 +139,40 @@ def shape(kind: str, rng: np.random.Generator) -> Shape:
         found.skills, found.seeds, found.baseline = [0.9] * 8, [3] * 8, None
     elif kind == "sizes":
         found.datasets, found.sizes = 3, True
+    elif kind == "factors":
+        found.grid, found.skills, found.seeds = True, rng.choice([0.9, 0.92], int(rng.choice([4, 6]))).tolist(), [3] * 6
+    elif kind == "search":
+        found.searches = dict(enumerate(drawn_search(rng) for _ in range(int(rng.integers(1, count + 1)))))
     elif kind == "labels":
         found.sure, found.long = 0.0, True
     return found
 
 
+def drawn_search(rng: np.random.Generator) -> dict[str, Any]:
+    """A search that chose something, or found nothing, or goes on, or has not begun."""
+    loss, count, seed = bool(rng.random() < 0.5), int(rng.choice([1, 2, 12])), int(rng.integers(1000))
+    state = str(rng.choice(["chosen", "chosen", "repeats", "nothing", "going", "begun"]))
+    bad = {"nothing": count, "repeats": 0}.get(state, int(rng.integers(0, count)))
+    pruned = int(rng.integers(0, bad + 1))
+    planned = 3 if state == "repeats" else 1
+    ran = [
+        tried(count, seed=seed + at, failed=bad - pruned, pruned=pruned, loss=loss, optimum=0.1)
+        for at in range(planned if state != "begun" else 0)
+    ]
+    return search(
+        *(repeat(one, higher=not loss, ended=state != "going") for one in ran),
+        planned=planned,
+        by="validation_loss" if loss else "validation_accuracy",
+        higher_is_better=not loss,
+        budget={"trials": 12} if rng.random() < 0.5 else {"seconds": 600.0},
+        searcher={"name": str(rng.choice(["random", "grid"])), "params": {}},
+    )
+
+
 def label_of(shape: Shape, at: int) -> str:
     """A recipe's label, of 60 characters where the shape says so."""
+    if shape.grid:
+        return f"m[act={('relu', 'elu', 'silu')[at // 2]},norm={'true' if at % 2 else 'false'}]"
     return f"m{at}" if not shape.long else f"m{at}[" + "width=64," * 6 + f"at={at:02}]"
 
 
@@ -173,7 +204,19 @@ def generated(number: int, kind: str) -> tuple[Run, Shape]:
             "index": np.arange(what.n + 1),
         }
         trials += _trials(what, name, labels, rng=rng, plan=plan)
-    run = Run(Path("nowhere"), plan, environment={}, spec="", trials=tuple(trials), splits=splits)  # type: ignore[arg-type]
+    found = [
+        {"label": one["label"], "dataset": one["dataset"], "repeats": what.searches[at]["repeats"]}
+        for at, one in enumerate(plan.get("searches", ()))
+    ]
+    run = Run(
+        Path("nowhere"),
+        plan,  # type: ignore[arg-type]
+        environment={},
+        spec="",
+        trials=tuple(trials),
+        splits=splits,
+        searches={"searches": found},  # type: ignore[typeddict-item]
+    )
     return run, what
 
 
@@ -188,7 +231,10 @@ def _trials(
         seeds = list(range(what.seeds[at]))
         entry = {"label": label, "dataset": dataset, "model": "m" if len(what.skills) == 8 else label, "seeds": seeds}
         plan["entries"].append({**entry, "deterministic": at in what.deterministic})
-        for seed in seeds:
+        if one := what.searches.get(at):
+            plan.setdefault("searches", []).append({"label": label, "dataset": dataset, **one["plan"]})
+            plan["entries"][-1] |= {"chosen": one["chosen"], "training": {"select": "best"} if at else {"patience": 3}}
+        for seed in seeds if plan["entries"][-1].get("chosen") != [] else ():
             accuracy = 1.0 if skill == 1.0 else min(0.999, skill + what.spread * rng.normal())
             wrong = (
                 hard + rng.normal(0, 0.5, what.n) > np.quantile(hard, max(0.0, accuracy)) if skill < 1 else hard > 99

@@ -145,11 +145,12 @@ def build_run(
     target: float | None = None,
     data: dict[str, dict[str, Any]] | None = None,
     skill: dict[tuple[str, str], float] | None = None,
+    search: dict[str, dict[str, Any]] | None = None,
 ) -> Path:
     """Write a run folder. `failures` maps (label, seed) to a record such as {"status": "failed", …}.
 
     `data` changes what the plan says of a dataset, `skill` the accuracy of a (label, dataset). `groups` are those of
-    the test images, `decide` is the metric that does.
+    the test images, `decide` is the metric that does. `search` are searches by label, made by `searched.search`.
     """
     models = MODELS if models is None else models
     names = class_names or [str(digit) for digit in range(10)]
@@ -177,6 +178,8 @@ def build_run(
         "entries": [],
         "trials": [],
     }
+    if search:
+        plan["searches"] = [{"label": a, "dataset": b, **one["plan"]} for b in datasets for a, one in search.items()]
     for dataset in datasets:
         rng = np.random.default_rng(len(dataset))
         labels = rng.integers(0, len(names), n).astype(np.int64)
@@ -186,7 +189,9 @@ def build_run(
         folder.write_dataset(dataset, {"images": images, "labels": labels, "index": np.arange(n), **together})
         for place, (label, model) in enumerate(models.items()):
             plan["entries"].append(entry(label, list(range(seeds)), dataset, **(entries or {}).get(label, {})))
-            for seed in range(seeds):
+            if search and label in search:
+                plan["entries"][-1]["chosen"] = search[label]["chosen"]
+            for seed in range(seeds) if plan["entries"][-1].get("chosen") != [] else ():
                 key = identity(label, dataset, seed, *filter(None, [salt]))
                 plan["trials"].append({"id": key, "label": label, "dataset": dataset, "seed": seed})
                 rng = np.random.default_rng([place, seed, len(dataset), *salt.encode()])
@@ -215,6 +220,9 @@ def build_run(
         "command": "arena run specs/full.toml",
     }
     folder.write_start(spec, plan, environment)
+    if search:
+        found = [{"label": a, "dataset": b, "repeats": one["repeats"]} for b in datasets for a, one in search.items()]
+        folder.write_searches({"searches": found})  # type: ignore[typeddict-item]
     return path
 
 

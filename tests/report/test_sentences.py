@@ -51,7 +51,7 @@ def test_a_false_headline_is_found(kind: str) -> None:
     assert list(wrong(false))
 
 
-@pytest.mark.parametrize("kind", ["plain", "failed baseline", "sizes", "views", "wide margin"])
+@pytest.mark.parametrize("kind", ["plain", "failed baseline", "sizes", "views", "wide margin", "search", "factors"])
 def test_page_and_markdown_say_the_same_sentences(kind: str) -> None:
     run, _ = generated(1, kind)
     view = build(run)

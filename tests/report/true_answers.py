@@ -11,6 +11,7 @@ from mnistarena.report.format import percent
 from mnistarena.report.view import ReportData
 from mnistarena.stats.intervals import ALPHA
 
+from .true_searches import factors, searches
 from .truths import by_verdict, clumsy, counts, findings, headline, matches
 
 
@@ -112,7 +113,7 @@ def wrong(view: ReportData) -> Iterator[str]:
     """Everything that is not true in a report."""
     yield from clumsy(view)
     for comparison in view.comparisons:
-        for check in (headline, findings, counts, answers):
+        for check in (headline, findings, counts, answers, searches, factors):
             yield from check(comparison, view)
     yield from over_datasets(view)
     yield from caveats(view)

@@ -44,9 +44,10 @@ def by_verdict(c: Comparison, label: str, verdict: str) -> set[str]:
 def sentences(view: ReportData) -> Iterator[str]:
     for c in view.comparisons:
         yield from (c.headline, *(finding.text for finding in c.findings), *c.answers.values(), c.robustness.answer)
+        yield from c.search.notes if c.search else ()
     yield from (growth.answer for growth in view.growths)
     yield from (view.across.headline, view.across.answer) if view.across else ()
-    yield from (*view.caveats, view.failure_answer if view.failures else "")
+    yield from (*view.caveats, view.failure_answer if view.incomplete else "")
 
 
 CLUMSY = {

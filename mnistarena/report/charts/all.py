@@ -16,6 +16,7 @@ from mnistarena.report.charts.forest import forest
 from mnistarena.report.charts.growth import growth
 from mnistarena.report.charts.learning import learning
 from mnistarena.report.charts.robustness import severity
+from mnistarena.report.charts.search import budget, slices
 from mnistarena.report.charts.style import Styles, styles
 from mnistarena.report.charts.time import time
 from mnistarena.report.comparison import Comparison
@@ -24,6 +25,9 @@ from mnistarena.text import slug, unique_slug
 
 MAX_CLASSES = 26
 """How many classes a confusion matrix may have to be drawn; with more, its largest cells are in a table."""
+
+MAX_SEARCHED = 6
+"""Of how many models each parameter that was searched for is drawn."""
 
 MAX_LINES = 40
 """How many models' curves are drawn and tabled, the most accurate ones'; `arena export --what history` has all."""
@@ -59,6 +63,11 @@ def _of_dataset(prefix: str, comparison: Comparison, looks: Styles) -> Iterator[
     best = {row.label for row in comparison.rows[:MAX_LINES]}
     if ranked := [row for row in comparison.rows[:MAX_LINES] if row.accuracy]:
         yield forest(f"{prefix}forest", comparison, ranked, looks)
+    if comparison.search and any(row.budgets and row.by == comparison.search.figure for row in comparison.search.rows):
+        yield budget(f"{prefix}search", comparison.label, comparison.search, looks)
+        chosen = [row for row in comparison.search.rows if row.choices]
+        for number, row in enumerate(sorted(chosen, key=lambda row: row.label not in best)[:MAX_SEARCHED], 1):
+            yield from slices(f"{prefix}search-{number:02d}-{slug(row.label)}", comparison.label, row, looks)
     for name, every in comparison.curves.items():
         if points := [point for point in every if point.label in best]:
             yield learning(f"{prefix}{name.replace('_', '-')}", name, comparison, points, looks)

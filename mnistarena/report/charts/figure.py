@@ -17,13 +17,16 @@ Datum = dict[str, Any]
 Document = dict[str, Any]
 """A chart as a Vega-Lite document."""
 
-Kind = Literal["accuracy", "loss", "time", "robustness", "calibration", "confusion", "ranks", "growth", "forest"]
+Kind = Literal[
+    "accuracy", "loss", "time", "robustness", "calibration", "confusion", "ranks", "growth", "forest", "budget", "slice"
+]
 
 WIDTHS = (328, 720, 1100)
 """Widths (pixels) that a chart is drawn at, text always as large; the page shows the one that fits."""
 WIDTH = 720
 FONT = "system-ui, sans-serif"
 PADDING = {"left": 4, "top": 8, "right": 4, "bottom": 4}
+_DECIMALS = re.compile(r"(\d\.\d\d)\d+")
 LABEL = 15
 """Height (pixels) that a name beside a line needs."""
 _LEAST_NAME, _NAME = 118, 0.28
@@ -122,7 +125,8 @@ def _drawn(spec: Document) -> str:
     svg = vl_convert.vegalite_to_svg(spec)
     # What is said of a mark is for the page's script: the figure around a drawing describes it to a screen reader.
     svg = re.sub(r' (?:role="graphics-\w+"|aria-roledescription="[^"]*"|pointer-events="none")', "", svg)
-    svg = re.sub(r"(\d\.\d\d)\d+", r"\1", svg)  # hundredths of a pixel
+    # Hundredths of a pixel, but every digit of what is written.
+    svg = re.sub(r' (?:d|transform|[xy][12]?|width|height)="[^"]*"', lambda at: _DECIMALS.sub(r"\1", at[0]), svg)
     # A point says several lines; what says one, its model, stands out with it.
     svg = re.sub(r' aria-label="(?=[^"]*(?:\n|&#10;|&#xA;))', ' data-told="', svg)
     svg = svg.replace(' aria-label="', ' data-model="')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mnistarena.report.sections.search import Search
 from mnistarena.store.records import DatasetRecord
 from mnistarena.text import plural
 
@@ -21,6 +22,11 @@ def claim(dataset: DatasetRecord) -> str:
             "test images like these."
         )
     return "This is about these training images and test images like these; another training sample may differ."
+
+
+def claims(dataset: DatasetRecord, search: Search | None) -> list[str]:
+    """That sentence, and one on the recipes where a search chose them."""
+    return [claim(dataset), *([search.claim] if search and search.claim else [])]
 
 
 def split_of(dataset: DatasetRecord) -> str:

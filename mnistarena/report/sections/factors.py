@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from itertools import product
 
 from mnistarena.evidence.figure import Figure
+from mnistarena.evidence.pairs import Pair
 from mnistarena.evidence.recipe import RecipeEvidence
 from mnistarena.report import wording
 from mnistarena.report.format import series
 from mnistarena.report.names import point
+from mnistarena.stats.budgets import luck_of_best
 from mnistarena.text import plural
+
+LEAST = 3
+"""Of so many recipes it is said how far the best would stand from their mean by luck."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +41,19 @@ class Factor:
 
 @dataclass(frozen=True)
 class Factors:
-    """A grid of one model; with two factors `table` has the values of the first as rows, of the second as columns."""
+    """A grid of one model; with two factors `table` has the values of the first as rows, of the second as columns.
+
+    `best` is the best recipe's figure minus the mean of the `compared` recipes, and `luck` what it would be expected to
+    be if all were equal; None where fewer than three were compared.
+    """
 
     label: str
     factors: tuple[Factor, ...]
     _: KW_ONLY
     table: tuple[tuple[Level, ...], ...] | None
+    compared: int
+    best: float | None
+    luck: float | None
 
     def shade(self, level: Level) -> int:
         """How dark a cell of the table is drawn, in percent: the higher its figure, the darker."""
@@ -51,17 +64,35 @@ class Factors:
         return round(8 + 62 * (level.mean - min(known)) / span) if span else 8
 
 
-def factors(recipes: Sequence[RecipeEvidence], labels: Mapping[str, str]) -> tuple[Factors, ...]:
+def factors(recipes: Sequence[RecipeEvidence], labels: Mapping[str, str], pairs: Sequence[Pair]) -> tuple[Factors, ...]:
     """The grids among the recipes of one dataset, in their order; `labels` are those of recipes with short names."""
     grids: dict[str, dict[tuple[tuple[str, str], ...], RecipeEvidence]] = defaultdict(dict)
     for recipe in recipes:
         label = labels.get(recipe.label, recipe.label)
         if values := point(label):
             grids[label.partition("[")[0]][values] = recipe
-    return tuple(_grid(label, points) for label, points in grids.items() if len(points) > 1)
+    return tuple(_grid(label, points, pairs) for label, points in grids.items() if len(points) > 1)
 
 
-def _grid(label: str, points: dict[tuple[tuple[str, str], ...], RecipeEvidence]) -> Factors:
+def _luck(recipes: Sequence[RecipeEvidence], pairs: Sequence[Pair]) -> tuple[int, float | None, float | None]:
+    """How many recipes were compared, the best one's figure minus their mean, and what that is expected by luck alone.
+
+    Recipes share the luck of the test images, so that of each is taken from the differences: their mean squared
+    standard error is twice its square.
+    """
+    wanted = {recipe.label for recipe in recipes}
+    found = {(pair.a, pair.b): pair.difference for pair in pairs if {pair.a, pair.b} <= wanted and pair.difference}
+    compared = {label for both in found for label in both}
+    values = [one.decided.mean for one in recipes if one.label in compared]
+    if len(values) < LEAST:
+        return len(values), None, None
+    sign = 1.0 if recipes[0].decided.figure.higher_is_better else -1.0
+    own = math.sqrt(sum(one.standard_error**2 for one in found.values()) / len(found) / 2)
+    best = max(sign * value for value in values) - sign * sum(values) / len(values)
+    return len(values), sign * best, sign * luck_of_best(len(values), own)
+
+
+def _grid(label: str, points: dict[tuple[tuple[str, str], ...], RecipeEvidence], pairs: Sequence[Pair]) -> Factors:
     values: dict[str, list[str]] = defaultdict(list)
     for one in points:
         for key, value in one:
@@ -73,6 +104,7 @@ def _grid(label: str, points: dict[tuple[tuple[str, str], ...], RecipeEvidence])
         mean = sum(recipe.decided.mean for recipe in those) / len(those) if those else None
         return Level(name, len(those), mean=mean)
 
+    compared, best, luck = _luck(list(points.values()), pairs)
     table = None
     if len(varied) == 2:
         (down, rows), (across, columns) = varied.items()
@@ -82,6 +114,9 @@ def _grid(label: str, points: dict[tuple[tuple[str, str], ...], RecipeEvidence])
         label,
         tuple(Factor(key, tuple(level(value, {key: value}) for value in found)) for key, found in varied.items()),
         table=table,
+        compared=compared,
+        best=best,
+        luck=luck,
     )
 
 
@@ -102,6 +137,12 @@ def answer(found: Sequence[Factors], figure: Figure) -> str:
         if parts:
             count = max(sum(level.recipes for level in factor.levels) for factor in one.factors)
             said.append(f"Over {plural(count, 'recipe')} of {one.label}: {series(parts)}.")
+        if one.luck is not None and one.best is not None:
+            said.append(
+                f"Of {one.compared} recipes that were all equal, the best would be expected to stand "
+                f"{wording.difference(one.luck, figure)} from their mean, by luck alone; of {one.label} it stands "
+                f"{wording.difference(one.best, figure)} from it."
+            )
     if not said:
         return ""
     return " ".join(

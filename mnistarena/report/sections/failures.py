@@ -49,9 +49,16 @@ def failure(trial: StoredTrial) -> Failure:
     )
 
 
-def answer(trials: Sequence[StoredTrial]) -> str:
-    """How many trials have no result."""
+def answer(trials: Sequence[StoredTrial], lost: Sequence[str]) -> str:
+    """How many trials have no result; `lost` are sentences on searches that chose no recipe."""
+    return " ".join([_trials(trials, bool(lost)), *lost])
+
+
+def _trials(trials: Sequence[StoredTrial], more: bool) -> str:
     bad = Counter(trial.status for trial in trials if not trial.done)
+    if not bad and more:
+        of = f"All {plural(len(trials), 'trial')} of" if len(trials) > 1 else "The trial of"
+        return f"{of} the recipes that are known finished." if trials else "No recipe is known yet."
     if not bad:
         return f"Nothing: all {plural(len(trials), 'trial')} finished." if trials else "No trial was planned."
     verb = "has" if sum(bad.values()) == 1 else "have"

@@ -180,12 +180,20 @@ def recipe(entry: RecipeRecord, shared: Sequence[str] = ()) -> RecipeText:
         entry["dataset"],
         model=entry.get("model", ""),
         summary=entry.get("summary", ""),
-        params=plain(entry.get("params") or {}) or NONE,
+        params=(plain(entry.get("params") or {}) or NONE) + _searched(entry),
         transforms=" → ".join(transforms) or "none",
         training=", ".join(parts) or ("nothing else" if _training(entry) else "fitted at once"),
         seeds=plain(entry.get("seeds", ())) + (" (deterministic)" if entry.get("deterministic") else ""),
         distribution=entry.get("distribution", ""),
     )
+
+
+def _searched(entry: RecipeRecord) -> str:
+    """What to know of values that a search chooses."""
+    chosen = entry.get("chosen")
+    if chosen is None or len(chosen) == 1:
+        return ""
+    return " (what the first search chose; the others differ)" if chosen else " (no search has chosen yet)"
 
 
 def _training_parts(training: TrainingRecord) -> Iterator[str]:
