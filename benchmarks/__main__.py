@@ -29,6 +29,7 @@ NAMES = (
     "large",
     "gpu",
     "near_duplicates",
+    "proposals",
 )
 RESULTS = Path(__file__).parent / "RESULTS.md"
 

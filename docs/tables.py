@@ -25,7 +25,7 @@ from mnistarena.spec import schema, search, seeds
 
 DEFAULT = (
     "mnistarena",
-    *(f"mnistarena-{name}" for name in ("mnist", "cnn", "faster-rcnn", "vgg16", "alexnet", "vit", "sklearn")),
+    *(f"mnistarena-{name}" for name in ("mnist", "cnn", "faster-rcnn", "vgg16", "alexnet", "vit", "sklearn", "optuna")),
 )
 """The distributions of requirements.txt, whose components the pages show whatever else is installed here."""
 

@@ -75,6 +75,7 @@ def _under_test(kind: str) -> Callable[..., ComponentUnderTest]:
     from mnistarena.testing.models import ModelChecks
     from mnistarena.testing.optimizers import OptimizerUnderTest
     from mnistarena.testing.schedules import ScheduleUnderTest
+    from mnistarena.testing.searchers import SearcherUnderTest
     from mnistarena.testing.transforms import TransformUnderTest
 
     classes: dict[str, Callable[..., ComponentUnderTest]] = {
@@ -86,6 +87,7 @@ def _under_test(kind: str) -> Callable[..., ComponentUnderTest]:
         "loss": LossUnderTest,
         "schedule": ScheduleUnderTest,
         "augmentation": AugmentationUnderTest,
+        "searcher": SearcherUnderTest,
         "executor": ExecutorUnderTest,
     }
     return classes[kind]

@@ -140,18 +140,23 @@ class ImportOutcome(NamedTuple):
 @cache
 def modules_after_import(module: str, name: str, params: str) -> ImportOutcome:
     """Import a plugin in a fresh interpreter, and call its hooks; see import_probe.py."""
+    return ImportOutcome(**run_probe("import_probe", module, name, params))
+
+
+def run_probe(probe: str, *arguments: str) -> dict[str, Any]:
+    """What a module of this package prints, run in a fresh interpreter; its `error` where it printed nothing."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "mnistarena.testing.import_probe", module, name, params],
+            [sys.executable, "-m", f"mnistarena.testing.{probe}", *arguments],
             env=environment,
             capture_output=True,
             text=True,
             timeout=IMPORT_SECONDS,
         )
-        return ImportOutcome(**json.loads(done.stdout.splitlines()[-1]))
+        return dict(json.loads(done.stdout.splitlines()[-1]))
     except (OSError, subprocess.TimeoutExpired, ValueError, IndexError) as problem:
-        return ImportOutcome(error=describe(problem))
+        return {"error": describe(problem)}
 
 
 def as_shape(given: Sequence[int] | None) -> Shape | None:

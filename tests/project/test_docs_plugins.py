@@ -14,13 +14,18 @@ import pytest
 
 from mnistarena import (
     AugmentationDef,
+    Between,
     DataContext,
     Dataset,
+    OneOf,
+    Parameter,
     Params,
     Predictions,
     PrepareContext,
+    SearchTask,
     Task,
     TransformDef,
+    Tried,
     __version__,
 )
 from mnistarena.plugin import hooks
@@ -31,7 +36,7 @@ from ..helpers import ROOT
 
 PAGE = (ROOT / "docs" / "plugins.md").read_text()
 CLUSTER = (ROOT / "docs" / "cluster.md").read_text()
-GIVEN = (Task, Dataset, DataContext, PrepareContext, Predictions)
+GIVEN = (Task, Dataset, DataContext, PrepareContext, Predictions, SearchTask, Tried, Parameter, Between, OneOf)
 
 
 def blocks(language):
