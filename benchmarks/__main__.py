@@ -30,6 +30,7 @@ NAMES = (
     "gpu",
     "near_duplicates",
     "proposals",
+    "tuning",
 )
 RESULTS = Path(__file__).parent / "RESULTS.md"
 
