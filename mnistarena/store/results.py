@@ -37,9 +37,8 @@ class StoredTrial:
     everything was decided with fewer seeds; `look` is the first look that needs it.
     `metrics` are figures of the test split, None where one has no meaning for the model; `measurements` times (s),
     memory (bytes), counts. `views` are the further views of the test images that it predicted. `files` are the
-    digests of its files. `started` is when it began, in ISO 8601. `missing` says why figures are missing: the reason
-    by the metric's label or the view's title. `no_interval` says why it is not known what each image contributes to a
-    metric.
+    digests of its files. `started` is when it began, in ISO 8601. `missing` says why figures are missing, by the
+    metric's label or the view's title. `no_interval`: why it is not known what each image contributes to a metric.
     """
 
     id: str

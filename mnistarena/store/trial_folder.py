@@ -125,8 +125,7 @@ class TrialFolder:
         """
         stamps, files = record.get("stamps", {}), record.get("files", {})
         try:
-            # A trial of a search keeps no predictions.
-            results = (HISTORY,) if "search" in record.get("identity", {}) else RESULTS
+            results = (HISTORY,) if "search" in record.get("identity", {}) else RESULTS  # it keeps no predictions
             for name in (*results, *(name for name in (VIEWS, CONTRIBUTIONS) if name in files)):
                 if stamps.get(name) is None or stamps[name] != _stamp(self.path / name):
                     self.check(name, files)
