@@ -12,11 +12,11 @@ from mnistarena import environment
 from mnistarena.environment import Conditions
 from mnistarena.errors import ArenaError, StoreError
 from mnistarena.execution.interrupts import Interrupts
+from mnistarena.execution.latency import Latencies
 from mnistarena.execution.observer import Observer
 from mnistarena.execution.options import Options
 from mnistarena.execution.record import lost_after_training, now, scored_record, trained_record, unscored
 from mnistarena.execution.resume import Resume, ScoringRequest, carry_over
-from mnistarena.execution.rounds import Rounds, note_changed_seeds
 from mnistarena.execution.start import start_executor
 from mnistarena.execution.submissions import Submissions
 from mnistarena.plan.audit_sentences import sentences
@@ -25,17 +25,11 @@ from mnistarena.plan.contents import Plan
 from mnistarena.plan.lookup import registry_for
 from mnistarena.plan.recipe import Trial, test_rows
 from mnistarena.plan.resolve import resolve
-from mnistarena.plugin.executor import (
-    Executor,
-    PluginFile,
-    Reports,
-    Submission,
-    Workload,
-)
+from mnistarena.plugin.executor import Executor, PluginFile, Reports, Submission, Workload
 from mnistarena.plugin.messages import Event, Measured, Result, Started, error_message
 from mnistarena.spec.load import load_spec
 from mnistarena.store.findings import idle_seeds, missing_figures
-from mnistarena.store.records import PlanRecord, TrialRecord
+from mnistarena.store.records import LooksRecord, PlanRecord, TrialRecord
 from mnistarena.store.results import StoredRun, read_run
 from mnistarena.store.run_folder import RunFolder
 from mnistarena.text import plural, slug
@@ -96,19 +90,24 @@ class _Execution:
         """Those that run, by id."""
         self.began: dict[str, str] = {}
         self.measured: dict[str, Measured] = {}
+        self.latencies = Latencies(plan)
         self.to_score: list[Trial] = []
         """Those whose process was lost after their training."""
         self.interrupts = Interrupts(observer.stopping)
 
     def run(self) -> None:
+        # scipy, while the executor's process loads torch.
+        from mnistarena.execution.rounds import Rounds, note_changed_seeds
+
         before = self.plan_before()
         described = carry_over(self.plan.describe(), before, self.plan.labels, self.folder)
         note_changed_seeds(described, before, self.resume)
         rounds = Rounds(self.plan, described, self.resume, self.observer)
         waiting = rounds.next()
+        self.write_datasets()  # the executor's process loads torch meanwhile
         self.conditions = self.choose(before, len({trial.id for trial in self.plan.trials()}), idle=not waiting)
         self.write_start(described)
-        self.write_looks(rounds)
+        self.write_looks(rounds.record)
         self.observer.planned(self.plan, waiting, folder=self.folder.path, conditions=self.conditions)
         rounds.tell()
         saved = 0 if self.options.force else sum(map(self.has_checkpoint, waiting))
@@ -126,10 +125,11 @@ class _Execution:
                 with self.interrupts:
                     while waiting:
                         submissions.write_datasets(waiting)
+                        self.latencies.known(self.resume.finished.values())
                         self.trials |= {trial.id: trial for trial in waiting}
                         self.run_trials(waiting, submissions)
                         waiting = rounds.next()
-                        self.write_looks(rounds)
+                        self.write_looks(rounds.record)
                         rounds.tell()
                         if waiting:
                             self.observer.further(waiting)
@@ -164,19 +164,22 @@ class _Execution:
             )
         )
 
-    def write_looks(self, rounds: Rounds) -> None:
+    def write_looks(self, record: LooksRecord) -> None:
         """Write what the looks decided, where there are any."""
         if self.plan.looks is not None:
-            self.folder.write_looks(rounds.record)
+            self.folder.write_looks(record)
 
     def write_start(self, plan: PlanRecord) -> None:
-        """Write what the run is about: spec, plan, environment, plugin files, and the test images."""
+        """Write what the run is about: spec, plan, environment, plugin files."""
         source = self.plan.spec.source
         plan["conditions"] = self.conditions
         # Where relative paths start, as seen from the run folder: the two may move together.
         plan["spec_folder"] = os.path.relpath(source.base_dir, self.folder.path.resolve())
         self.folder.write_start(source.recorded(), plan, environment.environment(self.plan.distributions()))
         self.plugins = tuple(map(self.folder.keep_plugin, self.plan.registry.files))
+
+    def write_datasets(self) -> None:
+        """Write the test images, and what is odd about the data."""
         for data in self.plan.datasets:
             rows = test_rows(self.plan.draws(data) or [data.first])
             self.folder.write_dataset(data.label, data.test_split(rows))
@@ -218,6 +221,7 @@ class _Execution:
             except StoreError as failure:
                 problem = str(failure)
             else:
+                self.latencies.ended(trial, record, measuring=submission.job.latency)
                 if trained and record["status"] != "interrupted" and lost_after_training(record):
                     self.to_score.append(trial)
                     cause = error_message(result, "it ended")
@@ -243,7 +247,8 @@ class _Execution:
             if train:
                 folder.reset(keep_checkpoint=self.resume.keeps_checkpoint(record))
             views = self.request.views if train or self.request.must_predict_views(record) else ()
-            yield submissions.of(trial, folder.path, "train" if train else "score", views)
+            latency = train and self.latencies.take(trial)
+            yield submissions.of(trial, folder.path, "train" if train else "score", views, latency=latency)
 
     def trial(self, key: str) -> Trial:
         """The trial whose submission has this key."""

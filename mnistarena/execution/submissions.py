@@ -41,8 +41,16 @@ class Submissions:
             return folder
         return folder / str(trial.seed if trial.split is None else trial.split)
 
-    def of(self, trial: Trial, folder: Path, mode: Mode = "train", views: Sequence[ViewDefinition] = ()) -> Submission:
-        """A trial's submission; `folder` is the trial's, and `views` are those that it predicts."""
+    def of(
+        self,
+        trial: Trial,
+        folder: Path,
+        mode: Mode = "train",
+        views: Sequence[ViewDefinition] = (),
+        *,
+        latency: bool = True,
+    ) -> Submission:
+        """A trial's submission; `folder` is the trial's, `views` are those that it predicts; see `Job`."""
         recipe = trial.recipe
         job = Job(
             folder,
@@ -56,6 +64,7 @@ class Submissions:
             metrics=tuple(metric.request() for metric in self.plan.metrics),
             views=tuple(views),
             keep_model=self.plan.benchmark.keep_models,
+            latency=latency,
             checkpoint_every=self.checkpoint_every,
             files=recipe.files,
             plugins=self.plugins,
