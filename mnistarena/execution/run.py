@@ -58,6 +58,8 @@ def execute(
     ahead = not loaded.problems.found and not folder.exists()
     executor = start_executor(loaded, registry, options, only=only, ahead=ahead)
     try:
+        import mnistarena.execution.rounds  # noqa: F401 - and scipy, while the executor's process loads torch
+
         plan = resolve(loaded, registry, only=only)
         folder.create()
         with folder.lock():
@@ -96,7 +98,6 @@ class _Execution:
         self.interrupts = Interrupts(observer.stopping)
 
     def run(self) -> None:
-        # scipy, while the executor's process loads torch.
         from mnistarena.execution.rounds import Rounds, note_changed_seeds
 
         before = self.plan_before()

@@ -15,7 +15,8 @@ from mnistarena.report.format import count, names, scaled, seconds
 class Cost:
     """What a recipe costs, means over its finished seeds; `latency` maps a batch size to (p50, p95) in ms.
 
-    The mean of the latency is over the seeds that measured it. With `uncounted`, names of costly operations, `flops` is a lower bound.
+    The mean of the latency is over the seeds that measured it. With `uncounted`, names of costly operations, `flops` is
+    a lower bound.
     """
 
     label: str
