@@ -23,6 +23,7 @@ NAMES = (
     "record",
     "backbone",
     "overheads",
+    "whole",
     "affinity",
     "cluster",
     "adapters",

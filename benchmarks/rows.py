@@ -64,9 +64,9 @@ def at_least(what: str, values: Sequence[float], bound: float, detail: str = "")
     return Row(what, f"≥ {bound:g}×", measured=spread(values), met=statistics.median(values) >= bound, detail=detail)
 
 
-def beside(what: str, values: Sequence[float], detail: str = "") -> Row:
+def beside(what: str, values: Sequence[float], detail: str = "", unit: str = "×") -> Row:
     """A row without a target."""
-    return Row(what, "", measured=spread(values), met=None, detail=detail)
+    return Row(what, "", measured=spread(values, unit=unit), met=None, detail=detail)
 
 
 def at_most(what: str, values: Sequence[float], bound: float, detail: str = "", digits: int = 2) -> Row:

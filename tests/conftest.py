@@ -25,7 +25,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 # All runs within this process share what workers start from, whichever of them starts it.
-workers.ALWAYS = (*workers.ALWAYS, *workers.EVERYTHING)
+workers.ALWAYS = (*workers.ALWAYS, *workers.EVERYTHING, "tests.quick")
 
 
 @dataclass

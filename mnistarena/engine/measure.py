@@ -62,10 +62,12 @@ def costs(
     amp: torch.autocast,
     note: Note,
     memory_format: torch.memory_format = torch.channels_last,
+    latency_too: bool = True,
 ) -> Measurements:
     """`flops_per_image`, `flops_uncounted` and `latency_ms` of a module for inputs `(C, H, W)`, in evaluation mode.
 
-    What cannot be had is absent, and `note` is told why in a sentence; nothing is raised.
+    Without `latency_too`, no latency. What cannot be had is absent, and `note` is told why in a sentence; nothing is
+    raised.
     """
 
     def batch(size: int) -> torch.Tensor:
@@ -84,8 +86,9 @@ def costs(
         if uncounted:
             found["flops_uncounted"] = uncounted
             note(f"FLOPs leave out what cannot be counted: {', '.join(uncounted)}")
-    with torch.inference_mode(), amp:
-        found["latency_ms"] = latencies(call, evaluation_size(image_shape), device, note)
+    if latency_too:
+        with torch.inference_mode(), amp:
+            found["latency_ms"] = latencies(call, evaluation_size(image_shape), device, note)
     return found
 
 

@@ -11,13 +11,13 @@ from mnistarena.plan.grid import is_chosen, variants
 from mnistarena.plugin.registry import Registry
 from mnistarena.spec.load import Spec
 
-ALWAYS = ("mnistarena.trial.no_collector", "mnistarena.trial.process", "torch._dynamo")
-"""torch's optimizers import the last when the first of them is made."""
+ALWAYS = ("mnistarena.trial.origin", "mnistarena.trial.process", "mnistarena.trial.own_plugins")
 
-METRICS, CLASSIFIERS = "sklearn.metrics", "skops.io"
-"""What most metrics import, and what stores a fitted classifier; each takes more than a second."""
+METRICS, CLASSIFIERS, NETWORKS = "sklearn.metrics", "skops.io", "torch._dynamo"
+"""What most metrics import, what stores a fitted classifier, and what torch's optimizers import when the first of them
+is made; each takes about a second."""
 
-EVERYTHING = (METRICS, CLASSIFIERS)
+EVERYTHING = (METRICS, CLASSIFIERS, NETWORKS)
 
 
 def preload(spec: Spec, registry: Registry, only: Sequence[str] = ()) -> tuple[str, ...]:
@@ -27,10 +27,10 @@ def preload(spec: Spec, registry: Registry, only: Sequence[str] = ()) -> tuple[s
     """
     asked = spec.benchmark.metrics if spec.benchmark else []
     metrics = {one if isinstance(one, str) else one.name for one in asked}
-    found = [] if metrics <= WITHOUT_SCIKIT_LEARN else [METRICS]
+    found = set() if metrics <= WITHOUT_SCIKIT_LEARN else {METRICS}
     for i, table in enumerate(spec.models):
         if table and any(is_chosen(one.label, only) for one in variants(table, ("model", i), spec.problems)):
             with suppress(PluginError):
-                if registry.get("model", table.name).definition.uses == ():
-                    return (*found, CLASSIFIERS)
-    return tuple(found)
+                uses = registry.get("model", table.name).definition.uses
+                found.add(CLASSIFIERS if uses == () else NETWORKS)
+    return tuple(one for one in EVERYTHING if one in found)

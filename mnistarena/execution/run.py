@@ -6,38 +6,35 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mnistarena import environment
 from mnistarena.environment import Conditions
 from mnistarena.errors import ArenaError, StoreError
 from mnistarena.execution.interrupts import Interrupts
+from mnistarena.execution.latency import Latencies
 from mnistarena.execution.observer import Observer
 from mnistarena.execution.options import Options
 from mnistarena.execution.record import lost_after_training, now, scored_record, trained_record, unscored
 from mnistarena.execution.resume import Resume, ScoringRequest, carry_over, plan_before
-from mnistarena.execution.rounds import Rounds, note_changed_seeds
 from mnistarena.execution.searches import Searches
-from mnistarena.execution.start import start_executor, write_start
+from mnistarena.execution.start import start_executor, write_datasets, write_start
 from mnistarena.execution.submissions import Submissions
 from mnistarena.plan.contents import Plan
 from mnistarena.plan.lookup import registry_for
 from mnistarena.plan.recipe import Trial
 from mnistarena.plan.resolve import resolve
-from mnistarena.plugin.executor import (
-    Executor,
-    PluginFile,
-    Reports,
-    Submission,
-    Workload,
-)
+from mnistarena.plugin.executor import Executor, PluginFile, Reports, Submission, Workload
 from mnistarena.plugin.messages import Event, Measured, Result, Started, error_message
 from mnistarena.spec.load import load_spec
 from mnistarena.store.findings import idle_seeds, missing_figures
-from mnistarena.store.records import PlanRecord, TrialRecord
+from mnistarena.store.records import LooksRecord, PlanRecord, TrialRecord
 from mnistarena.store.results import StoredRun, read_run
 from mnistarena.store.run_folder import RunFolder
 from mnistarena.text import plural, slug
+
+if TYPE_CHECKING:
+    from mnistarena.execution.rounds import Rounds
 
 KEPT = "finished trials are kept; when that is fixed, the same command continues"
 
@@ -63,6 +60,8 @@ def execute(
     ahead = not loaded.problems.found and not folder.exists()
     executor = start_executor(loaded, registry, options, only=only, ahead=ahead)
     try:
+        import mnistarena.execution.rounds  # noqa: F401 - and scipy, while the executor's process loads torch
+
         plan = resolve(loaded, registry, only=only)
         folder.create()
         with folder.lock():
@@ -96,6 +95,7 @@ class _Execution:
         """Those that run, by id."""
         self.began: dict[str, str] = {}
         self.measured: dict[str, Measured] = {}
+        self.latencies = Latencies(plan)
         self.to_score: list[Trial] = []
         """Those whose process was lost after their training."""
         self.interrupts = Interrupts(observer.stopping)
@@ -108,6 +108,7 @@ class _Execution:
         described = carry_over(self.plan.describe(), before, self.plan.labels, self.folder)
         if rounds is not None:
             described, waiting = rounds.described, rounds.next()
+        write_datasets(self.folder, self.plan, self.observer)  # the executor's process loads torch meanwhile
         self.conditions = self.choose(before, idle=not waiting)
         self.start(described, searches, rounds)
         self.observer.planned(self.plan, waiting, folder=self.folder.path, conditions=self.conditions)
@@ -128,6 +129,7 @@ class _Execution:
                     checkpoint_every=self.options.checkpoint_every,
                 )
                 submissions.write_datasets(waiting)
+                self.latencies.known(self.resume.finished.values())
                 self.trials |= {trial.id: trial for trial in waiting}
                 self.run_trials(waiting, submissions)
                 if rounds is None:
@@ -135,10 +137,11 @@ class _Execution:
                     searches.write(self.folder, self.described)
                     if not waiting:
                         rounds = self.judged(searches, before)
+                        write_datasets(self.folder, self.plan, Observer())
                         self.start(rounds.described, searches, rounds)
                 if rounds is not None:
                     waiting = rounds.next()
-                    self.write_looks(rounds)
+                    self.write_looks(rounds.record)
                     rounds.tell()
                 if waiting:
                     self.observer.further(waiting)
@@ -149,18 +152,19 @@ class _Execution:
         """The rounds of the trials that are judged, once all searches have ended."""
         self.plan = self.plan.with_chosen(searches.chosen())
         described = carry_over(self.plan.describe(), before, self.plan.labels, self.folder)
+        # Imported when the executor's process loads torch: it needs scipy.
+        from mnistarena.execution.rounds import Rounds, note_changed_seeds
+
         note_changed_seeds(described, before, self.resume)
         return Rounds(self.plan, described, self.resume, self.observer)
 
     def start(self, described: PlanRecord, searches: Searches, rounds: Rounds | None) -> None:
         """Write what the run is about, as far as it is known."""
-        self.plugins = write_start(
-            self.folder, self.plan, described, conditions=self.conditions, observer=self.observer
-        )
+        self.plugins = write_start(self.folder, self.plan, described, self.conditions)
         self.described = described
         searches.write(self.folder, self.described)
         if rounds is not None:
-            self.write_looks(rounds)
+            self.write_looks(rounds.record)
 
     def choose(self, before: PlanRecord | None, *, idle: bool) -> Conditions:
         """Device, jobs and threads: as asked for, else as at the first start, else as the executor thinks best."""
@@ -179,10 +183,10 @@ class _Execution:
             )
         )
 
-    def write_looks(self, rounds: Rounds) -> None:
+    def write_looks(self, record: LooksRecord) -> None:
         """Write what the looks decided, where there are any."""
         if self.plan.looks is not None:
-            self.folder.write_looks(rounds.record)
+            self.folder.write_looks(record)
 
     def has_checkpoint(self, trial: Trial) -> bool:
         return self.resume.trial_folder(trial).checkpoint.state() is not None
@@ -217,6 +221,7 @@ class _Execution:
             except StoreError as failure:
                 problem = str(failure)
             else:
+                self.latencies.ended(trial, record, measuring=submission.job.latency)
                 if trained and record["status"] != "interrupted" and lost_after_training(record):
                     self.to_score.append(trial)
                     cause = error_message(result, "it ended")
@@ -244,7 +249,8 @@ class _Execution:
             views = self.request.views if train or self.request.must_predict_views(record) else ()
             if trial.search is not None:
                 views = []
-            yield submissions.of(trial, folder.path, "train" if train else "score", views)
+            latency = train and trial.search is None and self.latencies.take(trial)
+            yield submissions.of(trial, folder.path, "train" if train else "score", views, latency=latency)
 
     def trial(self, key: str) -> Trial:
         """The trial whose submission has this key."""

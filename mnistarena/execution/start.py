@@ -25,15 +25,18 @@ from mnistarena.store.records import PlanRecord
 from mnistarena.store.run_folder import RunFolder
 
 
-def write_start(
-    folder: RunFolder, plan: Plan, described: PlanRecord, *, conditions: Conditions, observer: Observer
-) -> tuple[PluginFile, ...]:
-    """Write what a run is about: spec, plan, environment, plugin files, and the test images; returns the plugins."""
+def write_start(folder: RunFolder, plan: Plan, described: PlanRecord, conditions: Conditions) -> tuple[PluginFile, ...]:
+    """Write what a run is about: spec, plan, environment, and the plugins that are files, which are returned."""
     source = plan.spec.source
     described["conditions"] = conditions
     # Where relative paths start, as seen from the run folder: the two may move together.
     described["spec_folder"] = os.path.relpath(source.base_dir, folder.path.resolve())
     folder.write_start(source.recorded(), described, environment.environment(plan.distributions()))
+    return tuple(map(folder.keep_plugin, plan.registry.files))
+
+
+def write_datasets(folder: RunFolder, plan: Plan, observer: Observer) -> None:
+    """Write the test images, and what is odd about the data, which the observer is told."""
     for data in plan.datasets:
         rows = test_rows(plan.draws(data) or [data.first])
         folder.write_dataset(data.label, data.test_split(rows))
@@ -41,7 +44,6 @@ def write_start(
         folder.write_audit(data.label, found, data.dataset.left_out)
         for sentence in sentences(data.label, found):
             observer.notice(sentence)
-    return tuple(map(folder.keep_plugin, plan.registry.files))
 
 
 def start_executor(

@@ -49,8 +49,16 @@ class Submissions:
             return tuple(metric.request() for metric in self.plan.metrics)
         return () if trial.search.metric is None else (trial.search.metric.request(),)
 
-    def of(self, trial: Trial, folder: Path, mode: Mode = "train", views: Sequence[ViewDefinition] = ()) -> Submission:
-        """A trial's submission; `folder` is the trial's, and `views` are those that it predicts."""
+    def of(
+        self,
+        trial: Trial,
+        folder: Path,
+        mode: Mode = "train",
+        views: Sequence[ViewDefinition] = (),
+        *,
+        latency: bool = True,
+    ) -> Submission:
+        """A trial's submission; `folder` is the trial's, `views` are those that it predicts; see `Job`."""
         recipe = trial.recipe
         job = Job(
             folder,
@@ -64,6 +72,7 @@ class Submissions:
             metrics=self._metrics(trial),
             views=tuple(views),
             keep_model=self.plan.benchmark.keep_models and trial.search is None,
+            latency=latency,
             checkpoint_every=self.checkpoint_every,
             files=recipe.files,
             plugins=self.plugins,

@@ -156,12 +156,14 @@ def _entry_points(manager: pluggy.PluginManager) -> Iterable[Plugin]:
     seen: set[tuple[str, str]] = set()
     for entry_point in importlib.metadata.entry_points(group=hooks.PROJECT):
         dist = entry_point.dist
-        distribution = dist.metadata["Name"] if dist else "unknown"
+        # Each reading of `dist.metadata` parses its file.
+        described = dist.metadata if dist else None
+        distribution = described["Name"] if described else "unknown"
         # An editable install can be found twice, by its folder and by its link (setuptools#3649).
         if (distribution, entry_point.name) in seen:
             continue
         seen.add((distribution, entry_point.name))
-        version = dist.version if dist else "?"
+        version = described["Version"] if described else "?"
         plugin = Plugin(entry_point.name, distribution, version=version, unmet=unmet(dist, _version(CORE)))
         if {entry_point.name, distribution} & blocked:
             plugin.status, plugin.cause = "blocked", "blocked by ARENA_DISABLE_PLUGINS"
@@ -189,6 +191,7 @@ def unmet(distribution: importlib.metadata.Distribution | None, version: str) ->
     return ""
 
 
+@cache
 def _version(distribution: str) -> str:
     try:
         return importlib.metadata.version(distribution)

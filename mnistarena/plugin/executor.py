@@ -58,9 +58,9 @@ class Job:
 
     `folder` is the trial's; `params` are its model's as JSON; `task` is the dataset's, before transforms (None where
     no model is needed); `data` is a folder of .npy files; `temporary` is where the trial's temporary files go;
-    `checkpoint_every` is in seconds. `views` are further views of the test images to predict. `files` are those that
-    the model's `build` reads, by SHA-256; `plugins` are single-file plugins to load; `environment` holds variables
-    for the worker's process.
+    `checkpoint_every` is in seconds. `views` are further views of the test images to predict. `latency` says whether
+    the trained model's is measured. `files` are those that the model's `build` reads, by SHA-256; `plugins` are
+    single-file plugins to load; `environment` holds variables for the worker's process.
     """
 
     folder: Path
@@ -75,6 +75,7 @@ class Job:
     metrics: tuple[MetricRequest, ...] = ()
     views: tuple[ViewDefinition, ...] = ()
     keep_model: bool = False
+    latency: bool = True
     checkpoint_every: float = 30.0
     files: Mapping[str, Path] = field(default_factory=dict)
     plugins: tuple[PluginFile, ...] = ()

@@ -65,6 +65,8 @@ def run_classifier(context: TrialContext, classifier: Any) -> Outcome:
         return lambda: ask(rows)
 
     def costs() -> Measurements:
+        if not context.job.latency:
+            return {}
         return {"latency_ms": latencies(call, evaluation_size(chain.task.image_shape), CPU, context.note)}
 
     times: Measurements = {"train_seconds": seconds, "train_cpu_seconds": cpu}

@@ -62,6 +62,7 @@ def run_network(context: TrialContext, model: nn.Module) -> Outcome:
             amp=amp,
             note=context.note,
             memory_format=chain.memory_format,
+            latency_too=context.job.latency,
         )
 
     def predict(images: NDArray[np.uint8]) -> Outputs:

@@ -25,7 +25,7 @@ def trials(run: Path) -> dict[str, dict]:
 def test_a_run_leaves_everything_that_its_figures_can_be_recomputed_from(tiny_run):
     found = trials(tiny_run)
     assert set(found) == {"cnn-0", "cnn-1", "logistic-regression-0"}, "one seed is enough for a deterministic model"
-    for record in found.values():
+    for name, record in found.items():
         assert record["status"] == "done"
         folder = next(tiny_run.glob(f"trials/*-{record['id']}"))
         arrays = np.load(folder / "predictions.npz")
@@ -35,7 +35,8 @@ def test_a_run_leaves_everything_that_its_figures_can_be_recomputed_from(tiny_ru
         measured = record["measurements"]
         assert measured["wall_seconds"] > measured["train_seconds"] > 0
         assert measured["train_cpu_seconds"] > 0
-        assert set(measured["latency_ms"]) == {"1", "256"}
+        # Of a recipe it is measured once.
+        assert set(measured.get("latency_ms", ())) == (set() if name == "cnn-1" else {"1", "256"})
         assert measured["peak_memory_bytes"] > 1e6
         stages = measured["stage_seconds"]
         assert set(stages) == {"starting", "training", "testing", "measuring"}

@@ -15,7 +15,8 @@ from mnistarena.report.format import count, names, scaled, seconds
 class Cost:
     """What a recipe costs, means over its finished seeds; `latency` maps a batch size to (p50, p95) in ms.
 
-    With `uncounted`, names of costly operations, `flops` is a lower bound.
+    The mean of the latency is over the seeds that measured it. With `uncounted`, names of costly operations, `flops` is
+    a lower bound.
     """
 
     label: str
@@ -81,5 +82,5 @@ def answer(costs: Sequence[Cost], mixed: Sequence[str]) -> str:
             parts[-1] += f", {names(most)} the most ({show(large)})"
     if quick and not mixed and len(quick) > 1:
         ms, label = min(quick)
-        parts.append(f"In this run {label} had the shortest mean latency for a single image ({seconds(ms / 1000)})")
+        parts.append(f"In this run {label} had the shortest latency for a single image ({seconds(ms / 1000)})")
     return ". ".join(parts) + "." if parts else "No cost was recorded."

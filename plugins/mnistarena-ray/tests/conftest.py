@@ -97,7 +97,8 @@ def command(plugins: Path) -> Callable[..., subprocess.Popen[str]]:
     """Start the real command in a folder, able to be interrupted as from a terminal."""
 
     def call(*arguments: object, cwd: Path) -> subprocess.Popen[str]:
-        environment = {**os.environ, **QUIET, "PYTHONPATH": str(plugins)}
+        path = os.pathsep.join([str(plugins), *filter(None, [os.environ.get("PYTHONPATH")])])
+        environment = {**os.environ, **QUIET, "PYTHONPATH": path}
         return subprocess.Popen(
             [sys.executable, "-m", "mnistarena", *map(str, arguments)],
             cwd=cwd,
