@@ -10,9 +10,9 @@ and a one-sided p is the mean of a normal tail over it (Tsui & Weerahandi 1989, 
 In place of the normal tail stands Student's, I being on n − 1 degrees of freedom. With many seeds it is a t test.
 
 With two recipes of similar σ²/k that is wider than it need be, as this answer to Behrens and Fisher's problem is known
-to be: 97 to 99 % of its 95 % intervals hold the truth. So the values drawn are weighted by (Σ_m v_m)²/Σ_m v_m², v_m =
-σ²_m/k_m: by 1 where one recipe has all the uncertainty and the mean above is right, by 2 where two have as much each.
-That is a prior for how alike they are, found by simulation; `benchmarks/VERDICTS.md` says what it covers.
+to be: 97 to 99 % of its 95 % intervals hold the truth. So the values drawn are weighted by ((Σ_m v_m)²/Σ_m v_m²)^1.25,
+v_m = σ²_m/k_m: by 1 where one recipe has all the uncertainty and the mean above is right, by 2.4 where two have as much
+each. That is a prior for how alike they are, found by simulation; `benchmarks/VERDICTS.md` says what it covers.
 
 All arrays have one entry an estimate, `(p,)`, or one an estimate and recipe, `(p, recipes)`. Pure functions.
 """
@@ -30,6 +30,8 @@ Floats = NDArray[np.float64]
 _STEP, _FIRST, _LAST = 1.1, -17.0, 9.0
 """Nodes of the mean over χ²: even steps of the log odds of its lower tail. The integrand is smooth on that scale, and
 the trapezoid rule errs by about a hundredth of p at most, down to p = 10⁻⁶."""
+_EVENNESS = 1.25
+"""How much values drawn count for where two recipes have as much of the uncertainty."""
 _BLOCK = 200
 """So many estimates are worked on at a time: it bounds the memory."""
 _TURNS = 60
@@ -99,7 +101,7 @@ class Pivot:
         for start in range(0, len(self.images), _BLOCK):
             rows = slice(start, start + _BLOCK)
             total, squares = _sums(self._drawn[rows]), _sums(self._drawn[rows] ** 2)
-            weights = nodes * np.divide(total**2, squares, out=np.ones_like(total), where=squares > 0)
+            weights = nodes * np.divide(total**2, squares, out=np.ones_like(total), where=squares > 0) ** _EVENNESS
             weights /= weights.sum(axis=1, keepdims=True)
             variance = self.images[rows, None] + _sums(self._parts[rows])
             # Satterthwaite's, where only the images' part is uncertain.
