@@ -217,7 +217,7 @@ def _comparison(
     split = run.test_split(dataset["label"]) if ready or audit else {}
     ranks = places(recipes, judged.pairs)
     searches = search.search(run, dataset, recipes)
-    lost = searches.lost if searches else {}
+    lost, spent = (searches.lost, searches.seconds) if searches else ({}, {})
     found = Comparison(
         dataset,
         max((np.unique(recipe.index).size for recipe in recipes), default=0) or dataset["n_test"],
@@ -239,7 +239,7 @@ def _comparison(
         tiles=gallery.tiles(ready, split, dataset) if ready else (),
         label_errors=gallery.label_errors(ready, dataset),
         reliabilities=calibration.reliabilities(ready),
-        costs=tuple(map(cost.cost, ranked)),
+        costs=tuple(cost.cost(recipe, spent.get(recipe.label)) for recipe in ranked),
         reached=tuple(targets.reached(recipe, target) for recipe in ranked) if target else (),
         duel=duel.duel(ranked, judged.pairs, split, dataset, figure=figure, datasets=len(run.plan["datasets"])),
         data=data.data(

@@ -70,6 +70,10 @@ def test_page_and_markdown_say_what_was_tried_and_chosen(written):
         assert " ".join(said.split()) in text_of(page)
         assert said in marked
     assert "its plugin's space" in html.unescape(page)
+    spent = sum(one.get("seconds", 0.0) for one in trials)
+    costs = {one.label: one.search_seconds for one in build(read_run(path)).comparisons[0].costs}
+    assert costs == {"cnn": pytest.approx(spent), "vit-8": None}
+    assert "Its search" in page[page.index('id="cost"') :]
     assert f"{100 * row.test:.2f}" in page
     assert row.gap == pytest.approx(best["value"] - row.test)
 

@@ -15,8 +15,8 @@ from mnistarena.report.format import count, names, scaled, seconds
 class Cost:
     """What a recipe costs, means over its finished seeds; `latency` maps a batch size to (p50, p95) in ms.
 
-    The mean of the latency is over the seeds that measured it. With `uncounted`, names of costly operations, `flops` is
-    a lower bound.
+    The mean of the latency is over the seeds that measured it. `search_seconds` is the training of its whole search.
+    With `uncounted`, names of costly operations, `flops` is a lower bound.
     """
 
     label: str
@@ -31,9 +31,10 @@ class Cost:
     images_per_second: float | None
     train_seconds: float | None
     wall_seconds: float | None
+    search_seconds: float | None
 
 
-def cost(recipe: RecipeEvidence) -> Cost:
+def cost(recipe: RecipeEvidence, search_seconds: float | None = None) -> Cost:
     """What a recipe costs."""
     latency: dict[str, list[Latency]] = defaultdict(list)
     for trial in recipe.done:
@@ -56,6 +57,7 @@ def cost(recipe: RecipeEvidence) -> Cost:
         images_per_second=recipe.mean("images_per_second"),
         train_seconds=recipe.mean("train_seconds"),
         wall_seconds=recipe.mean("wall_seconds"),
+        search_seconds=search_seconds,
     )
 
 

@@ -36,6 +36,11 @@ class Search:
     notes: tuple[str, ...]
     lost: Mapping[str, str]
 
+    @property
+    def seconds(self) -> dict[str, float]:
+        """The training of each search in seconds, by its label."""
+        return {row.label: row.seconds for row in self.rows}
+
 
 def search(run: StoredRun, dataset: DatasetRecord, recipes: Sequence[RecipeEvidence]) -> Search | None:
     """The section of one dataset; None where nothing was searched for."""
