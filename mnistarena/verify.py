@@ -18,6 +18,7 @@ from mnistarena import environment
 from mnistarena.data.arrays import write_arrays
 from mnistarena.data.draws import Draw
 from mnistarena.errors import ArenaError, StoreError
+from mnistarena.evidence.looks import look_at
 from mnistarena.execution.supervisor import run_here
 from mnistarena.execution.workers import Workers
 from mnistarena.inference.provenance import (
@@ -93,6 +94,7 @@ class _Verifier:
     def __init__(self, run: StoredRun, registry: Registry, workers: Workers, folder: Path, jobs: int) -> None:
         self.run, self.registry, self.workers, self.folder, self.jobs = run, registry, workers, folder, jobs
         self.loaded: dict[Path, Draw] = {}
+        self.looked: set[str] = set()
 
     # ---- What is stored
 
@@ -114,7 +116,7 @@ class _Verifier:
         if identify(identity_of(trial)) != trial.id:
             return f"its identity does not hash to {trial.id}"
         try:
-            if wrong := search_problem(self.run, trial):
+            if wrong := search_problem(self.run, trial) or self.looks_problem(trial.dataset):
                 return wrong
             trial.history()
             trial.predictions()
@@ -125,6 +127,14 @@ class _Verifier:
         except StoreError as problem:
             return str(problem)
         return None
+
+    def looks_problem(self, dataset: str) -> str | None:
+        """What is wrong with the looks at a dataset, said once; None where they come out of the predictions."""
+        if self.run.plan.get("looks") is None or dataset in self.looked:
+            return None
+        self.looked.add(dataset)
+        found, stored = look_at(self.run)["datasets"].get(dataset), self.run.looks["datasets"].get(dataset)
+        return None if found == stored else f"what looks.json says of {dataset} is not what the predictions give"
 
     def scoring(self, trial: StoredTrial) -> Submission:
         """Compute the metrics again, from a copy of the stored predictions."""

@@ -209,6 +209,17 @@ def test_a_record_of_looks_that_the_predictions_do_not_give_is_a_contradiction(c
     assert told.startswith("digits: looks.json says which recipes got how many seeds")
 
 
+def test_verify_takes_the_looks_again(whole, copy, arena):
+    unchanged = arena("verify", whole[0], "--sample", "0", "--plugin", whole[0].parent / "guess.py")
+    assert unchanged.status == 0, unchanged.out + unchanged.err
+    looks = json.loads((copy / "looks.json").read_text())
+    looks["datasets"]["digits"]["looks"][0]["decided"] = 3
+    (copy / "looks.json").write_text(json.dumps(looks))
+    verified = arena("verify", "run", "--sample", "0", "--plugin", "guess.py")
+    assert verified.status == 1
+    assert "what looks.json says of digits is not what the predictions give" in verified.out
+
+
 def test_the_plan_says_what_it_costs_at_least_and_at_most(arena, tmp_path):
     put(tmp_path)
     assert "11 trials at most" in arena("validate", "until.toml").out
