@@ -142,7 +142,7 @@ class _Resolver:
             if planned is not None and planned.space:
                 searches = list(searching.searches(variant, planned, datasets, self.recipe_at))
                 self.searches += searches if chosen else []
-                self.trials += sum(search.table.repeats * (search.trials or 0) for search in searches if chosen)
+                self.trials += sum(search.expected(None) for search in searches if chosen)
                 continue
             model = planned_model(variant, self.spec, self.lookup)
             found += [self.recipe(variant, model, data, chosen=chosen) for data in datasets]
