@@ -13,6 +13,7 @@ from mnistarena.environment import Conditions
 from mnistarena.errors import ArenaError, StoreError
 from mnistarena.execution.interrupts import Interrupts
 from mnistarena.execution.observer import Observer
+from mnistarena.execution.observers import followed
 from mnistarena.execution.options import Options
 from mnistarena.execution.record import lost_after_training, now, scored_record, trained_record, unscored
 from mnistarena.execution.resume import Resume, ScoringRequest, carry_over, plan_before
@@ -61,19 +62,20 @@ def execute(
     folder = RunFolder(Path(out) if out is not None else default_folder(loaded.source.name))
     # A run that was started before may have nothing left to do, so its workers are not started ahead.
     ahead = not loaded.problems.found and not folder.exists()
-    executor = start_executor(loaded, registry, options, only=only, ahead=ahead)
-    try:
-        plan = resolve(loaded, registry, only=only)
-        folder.create()
-        with folder.lock():
-            execution = _Execution(plan, folder, executor, options, observer or Observer())
-            execution.run()
-    finally:
-        executor.close()
-    found = read_run(folder.path, execution.resume.finished)
-    for sentence in (*missing_figures(t for t in found.trials if t.id in execution.trials), *idle_seeds(found)):
-        execution.observer.notice(sentence)
-    return found
+    with followed(registry, options, observer or Observer()) as told:
+        executor = start_executor(loaded, registry, options, only=only, ahead=ahead)
+        try:
+            plan = resolve(loaded, registry, only=only)
+            folder.create()
+            with folder.lock():
+                execution = _Execution(plan, folder, executor, options, told)
+                execution.run()
+        finally:
+            executor.close()
+        found = read_run(folder.path, execution.resume.finished)
+        for sentence in (*missing_figures(t for t in found.trials if t.id in execution.trials), *idle_seeds(found)):
+            told.notice(sentence)
+        return found
 
 
 def default_folder(spec: str) -> Path:
