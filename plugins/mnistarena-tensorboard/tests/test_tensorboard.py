@@ -67,7 +67,7 @@ def scalars(folder):
 def expected(trial):
     """The same from the run folder, at the precision of TensorBoard."""
     names = ("train_loss", "validation_loss", "validation_accuracy", "learning_rate")
-    rows = [row for row in trial.history()]
+    rows = trial.history()
     curves = {name: [(row["step"], row[name]) for row in rows if row.get(name) is not None] for name in names}
     steps = trial.measurements.get("steps", 0)
     figures = {f"test/{label}": [(steps, value)] for label, value in trial.metrics.items() if value is not None}
