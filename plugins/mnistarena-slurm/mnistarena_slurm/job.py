@@ -12,14 +12,12 @@ from submitit.helpers import DelayedSubmission
 
 from mnistarena.executors import (
     Event,
-    ExecutorContext,
     Reports,
     Result,
     Started,
     Submission,
     Workers,
-    Workload,
-    choose_conditions,
+    conditions,
     failure,
     host,
     run_job,
@@ -100,8 +98,10 @@ class TrialJob:
 
     def _run(self, workers: Workers, temporary: Path) -> Result:
         job = self.submission.job
-        context = ExecutorContext(job.conditions["device"], 1, threads=self.threads)
-        here = choose_conditions(workers, Workload(1), context)
+        device = job.conditions["device"]
+        here = conditions(device, None, threads=self.threads, jobs=1)
+        if device != "cpu":
+            here["device_name"] = workers.probe(device).device_name or device
         job = replace(job, conditions=here, folder=self.mailbox.trial.path, temporary=temporary)
         reports = Reports(self._tell, self._stopping)
         submission = replace(self.submission, job=job)
