@@ -177,7 +177,7 @@ def run(
 
 def _public(found: StoredRun) -> Run:
     trials = tuple(TrialResult(**vars(trial)) for trial in found.trials)
-    made = Run(found.path, found.plan, environment=found.environment, spec=found.spec, trials=trials, looks=found.looks)
+    made = Run(**{**vars(found), "trials": trials})
     for trial in trials:
         object.__setattr__(trial, "run", made)
     return made

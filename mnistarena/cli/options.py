@@ -91,7 +91,7 @@ def trial_options(command: F) -> F:
 
 KINDS = (
     *("model", "dataset", "transform", "metric", "optimizer", "loss", "schedule", "augmentation"),
-    *("searcher", "executor"),
+    *("searcher", "executor", "observer"),
 )
 """The kinds of components, as plugin/discovery.py has them, which would be slow to import here."""
 

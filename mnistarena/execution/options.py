@@ -14,7 +14,7 @@ class Options:
     """How to run; None means: as the first start of this run chose, else a sensible default.
 
     `memory_limit` is in bytes, for each trial; `checkpoint_every` in seconds. `executor` names what runs the
-    trials, `executor_params` its parameters.
+    trials, `executor_params` its parameters. `observers` are told what happens: the parameters of each, by its name.
     """
 
     device: str | None = None
@@ -27,6 +27,7 @@ class Options:
     checkpoint_every: float = 30.0
     executor: str = "local"
     executor_params: Mapping[str, Any] = field(default_factory=dict)
+    observers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raises `ArenaError` for a value that no run can have, before anything is run or stored."""
@@ -37,3 +38,8 @@ class Options:
         seconds = self.checkpoint_every
         if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds >= 0:
             raise ArenaError(f"Options(checkpoint_every={seconds!r}): give a number of seconds")
+        named = self.observers.values() if isinstance(self.observers, Mapping) else [None]
+        if not all(isinstance(params, Mapping) for params in named):
+            raise ArenaError(
+                f"Options(observers={self.observers!r}): give a mapping of names, each with its parameters as a mapping"
+            )

@@ -14,6 +14,7 @@ from mnistarena.errors import ArenaError, StoreError
 from mnistarena.execution.interrupts import Interrupts
 from mnistarena.execution.latency import Latencies
 from mnistarena.execution.observer import Observer
+from mnistarena.execution.observers import followed
 from mnistarena.execution.options import Options
 from mnistarena.execution.record import lost_after_training, now, scored_record, trained_record, unscored
 from mnistarena.execution.resume import Resume, ScoringRequest, carry_over, plan_before
@@ -58,21 +59,22 @@ def execute(
     folder = RunFolder(Path(out) if out is not None else default_folder(loaded.source.name))
     # A run that was started before may have nothing left to do, so its workers are not started ahead.
     ahead = not loaded.problems.found and not folder.exists()
-    executor = start_executor(loaded, registry, options, only=only, ahead=ahead)
-    try:
-        import mnistarena.execution.rounds  # noqa: F401 - and scipy, while the executor's process loads torch
+    with followed(registry, options, observer or Observer()) as told:
+        executor = start_executor(loaded, registry, options, only=only, ahead=ahead)
+        try:
+            import mnistarena.execution.rounds  # noqa: F401 - and scipy, while the executor's process loads torch
 
-        plan = resolve(loaded, registry, only=only)
-        folder.create()
-        with folder.lock():
-            execution = _Execution(plan, folder, executor, options, observer or Observer())
-            execution.run()
-    finally:
-        executor.close()
-    found = read_run(folder.path, execution.resume.finished)
-    for sentence in (*missing_figures(t for t in found.trials if t.id in execution.trials), *idle_seeds(found)):
-        execution.observer.notice(sentence)
-    return found
+            plan = resolve(loaded, registry, only=only)
+            folder.create()
+            with folder.lock():
+                execution = _Execution(plan, folder, executor, options, told)
+                execution.run()
+        finally:
+            executor.close()
+        found = read_run(folder.path, execution.resume.finished)
+        for sentence in (*missing_figures(t for t in found.trials if t.id in execution.trials), *idle_seeds(found)):
+            told.notice(sentence)
+        return found
 
 
 def default_folder(spec: str) -> Path:
@@ -240,15 +242,13 @@ class _Execution:
         for trial in waiting:
             if self.interrupts.asked():
                 return
-            folder = self.resume.trial_folder(trial)
-            record = folder.read()
+            record = (folder := self.resume.trial_folder(trial)).read()
             train = self.resume.must_train(record, forced=self.options.force and trial not in self.to_score)
             self.measured.pop(trial.id, None)
             if train:
                 folder.reset(keep_checkpoint=self.resume.keeps_checkpoint(record))
-            views = self.request.views if train or self.request.must_predict_views(record) else ()
-            if trial.search is not None:
-                views = []
+            asked = trial.search is None and (train or self.request.must_predict_views(record))
+            views = self.request.views if asked else ()
             latency = train and trial.search is None and self.latencies.take(trial)
             yield submissions.of(trial, folder.path, "train" if train else "score", views, latency=latency)
 

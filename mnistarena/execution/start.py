@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -17,7 +18,9 @@ from mnistarena.plan.audit_sentences import sentences
 from mnistarena.plan.audits import audited
 from mnistarena.plan.contents import Plan
 from mnistarena.plan.recipe import test_rows
+from mnistarena.plugin.components import Params
 from mnistarena.plugin.executor import Executor, ExecutorContext, ExecutorDef, PluginFile
+from mnistarena.plugin.observer import ObserverDef
 from mnistarena.plugin.registry import Registry
 from mnistarena.spec.load import Spec
 from mnistarena.spec.problems import describe
@@ -46,6 +49,17 @@ def write_datasets(folder: RunFolder, plan: Plan, observer: Observer) -> None:
             observer.notice(sentence)
 
 
+def checked_params(kind: str, definition: ExecutorDef | ObserverDef, given: Mapping[str, Any]) -> Params:
+    """The parameters of what the options name; `ArenaError` where they are wrong."""
+    try:
+        return definition.params.model_validate(dict(given))
+    except ValidationError as problem:
+        wrong = [
+            describe(error, definition.params, error["loc"], "parameter") for error in problem.errors(include_url=False)
+        ]
+        raise ArenaError(f'the {kind} "{definition.name}": {"; ".join(wrong)}') from None
+
+
 def start_executor(
     spec: Spec, registry: Registry, options: Options, *, only: Sequence[str] = (), ahead: bool
 ) -> Executor:
@@ -54,13 +68,7 @@ def start_executor(
     With `ahead`, trials of the spec will probably follow, of all recipes or of those with such labels `only`.
     """
     definition: ExecutorDef = registry.get("executor", options.executor).definition
-    try:
-        params = definition.params.model_validate(dict(options.executor_params))
-    except ValidationError as problem:
-        wrong = [
-            describe(error, definition.params, error["loc"], "parameter") for error in problem.errors(include_url=False)
-        ]
-        raise ArenaError(f'the executor "{options.executor}": {"; ".join(wrong)}') from None
+    params = checked_params("executor", definition, options.executor_params)
     context = ExecutorContext(
         options.device,
         options.jobs,

@@ -23,6 +23,7 @@ from mnistarena.errors import PluginError
 from mnistarena.plugin import hooks
 from mnistarena.plugin.components import DatasetDef, MetricDef, ModelDef, TransformDef
 from mnistarena.plugin.executor import ExecutorDef, PluginFile
+from mnistarena.plugin.observer import ObserverDef
 from mnistarena.plugin.search import SearcherDef
 from mnistarena.plugin.single_file import import_file
 from mnistarena.plugin.training import AugmentationDef, LossDef, OptimizerDef, ScheduleDef
@@ -39,6 +40,7 @@ KINDS: dict[str, tuple[str, type]] = {
     "augmentation": ("arena_augmentations", AugmentationDef),
     "executor": ("arena_executors", ExecutorDef),
     "searcher": ("arena_searchers", SearcherDef),
+    "observer": ("arena_observers", ObserverDef),
 }
 """Kind of component → its hook, and the type the hook returns."""
 

@@ -8,6 +8,7 @@ import pluggy
 
 from mnistarena.plugin.components import DatasetDef, MetricDef, ModelDef, TransformDef
 from mnistarena.plugin.executor import ExecutorDef
+from mnistarena.plugin.observer import ObserverDef
 from mnistarena.plugin.search import SearcherDef
 from mnistarena.plugin.training import AugmentationDef, LossDef, OptimizerDef, ScheduleDef
 
@@ -61,6 +62,11 @@ def arena_augmentations() -> Iterable[AugmentationDef]:  # type: ignore[empty-bo
 @hookspec
 def arena_executors() -> Iterable[ExecutorDef]:  # type: ignore[empty-body]
     """Executors: where trials run, and how many at a time."""
+
+
+@hookspec
+def arena_observers() -> Iterable[ObserverDef]:  # type: ignore[empty-body]
+    """Observers: what is told of a run while it goes on."""
 
 
 @hookspec

@@ -73,6 +73,7 @@ def _under_test(kind: str) -> Callable[..., ComponentUnderTest]:
     from mnistarena.testing.losses import LossUnderTest
     from mnistarena.testing.metrics import MetricUnderTest
     from mnistarena.testing.models import ModelChecks
+    from mnistarena.testing.observers import ObserverUnderTest
     from mnistarena.testing.optimizers import OptimizerUnderTest
     from mnistarena.testing.schedules import ScheduleUnderTest
     from mnistarena.testing.searchers import SearcherUnderTest
@@ -89,6 +90,7 @@ def _under_test(kind: str) -> Callable[..., ComponentUnderTest]:
         "augmentation": AugmentationUnderTest,
         "searcher": SearcherUnderTest,
         "executor": ExecutorUnderTest,
+        "observer": ObserverUnderTest,
     }
     return classes[kind]
 

@@ -32,6 +32,9 @@ SPEC = {
 }
 """Three steps in each epoch."""
 
+TINY = Path(__file__).with_name("tiny_model.py")
+"""The plugin of the network that is trained."""
+
 NAP = 0.2
 """Seconds that each step of a training sleeps which is to be stopped: it would take half a minute."""
 
@@ -71,7 +74,7 @@ class Jobs:
     @cached_property
     def plan(self) -> Plan:
         """What an `arena run` of the training would do."""
-        spec = load_spec(SPEC, plugins=[Path(__file__).with_name("tiny_model.py")])
+        spec = load_spec(SPEC, plugins=[TINY])
         return resolve(spec, registry_for(spec))
 
     @property

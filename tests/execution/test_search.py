@@ -157,6 +157,8 @@ def test_a_plan_says_what_was_chosen_and_what_was_not_searched(whole):
     assert first["budget"] == second["budget"] == {"trials": 7}
     read = mnistarena.load_run(run)
     assert read.complete
+    assert [search["label"] for search in read.searches["searches"]] == ["net", "own space"]
+    assert "own space" in read.view.comparisons[0].answers["search"]
 
 
 def test_no_trial_of_a_search_holds_anything_of_the_test_images(whole):

@@ -95,6 +95,10 @@ def test_every_hook_is_on_the_page_with_its_signature():
         assert signature.replace("'", "") in PAGE.replace("'", ""), signature
 
 
+def test_an_observer_takes_at_most_twenty_lines():
+    assert len(EXAMPLES["arena_ticker"].splitlines()) - 1 <= 20  # the first says the file's name
+
+
 def test_every_hook_has_an_example():
     assert {hook for module in EXAMPLES for hook in provided(module)} == hook_names()
 
@@ -189,5 +193,6 @@ def test_the_examples_run_together(arena, site, shapes, write_spec, tmp_path):
     assert result.status == 0, result.out + result.err
     assert "tinynet on npy-folder, seed 0" in result.out
     assert "strict" in result.out
+    assert (tmp_path / "ticker.txt").read_text().startswith("tinynet 0 {'accuracy': ")
     (line,) = (tmp_path / "journal.jsonl").read_text().splitlines()
     assert json.loads(line)["status"] == "done"

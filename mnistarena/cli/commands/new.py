@@ -8,9 +8,12 @@ import click
 
 from mnistarena.cli.options import KINDS
 
+WITHOUT = ("searcher", "executor", "observer")
+"""Kinds for which there is no template."""
+
 
 @click.command("new")
-@click.argument("kind", type=click.Choice([kind for kind in KINDS if kind not in ("searcher", "executor")]))
+@click.argument("kind", type=click.Choice([kind for kind in KINDS if kind not in WITHOUT]))
 @click.argument("name")
 @click.option(
     "--path", "parent", type=click.Path(path_type=Path), default=Path(), help="Where its folder goes. [default: here]"

@@ -42,6 +42,16 @@ MANY = 1000
 @click.option(
     "--executor-set", "executor_settings", multiple=True, metavar="KEY=VALUE", help="A parameter of it; repeatable."
 )
+@click.option(
+    "--observer", "observers", multiple=True, metavar="NAME", help="Who is told: see arena list observers; repeatable."
+)
+@click.option(
+    "--observer-set",
+    "observer_settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A parameter of it, or NAME.KEY=VALUE of one of several; repeatable.",
+)
 @click.option("--force", is_flag=True, help="Run finished trials again too.")
 @click.option("--retry-failed", is_flag=True, help="Run failed trials again.")
 @click.option(
@@ -62,6 +72,8 @@ def command(
     executor: str,
     address: str | None,
     executor_settings: tuple[str, ...],
+    observers: tuple[str, ...],
+    observer_settings: tuple[str, ...],
     force: bool,
     retry_failed: bool,
     as_json: bool,
@@ -99,13 +111,35 @@ def command(
             checkpoint_every=checkpoint_every,
             executor=executor,
             executor_params=executor_params,
+            observers=_of_observers(observers, observer_settings),
         )
         _run(spec, events, out=out, only=only, overrides=overrides, plugins=plugins, options=options)
+
+
+def _of_observers(names: Sequence[str], settings: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The parameters of each observer, by its name."""
+    from mnistarena.spec.load import setting
+
+    found: dict[str, dict[str, Any]] = {name: {} for name in names}
+    for text in settings:
+        key, value = setting(text)
+        name, dot, rest = key.partition(".")
+        if not (dot and name in found):
+            if len(found) != 1:
+                raise click.UsageError(
+                    f"--observer-set {text}: say whose parameter it is, {' or '.join(found)}: NAME.KEY=VALUE"
+                    if found
+                    else f"--observer-set {text}: there is no --observer that it is for"
+                )
+            name, rest = next(iter(found)), key
+        found[name][rest] = value
+    return found
 
 
 def _run(spec: str, events: Sequence[Observer], **arguments: Any) -> None:
     """Run the spec and print its summary; leaves with an exit status of its own unless all trials are done."""
     from mnistarena.cli.live import progress
+    from mnistarena.execution.events import unfinished
     from mnistarena.execution.observer import Observers
     from mnistarena.execution.run import execute
 
@@ -117,8 +151,7 @@ def _run(spec: str, events: Sequence[Observer], **arguments: Any) -> None:
             observer.say(_interrupted(observer.records, observer.total))
             sys.exit(130)
     _summarize(observer, finished, stderr=bool(events))
-    unfinished = {trial.label for trial in finished.trials if trial.unfinished}
-    if observer.labels & (unfinished | {entry["label"] for entry in finished.unchosen}):
+    if unfinished(finished, observer.labels):
         sys.exit(1)
 
 

@@ -1,0 +1,32 @@
+"""`tensorboard`: curves, figures and parameters of each trial as event files of TensorBoard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from pydantic import Field
+
+from mnistarena import ObserverDef, Params, hookimpl
+
+
+class TensorBoardParams(Params):
+    """Parameters of `tensorboard`."""
+
+    folder: str | None = Field(
+        None, min_length=1, description="where the event files go; tensorboard/ in the run folder by default"
+    )
+
+
+def start(params: TensorBoardParams) -> Callable[[dict[str, Any]], None]:
+    """What takes the events."""
+    from mnistarena_tensorboard.writing import EventFiles
+
+    return EventFiles(params.folder).tell
+
+
+@hookimpl
+def arena_observers() -> Iterable[ObserverDef]:
+    """`tensorboard`."""
+    summary = "event files of TensorBoard: curves, figures and parameters of each trial"
+    return [ObserverDef("tensorboard", summary, params=TensorBoardParams, start=start)]
