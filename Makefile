@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench chaos clean
+.PHONY: help demo test check docs bench chaos dist version clean
 
 help:
 	@echo "make demo    install, run the quick spec on real MNIST, write the report"
@@ -13,6 +13,8 @@ help:
 	@echo "make docs    what docs/ says of the code, written anew from it"
 	@echo "make bench   measured comparisons with other loops and tools, into benchmarks/RESULTS.md"
 	@echo "make chaos   kill runs, drivers and nodes at random moments, resume, compare"
+	@echo "make dist    every wheel and sdist, into dist/"
+	@echo "make version VERSION=0.2.0    that version for the core and all its plugins"
 	@echo "make clean   remove .venv and caches"
 
 $(BIN)/arena: requirements.txt pyproject.toml plugins/*/pyproject.toml
@@ -50,6 +52,12 @@ $(VENV)/.bench: $(VENV)/.dev
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.verdicts
+
+dist: $(VENV)/.dev
+	$(BIN)/python -m release.dist dist
+
+version: $(VENV)/.dev
+	$(BIN)/python -m release.version $(VERSION)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist

@@ -11,18 +11,29 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+import tomli
+
+from mnistarena.version import __version__
 
 from ..helpers import ROOT
 
 PLUGINS = sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml"))
 
 
-def test_every_plugin_is_in_exactly_one_requirements_file():
-    listed = []
-    for name in ("requirements.txt", "requirements-extra.txt"):
-        if (ROOT / name).is_file():
-            listed += re.findall(r"^(?:-e )?\./plugins/(\S+)", (ROOT / name).read_text(), re.MULTILINE)
-    assert sorted(listed) == PLUGINS
+def test_every_plugin_is_installed_by_default_or_on_demand_from_a_checkout_and_from_wheels():
+    default, on_demand = (
+        re.findall(r"^-e \./plugins/(\S+)", (ROOT / name).read_text(), re.MULTILINE)
+        for name in ("requirements.txt", "requirements-extra.txt")
+    )
+    assert sorted(default + on_demand) == PLUGINS
+    extras = tomli.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    named = {extra: [re.split("[><=]", one)[0] for one in wanted] for extra, wanted in extras.items()}
+    assert named["default"] == default
+    for name in on_demand:
+        assert named[name.removeprefix("mnistarena-")] == [name]
+    assert named["all"] == [
+        f"mnistarena[{','.join(['default', *sorted(n.removeprefix('mnistarena-') for n in on_demand)])}]"
+    ]
 
 
 @pytest.mark.parametrize("plugin", PLUGINS)
@@ -82,16 +93,6 @@ def arena_models():
 }
 
 
-BUILD = """
-import os, sys, tomli
-from importlib import import_module
-for project in sys.argv[2:]:
-    os.chdir(project)
-    with open("pyproject.toml", "rb") as file:
-        backend = tomli.load(file)["build-system"]["build-backend"]
-    import_module(backend).build_wheel(sys.argv[1])
-"""
-
 VALIDATE = """
 import sys
 from mnistarena.cli import main
@@ -114,10 +115,9 @@ def environment(tmp_path_factory):
         (stranger / name).write_text(text)
     projects = [ROOT, *(ROOT / "plugins" / plugin for plugin in PLUGINS), stranger]
     wheels = folder / "wheels"
-    wheels.mkdir()
-    # What pip calls, without the three processes that it starts for each wheel.
-    python(sys.executable, "-c", BUILD, wheels, *projects, cwd=folder)
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    built = python(sys.executable, "-m", "release.dist", wheels, *projects, cwd=ROOT).split()
+    assert len(built) == len(projects)
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", folder / "venv" / "bin" / "python"]
 
     venv = folder / "venv"
     python(sys.executable, "-m", "venv", "--without-pip", venv, cwd=folder)
@@ -128,16 +128,17 @@ def environment(tmp_path_factory):
             (borrowed / entry.name).symlink_to(entry)
     (site,) = venv.glob("lib/python*/site-packages")
     (site / "borrowed.pth").write_text(f"{borrowed}\n")
-    found = sorted(wheels.glob("*.whl"))
-    assert len(found) == len(projects)
-    python(*pip, "--python", venv / "bin" / "python", "install", "-q", "--no-deps", "--no-index", *found, cwd=folder)
+    wanted = ("--find-links", wheels, "mnistarena[all]", "arena-stranger")
+    python(*pip, "install", "-q", "--no-index", *wanted, cwd=folder)
     return venv / "bin" / "arena"
 
 
 def test_wheels_bring_every_plugin_the_strangers_too(environment, tmp_path):
     found = json.loads(python(environment, "list", "plugins", "--json", cwd=tmp_path))
     assert {entry["status"] for entry in found} == {"loaded"}
-    assert {"arena-stranger 3.1", *(f"{name} 0.1.0" for name in PLUGINS)} <= {entry["distribution"] for entry in found}
+    assert {"arena-stranger 3.1", *(f"{name} {__version__}" for name in PLUGINS)} <= {
+        entry["distribution"] for entry in found
+    }
 
 
 def test_the_starter_specs_travel_in_the_wheel_and_are_valid(environment, tmp_path):
