@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Ray's plugin is for Linux and macOS.
+PORTABLE := $(filter-out plugins/mnistarena-ray/%,$(wildcard plugins/*/mnistarena_*))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check docs bench chaos dist version clean
@@ -37,6 +39,7 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy mnistarena $(wildcard plugins/*/mnistarena_*)
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/windows mnistarena $(PORTABLE)
 
 docs: $(VENV)/.dev
 	$(BIN)/python -m cogapp -r -I docs docs/*.md
