@@ -6,13 +6,14 @@ BIN := $(VENV)/bin
 PORTABLE := $(filter-out plugins/mnistarena-ray/%,$(wildcard plugins/*/mnistarena_*))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench chaos dist version clean
+.PHONY: help demo test check docs notebooks bench chaos dist version clean
 
 help:
 	@echo "make demo    install, run the quick spec on real MNIST, write the report"
 	@echo "make test    the whole test suite"
 	@echo "make check   ruff and mypy"
 	@echo "make docs    what docs/ says of the code, written anew from it"
+	@echo "make notebooks    examples/notebooks, executed anew"
 	@echo "make bench   measured comparisons with other loops and tools, into benchmarks/RESULTS.md"
 	@echo "make chaos   kill runs, drivers and nodes at random moments, resume, compare"
 	@echo "make dist    every wheel and sdist, into dist/"
@@ -43,6 +44,9 @@ check: $(VENV)/.dev
 
 docs: $(VENV)/.dev
 	$(BIN)/python -m cogapp -r -I docs docs/*.md
+
+notebooks: $(VENV)/.dev
+	$(BIN)/python docs/notebooks.py
 
 chaos: $(VENV)/.dev
 	ARENA_CHAOS_KILLS=20 $(BIN)/python -m pytest -s tests/execution/test_chaos.py

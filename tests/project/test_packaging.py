@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import sysconfig
@@ -105,6 +106,11 @@ for spec in sys.argv[1:]:
 """
 
 
+def docker(instruction):
+    """What the Dockerfile has of one instruction."""
+    return re.findall(rf"^{instruction} (.+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+
+
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
     """A virtual environment with wheels of everything in it; what they depend on is borrowed from ours."""
@@ -128,6 +134,10 @@ def environment(tmp_path_factory):
             (borrowed / entry.name).symlink_to(entry)
     (site,) = venv.glob("lib/python*/site-packages")
     (site / "borrowed.pth").write_text(f"{borrowed}\n")
+    (installing,) = [line for line in docker("RUN") if "--find-links /wheels" in line]
+    install = shlex.split(installing.replace("/wheels", str(wheels)))
+    assert install[:2] == ["pip", "install"]
+    python(*pip, *install[1:], cwd=folder, PIP_NO_INDEX="1")
     wanted = ("--find-links", wheels, "mnistarena[all]", "arena-stranger")
     python(*pip, "install", "-q", "--no-index", *wanted, cwd=folder)
     return venv / "bin" / "arena"
@@ -139,6 +149,17 @@ def test_wheels_bring_every_plugin_the_strangers_too(environment, tmp_path):
     assert {"arena-stranger 3.1", *(f"{name} {__version__}" for name in PLUGINS)} <= {
         entry["distribution"] for entry in found
     }
+
+
+def test_the_image_starts_with_a_command_that_works_where_only_its_wheels_are(environment, tmp_path):
+    """Its line that installs the wheels is the fixture's; what loads torch and makes a user needs Docker."""
+    start, default = (json.loads(*docker(name)) for name in ("ENTRYPOINT", "CMD"))
+    assert start == [environment.name]
+    assert "ready to run" in python(environment, *default, cwd=tmp_path)
+    (torch,) = [line for line in docker("RUN") if "--index-url" in line]
+    named = {word for word in torch.split() if word.startswith("torch")}
+    core = tomli.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert named == {re.split("[><=]", one)[0] for one in core if one.startswith("torch")}
 
 
 def test_the_starter_specs_travel_in_the_wheel_and_are_valid(environment, tmp_path):
