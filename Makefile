@@ -2,17 +2,22 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Ray's plugin is for Linux and macOS.
+PORTABLE := $(filter-out plugins/mnistarena-ray/%,$(wildcard plugins/*/mnistarena_*))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench chaos clean
+.PHONY: help demo test check docs notebooks bench chaos dist version clean
 
 help:
 	@echo "make demo    install, run the quick spec on real MNIST, write the report"
 	@echo "make test    the whole test suite"
 	@echo "make check   ruff and mypy"
 	@echo "make docs    what docs/ says of the code, written anew from it"
+	@echo "make notebooks    examples/notebooks, executed anew"
 	@echo "make bench   measured comparisons with other loops and tools, into benchmarks/RESULTS.md"
 	@echo "make chaos   kill runs, drivers and nodes at random moments, resume, compare"
+	@echo "make dist    every wheel and sdist, into dist/"
+	@echo "make version VERSION=0.2.0    that version for the core and all its plugins"
 	@echo "make clean   remove .venv and caches"
 
 $(BIN)/arena: requirements.txt pyproject.toml plugins/*/pyproject.toml
@@ -35,9 +40,13 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy mnistarena $(wildcard plugins/*/mnistarena_*)
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/windows mnistarena $(PORTABLE)
 
 docs: $(VENV)/.dev
 	$(BIN)/python -m cogapp -r -I docs docs/*.md
+
+notebooks: $(VENV)/.dev
+	$(BIN)/python docs/notebooks.py
 
 chaos: $(VENV)/.dev
 	ARENA_CHAOS_KILLS=20 $(BIN)/python -m pytest -s tests/execution/test_chaos.py
@@ -50,6 +59,12 @@ $(VENV)/.bench: $(VENV)/.dev
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.verdicts
+
+dist: $(VENV)/.dev
+	$(BIN)/python -m release.dist dist
+
+version: $(VENV)/.dev
+	$(BIN)/python -m release.version $(VERSION)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist

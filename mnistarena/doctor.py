@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -86,7 +88,7 @@ class MachineRow(TypedDict):
 
 
 class Findings(TypedDict):
-    """The state of an installation; `problems` are sentences that say what to fix."""
+    """The state of an installation: `limits` says what this system does not offer, `problems` what to fix."""
 
     versions: dict[str, str | None]
     machine: MachineRow
@@ -94,6 +96,7 @@ class Findings(TypedDict):
     plugins: list[PluginRow]
     datasets: list[DatasetRow]
     disk: list[DiskRow]
+    limits: list[str]
     problems: list[str]
 
 
@@ -113,11 +116,30 @@ def examine(registry: Registry, runs: Path) -> Findings:
         "plugins": plugins(registry, problems),
         "datasets": [dataset(component) for component in registry.all("dataset")],
         "disk": [disk("run folders", runs, problems), disk("data cache", data_dir(), problems)],
+        "limits": limits(),
         "problems": problems,
     }
     if found["machine"]["memory_available_bytes"] < ENOUGH:
         problems.append("less than 1 GiB of memory is free: close other programs, or give trials a --memory-limit")
     return found
+
+
+def limits() -> list[str]:
+    """What trials do not have on this system, a sentence each; on Linux nothing is missing."""
+    missing = (
+        (sys.platform == "linux", "trials have no processor cores of their own"),
+        (
+            "forkserver" in multiprocessing.get_all_start_methods(),
+            "each trial loads torch anew, which takes some seconds",
+        ),
+        (
+            hasattr(signal, "pthread_sigmask"),
+            "a run that is stopped keeps what its trials saved last (--checkpoint-every), not where they are",
+        ),
+        (hasattr(os, "getsid"), "a program that a trial starts with another environment may outlive it"),
+        (hasattr(os, "O_NOFOLLOW"), "a link is refused before a file is opened, not while it is"),
+    )
+    return [sentence for there, sentence in missing if not there]
 
 
 def versions(problems: list[str]) -> dict[str, str | None]:

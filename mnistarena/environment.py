@@ -8,13 +8,16 @@ import platform
 import sys
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from typing_extensions import TypedDict
 
 try:
-    import resource
+    import resource as _resource
+
+    resource: Any = _resource
 except ImportError:  # not on Windows
-    resource = None  # type: ignore[assignment]
+    resource = None
 
 CORE_PACKAGES = ("torch", "torchvision", "scikit-learn", "numpy", "scipy", "pandas")
 """Packages that figures depend on."""
@@ -105,6 +108,17 @@ def memory_available() -> int:
         return free if limit == "max" else min(free, int(limit) - int(used) + int(stat.get("inactive_file", 0)))
     except (OSError, ValueError):
         return free
+
+
+def peak_memory_bytes() -> int:
+    """The most resident memory that this process has had (a trial has a process of its own)."""
+    if resource is not None:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return int(peak) if sys.platform == "darwin" else int(peak) * 1024
+    import psutil
+
+    memory = psutil.Process().memory_info()
+    return int(getattr(memory, "peak_wset", memory.rss))
 
 
 def host() -> str:

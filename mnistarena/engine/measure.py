@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -189,12 +187,6 @@ def contradiction(cpu: float, seconds: float, threads: int) -> str | None:
         f"its training used {cpu:.1f} s of processor time in {seconds:.1f} s, more than {plural(threads, 'thread')} "
         "could: its times are not those of the threads that are recorded"
     )
-
-
-def peak_memory_bytes() -> int:
-    """The most resident memory that this process has had (a trial has a process of its own)."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak) if sys.platform == "darwin" else int(peak) * 1024
 
 
 def peak_gpu_memory_bytes(device: torch.device) -> int | None:

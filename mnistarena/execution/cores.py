@@ -38,7 +38,9 @@ class Cores:
     """
 
     def __init__(self) -> None:
-        self.allowed = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
+        self.allowed: list[int] = []
+        if sys.platform == "linux" and hasattr(os, "sched_getaffinity"):
+            self.allowed = sorted(os.sched_getaffinity(0))
         if not _alike(self.allowed):  # the system knows better which program is on a fast core
             self.allowed = []
         self.siblings = {core: _siblings(core) for core in self.allowed}
@@ -87,6 +89,8 @@ class Cores:
 
 def _claim(core: int) -> socket.socket | None:
     """A claim to a core, which ends with this process at the latest; None where another run has it."""
+    if sys.platform != "linux":  # others have no abstract names
+        return None
     claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
         claim.bind(f"\0mnistarena-core-{core}")  # an abstract name: there is no file

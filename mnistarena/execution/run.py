@@ -154,8 +154,7 @@ class _Execution:
         """The rounds of the trials that are judged, once all searches have ended."""
         self.plan = self.plan.with_chosen(searches.chosen())
         described = carry_over(self.plan.describe(), before, self.plan.labels, self.folder)
-        # Imported when the executor's process loads torch: it needs scipy.
-        from mnistarena.execution.rounds import Rounds, note_changed_seeds
+        from mnistarena.execution.rounds import Rounds, note_changed_seeds  # needs scipy
 
         note_changed_seeds(described, before, self.resume)
         return Rounds(self.plan, described, self.resume, self.observer)
@@ -186,7 +185,7 @@ class _Execution:
         )
 
     def write_looks(self, record: LooksRecord) -> None:
-        """Write what the looks decided, where there are any."""
+        """Write what looks decided, where there are any."""
         if self.plan.looks is not None:
             self.folder.write_looks(record)
 

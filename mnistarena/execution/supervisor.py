@@ -194,10 +194,11 @@ class Supervisor:
 
     def _limit(self, one: _Running, status: Status, kind: str, message: str) -> Result:
         # The worker's fault handler writes where each thread is, even where Python itself hangs.
-        with suppress(ProcessLookupError):
-            assert one.process.pid is not None
-            os.kill(one.process.pid, signal.SIGUSR1)
-            one.process.join(0.3)
+        if hasattr(signal, "SIGUSR1"):
+            with suppress(ProcessLookupError):
+                assert one.process.pid is not None
+                os.kill(one.process.pid, signal.SIGUSR1)
+                one.process.join(0.3)
         return failure(status, kind, message, one.folder.log.tail())
 
     def _died(self, one: _Running) -> Result:

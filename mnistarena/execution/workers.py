@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
 import signal
 import sys
 import types
@@ -154,11 +153,11 @@ def _interrupts_blocked() -> Iterator[None]:
         yield
         return
     resource_tracker.ensure_running()  # started first: its start would lift the mask
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # type: ignore[attr-defined]
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)  # type: ignore[attr-defined]
 
 
 def absolute(job: Job) -> Job:
@@ -187,9 +186,9 @@ def _probe(device: str, connection: Connection) -> None:
 
 def _stand_guard(connection: Connection) -> None:
     """Receive which workers run (their pids) and which have ended (negative); end the rest when the parent is gone."""
-    from mnistarena.trial.processes import end_all
+    from mnistarena.trial.processes import begin_session, end_all
 
-    os.setsid()
+    begin_session()
     running: set[int] = set()
     with contextlib.suppress(EOFError, OSError):
         while True:

@@ -6,6 +6,7 @@ opens a device, unpickles, or unpacks more than a bounded size.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -63,10 +64,18 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def open_unlinked(path: Path, flags: int) -> int:
+    """A descriptor of a file that is no symbolic link, for bytes; raises OSError."""
+    if not hasattr(os, "O_NOFOLLOW") and path.is_symlink():
+        raise OSError(errno.ELOOP, "it is a symbolic link")
+    others = (getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"))
+    return os.open(path, flags | sum(others), 0o644)
+
+
 def open_plain(path: Path) -> IO[bytes]:
     """Open a regular file for reading; raises `StoreError` for a link, a device, a pipe, or none."""
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        handle = open_unlinked(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except FileNotFoundError:
         raise StoreError(f"{path} is missing") from None
     except OSError as problem:

@@ -23,8 +23,6 @@ files hold is in records.py; json_files.py has the number of the format.
 from __future__ import annotations
 
 import csv
-import errno
-import fcntl
 import hashlib
 import io
 import os
@@ -44,7 +42,16 @@ from mnistarena.plugin.audit_record import AuditRecord
 from mnistarena.plugin.components import LeftOut
 from mnistarena.plugin.executor import PluginFile
 from mnistarena.store import checked
-from mnistarena.store.files import digest, pack, read_bytes, to_json, unpack, write_atomically, write_file
+from mnistarena.store.files import (
+    digest,
+    open_unlinked,
+    pack,
+    read_bytes,
+    to_json,
+    unpack,
+    write_atomically,
+    write_file,
+)
 from mnistarena.store.json_files import ADVICE, FORMAT, read_json, with_advice
 from mnistarena.store.records import LooksRecord, PlanRecord
 from mnistarena.store.search_records import SearchesRecord
@@ -77,23 +84,25 @@ class RunFolder:
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the folder for this process; the system releases the lock however the process ends."""
+        from filelock import lock_descriptor
+
         path = self.path / ".lock"
         try:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+            handle = open_unlinked(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         except OSError as problem:
             why = "it is a symbolic link" if path.is_symlink() else problem.strerror
             raise StoreError(f"cannot lock {self.path}: cannot write {path}: {why}") from problem
         with os.fdopen(handle, "a+") as stream:
             try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                locked = lock_descriptor(handle, blocking=False)
             except OSError as problem:
-                if problem.errno not in (errno.EAGAIN, errno.EACCES):
-                    raise StoreError(f"cannot lock {path}: {problem.strerror}") from problem
-                stream.seek(0)
-                holder = visible(stream.read(200)).strip() or "another process"
-                raise StoreError(
-                    f"{self.path} is in use by {holder}; wait for it, or write elsewhere with --out"
-                ) from None
+                raise StoreError(f"cannot lock {path}: {problem.strerror}") from problem
+            if not locked:
+                holder = "another process"
+                with suppress(OSError):  # Windows does not let others read what is locked
+                    stream.seek(0)
+                    holder = visible(stream.read(200)).strip() or holder
+                raise StoreError(f"{self.path} is in use by {holder}; wait for it, or write elsewhere with --out")
             with suppress(OSError):  # on a full disk the lock holds without a name in it
                 stream.truncate(0)
                 stream.write(f"process {os.getpid()} on {socket.gethostname()}")

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mnistarena.errors import StoreError
-from mnistarena.store.files import open_plain
+from mnistarena.store.files import open_plain, open_unlinked
 from mnistarena.text import visible
 
 LOG_BYTES = 4 << 20
@@ -22,7 +22,7 @@ class TrialLog:
 
     def open(self) -> int:
         """A file descriptor that appends; raises OSError."""
-        return os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644)
+        return open_unlinked(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def append(self, output: bytes) -> None:
         """Add what the trial printed on another machine; on a full disk it is left out."""

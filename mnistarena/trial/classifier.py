@@ -11,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from mnistarena.engine.batches import evaluation_size
-from mnistarena.engine.measure import cpu_seconds, latencies, peak_memory_bytes
+from mnistarena.engine.measure import cpu_seconds, latencies
 from mnistarena.engine.prediction import Outcome, answering_method, classifier_outputs
+from mnistarena.environment import peak_memory_bytes
 from mnistarena.plugin.messages import HistoryRow, Measurements, RowAdded
 from mnistarena.plugin.predictions import Outputs
 from mnistarena.stats.calibration import log_loss

@@ -18,6 +18,7 @@ from mnistarena.engine.own_methods import OwnMethods, StepContext
 from mnistarena.engine.prediction import classifier_outputs, predict
 from mnistarena.engine.step import autocast
 from mnistarena.engine.training import train
+from mnistarena.environment import peak_memory_bytes
 from mnistarena.errors import TrialError
 from mnistarena.plugin.messages import ESTIMATING, FIRST_STEPS, CostEstimate
 from mnistarena.trial.context import TrialContext
@@ -73,7 +74,7 @@ def _training_cost(context: TrialContext, model: nn.Module) -> CostEstimate:
     ready = prepare_data(context, model, amp, first=first)
     preparing = time.perf_counter() - began
     share = n / ready.train_split.n
-    before = measure.peak_memory_bytes()
+    before = peak_memory_bytes()
     # A backward pass takes about twice as long as a forward pass; a frozen backbone has none.
     guess = 3 * an_image * recipe.batch_size if ready.trained is model else 0.0
     size = recipe.batch_size if guess <= SLOW_STEP else max(2, round(recipe.batch_size * SLOW_STEP / guess))
@@ -88,11 +89,11 @@ def _training_cost(context: TrialContext, model: nn.Module) -> CostEstimate:
     kept = ready.train_split.stored.nbytes * (share - 1) if ready.train_split.kept else 0
     # Gradients and two moments of each weight need their memory whatever the batch's size.
     weights = 3 * sum(p.nbytes for p in model.parameters() if p.requires_grad)
-    activations = max(0, measure.peak_memory_bytes() - before - weights) * (scale - 1)
+    activations = max(0, peak_memory_bytes() - before - weights) * (scale - 1)
     return {
         "seconds": preparing * max(1.0, share) + steps * a_step + an_image * evaluated + latency,
         "seconds_per_step": a_step,
-        "memory_bytes": measure.peak_gpu_memory_bytes(device) or int(measure.peak_memory_bytes() + kept + activations),
+        "memory_bytes": measure.peak_gpu_memory_bytes(device) or int(peak_memory_bytes() + kept + activations),
     }
 
 
@@ -142,7 +143,7 @@ def classifier_cost(context: TrialContext, classifier: Any) -> CostEstimate:
     power = min(3.0, max(1.0, grown))
     return {
         "seconds": times[largest] * (n / largest) ** power + an_image * (5000 + n_validation + n_test),
-        "memory_bytes": int(measure.peak_memory_bytes() + features.nbytes / len(features) * n),
+        "memory_bytes": int(peak_memory_bytes() + features.nbytes / len(features) * n),
     }
 
 

@@ -37,7 +37,7 @@ def has_own_hash_seed() -> bool:
 
 def keep_to(cores: Set[int]) -> None:
     """Stay on these processor cores, with all threads and processes that will be started; without any, on all."""
-    if cores:
+    if cores and hasattr(os, "sched_setaffinity"):
         with suppress(OSError):  # the container was given other cores meanwhile
             os.sched_setaffinity(0, cores)
 

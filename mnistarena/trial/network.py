@@ -26,6 +26,7 @@ from mnistarena.engine.prediction import Outcome, Scores
 from mnistarena.engine.step import autocast
 from mnistarena.engine.training import train
 from mnistarena.engine.watch import Watch
+from mnistarena.environment import peak_memory_bytes
 from mnistarena.errors import StoreError, TrialError
 from mnistarena.plugin.messages import HistoryRow, Measurements, RowAdded, StepsDone
 from mnistarena.plugin.predictions import Outputs
@@ -49,7 +50,7 @@ def run_network(context: TrialContext, model: nn.Module) -> Outcome:
     outputs = prediction.answers(found, output, n_classes)
     measurements |= {
         **counts,
-        "peak_memory_bytes": measure.peak_memory_bytes(),
+        "peak_memory_bytes": peak_memory_bytes(),
         "peak_gpu_memory_bytes": measure.peak_gpu_memory_bytes(context.device),
     }
 

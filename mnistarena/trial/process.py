@@ -45,7 +45,8 @@ def work(job: Job, cores: frozenset[int], connection: Connection) -> None:
     limit_threads(job.conditions["threads"])
     os.environ.update(job.environment)
     faulthandler.enable(file=2)
-    faulthandler.register(signal.SIGUSR1, file=2, all_threads=True)
+    if hasattr(signal, "SIGUSR1"):
+        faulthandler.register(signal.SIGUSR1, file=2, all_threads=True)  # type: ignore[attr-defined]
     notes = [OTHER_HASH_SEED] if has_own_hash_seed() else []
     result = _result(job, connection, notes)
     if notes:
@@ -53,8 +54,7 @@ def work(job: Job, cores: frozenset[int], connection: Connection) -> None:
     with contextlib.suppress(OSError):
         sys.stdout.flush()
     connection.send(Ended(result))
-    while True:  # until the parent has found and ended whatever this trial started
-        signal.pause()
+    threading.Event().wait()  # until the parent has found and ended whatever this trial started
 
 
 def _result(job: Job, connection: Connection, notes: list[str]) -> Result:

@@ -16,9 +16,17 @@ MARK = "ARENA_TRIAL"
 _PR_SET_CHILD_SUBREAPER = 36
 
 
+def begin_session() -> None:
+    """Leave the terminal's group of processes: a Ctrl-C there is for the process that started this one."""
+    if hasattr(os, "setsid"):
+        os.setsid()
+    if not hasattr(signal, "pthread_sigmask"):  # nothing that this process could have inherited
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def lead(pid: int) -> None:
     """Mark this process so that all of a trial's processes can be found: a session, a mark, and adopted orphans."""
-    os.setsid()
+    begin_session()
     os.environ[MARK] = str(pid)
     if sys.platform == "linux":
         # A daemon that the trial starts becomes a child of the trial, instead of the machine's first process.
@@ -34,7 +42,8 @@ def members(pid: int) -> list[psutil.Process]:
         found = {process.pid: process for process in (worker, *worker.children(recursive=True))}
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
-            if os.getsid(process.pid) == pid or process.environ().get(MARK) == str(pid):
+            in_session = hasattr(os, "getsid") and os.getsid(process.pid) == pid
+            if in_session or process.environ().get(MARK) == str(pid):
                 found[process.pid] = process
     return list(found.values())
 
@@ -48,8 +57,9 @@ def end_all(pid: int) -> None:
                 process.kill()
         if not any(process.pid != pid for process in alive):
             break
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
+    if hasattr(os, "killpg"):
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)  # type: ignore[attr-defined]
 
 
 def memory(pid: int) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 
+from mnistarena.version import __version__
+
 from ..helpers import ROOT
 
 GOOD = '''
@@ -96,7 +98,7 @@ def test_two_plugins_of_one_name_are_both_named_and_only_a_spec_that_needs_it_st
     assert result.status == 2
     assert 'the model "cnn" is provided by' in result.err
     assert "arena-one 1.0" in result.err
-    assert "mnistarena-cnn 0.1.0" in result.err
+    assert f"mnistarena-cnn {__version__}" in result.err
     assert arena("validate", write_spec(), "--only", "logistic-regression", plugins=site).status == 2
     assert arena("validate", write_spec(), plugins=site, ARENA_DISABLE_PLUGINS="arena-one").status == 0
 
@@ -109,7 +111,7 @@ def test_a_plugin_that_returns_the_wrong_thing_is_named(arena, distribution):
     site = distribution("arena-nothing", "x = 1")
     found = plugins_of(arena("list", "plugins", "--json", plugins=site))
     assert "'a string' where a ModelDef was expected" in found["arena_wrong"]["cause"]
-    assert "the hook arena_teleporters, which mnistarena 0.1.0 does not have" in found["arena_newer"]["cause"]
+    assert f"the hook arena_teleporters, which mnistarena {__version__} does not have" in found["arena_newer"]["cause"]
     assert "implements no hook" in found["arena_nothing"]["cause"]
 
 
@@ -120,7 +122,7 @@ def test_a_plugin_that_takes_a_newer_hooks_argument_is_told_which(arena, distrib
     site = distribution("arena-newer", NEWER)
     found = plugins_of(arena("list", "plugins", "--json", plugins=site))["arena_newer"]
     assert found["status"] == "broken"
-    assert "its arena_models() takes context, which mnistarena 0.1.0 does not pass" in found["cause"]
+    assert f"its arena_models() takes context, which mnistarena {__version__} does not pass" in found["cause"]
     assert "upgrade mnistarena, or install an older version of the plugin" in found["cause"]
 
 
@@ -130,7 +132,9 @@ def test_a_broken_plugin_that_requires_another_core_is_told_so_first(arena, dist
     )
     site = distribution("arena-newer", newer, requires="mnistarena>=0.7,<0.8")
     found = plugins_of(arena("list", "plugins", "--json", plugins=site))["arena_newer"]
-    assert found["cause"].startswith("it requires mnistarena<0.8,>=0.7, and this is 0.1.0; install versions that fit")
+    assert found["cause"].startswith(
+        f"it requires mnistarena<0.8,>=0.7, and this is {__version__}; install versions that fit"
+    )
     assert "unexpected keyword argument 'exporter'" in found["cause"]
 
 

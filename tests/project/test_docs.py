@@ -36,7 +36,7 @@ def test_the_page_of_commands_has_the_help_of_each_as_it_is_printed(arena):
 
 
 def test_links_lead_somewhere():
-    for page in (*DOCS.glob("*.md"), DOCS.parent / "README.md"):
+    for page in (*DOCS.glob("*.md"), *ROOT.glob("*.md"), *ROOT.glob("examples/*/README.md")):
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 

@@ -5,24 +5,36 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import sysconfig
 from pathlib import Path
 
 import pytest
+import tomli
+
+from mnistarena.version import __version__
 
 from ..helpers import ROOT
 
 PLUGINS = sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml"))
 
 
-def test_every_plugin_is_in_exactly_one_requirements_file():
-    listed = []
-    for name in ("requirements.txt", "requirements-extra.txt"):
-        if (ROOT / name).is_file():
-            listed += re.findall(r"^(?:-e )?\./plugins/(\S+)", (ROOT / name).read_text(), re.MULTILINE)
-    assert sorted(listed) == PLUGINS
+def test_every_plugin_is_installed_by_default_or_on_demand_from_a_checkout_and_from_wheels():
+    default, on_demand = (
+        re.findall(r"^-e \./plugins/(\S+)", (ROOT / name).read_text(), re.MULTILINE)
+        for name in ("requirements.txt", "requirements-extra.txt")
+    )
+    assert sorted(default + on_demand) == PLUGINS
+    extras = tomli.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    named = {extra: [re.split("[><=]", one)[0] for one in wanted] for extra, wanted in extras.items()}
+    assert named["default"] == default
+    for name in on_demand:
+        assert named[name.removeprefix("mnistarena-")] == [name]
+    assert named["all"] == [
+        f"mnistarena[{','.join(['default', *sorted(n.removeprefix('mnistarena-') for n in on_demand)])}]"
+    ]
 
 
 @pytest.mark.parametrize("plugin", PLUGINS)
@@ -82,16 +94,6 @@ def arena_models():
 }
 
 
-BUILD = """
-import os, sys, tomli
-from importlib import import_module
-for project in sys.argv[2:]:
-    os.chdir(project)
-    with open("pyproject.toml", "rb") as file:
-        backend = tomli.load(file)["build-system"]["build-backend"]
-    import_module(backend).build_wheel(sys.argv[1])
-"""
-
 VALIDATE = """
 import sys
 from mnistarena.cli import main
@@ -104,6 +106,11 @@ for spec in sys.argv[1:]:
 """
 
 
+def docker(instruction):
+    """What the Dockerfile has of one instruction."""
+    return re.findall(rf"^{instruction} (.+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+
+
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
     """A virtual environment with wheels of everything in it; what they depend on is borrowed from ours."""
@@ -114,10 +121,9 @@ def environment(tmp_path_factory):
         (stranger / name).write_text(text)
     projects = [ROOT, *(ROOT / "plugins" / plugin for plugin in PLUGINS), stranger]
     wheels = folder / "wheels"
-    wheels.mkdir()
-    # What pip calls, without the three processes that it starts for each wheel.
-    python(sys.executable, "-c", BUILD, wheels, *projects, cwd=folder)
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    built = python(sys.executable, "-m", "release.dist", wheels, *projects, cwd=ROOT).split()
+    assert len(built) == len(projects)
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", folder / "venv" / "bin" / "python"]
 
     venv = folder / "venv"
     python(sys.executable, "-m", "venv", "--without-pip", venv, cwd=folder)
@@ -128,16 +134,32 @@ def environment(tmp_path_factory):
             (borrowed / entry.name).symlink_to(entry)
     (site,) = venv.glob("lib/python*/site-packages")
     (site / "borrowed.pth").write_text(f"{borrowed}\n")
-    found = sorted(wheels.glob("*.whl"))
-    assert len(found) == len(projects)
-    python(*pip, "--python", venv / "bin" / "python", "install", "-q", "--no-deps", "--no-index", *found, cwd=folder)
+    (installing,) = [line for line in docker("RUN") if "--find-links /wheels" in line]
+    install = shlex.split(installing.replace("/wheels", str(wheels)))
+    assert install[:2] == ["pip", "install"]
+    python(*pip, *install[1:], cwd=folder, PIP_NO_INDEX="1")
+    wanted = ("--find-links", wheels, "mnistarena[all]", "arena-stranger")
+    python(*pip, "install", "-q", "--no-index", *wanted, cwd=folder)
     return venv / "bin" / "arena"
 
 
 def test_wheels_bring_every_plugin_the_strangers_too(environment, tmp_path):
     found = json.loads(python(environment, "list", "plugins", "--json", cwd=tmp_path))
     assert {entry["status"] for entry in found} == {"loaded"}
-    assert {"arena-stranger 3.1", *(f"{name} 0.1.0" for name in PLUGINS)} <= {entry["distribution"] for entry in found}
+    assert {"arena-stranger 3.1", *(f"{name} {__version__}" for name in PLUGINS)} <= {
+        entry["distribution"] for entry in found
+    }
+
+
+def test_the_image_starts_with_a_command_that_works_where_only_its_wheels_are(environment, tmp_path):
+    """Its line that installs the wheels is the fixture's; what loads torch and makes a user needs Docker."""
+    start, default = (json.loads(*docker(name)) for name in ("ENTRYPOINT", "CMD"))
+    assert start == [environment.name]
+    assert "ready to run" in python(environment, *default, cwd=tmp_path)
+    (torch,) = [line for line in docker("RUN") if "--index-url" in line]
+    named = {word for word in torch.split() if word.startswith("torch")}
+    core = tomli.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert named == {re.split("[><=]", one)[0] for one in core if one.startswith("torch")}
 
 
 def test_the_starter_specs_travel_in_the_wheel_and_are_valid(environment, tmp_path):

@@ -77,6 +77,7 @@ def _sections(found: Findings) -> list[tuple[str, list[tuple[str, str, str]]]]:
         ("disk", [(byte_size(d["free_bytes"]), f"free for {d['what']}: {d['path']}", "") for d in found["disk"]]),
         ("plugins", _plugins(found["plugins"])),
         ("data", _datasets(found["datasets"])),
+        ("limits", [("", sentence, "") for sentence in found["limits"]]),
     ]
 
 

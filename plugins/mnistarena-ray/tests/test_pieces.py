@@ -41,14 +41,16 @@ def test_a_machine_of_another_version_or_with_other_code_is_described():
         f"torch is {versions['torch']}, not 1.0"
     ]
     assert differences(Requirements(versions={"a-package": "1.0"})) == ["a-package is missing, not 1.0"]
-    other = Requirements({"mnistarena-cnn:cnn": "0" * 64}, {"mnistarena-cnn": "0.1.0"})
-    assert differences(other) == ["mnistarena-cnn 0.1.0 has other source code there"]
+    other = Requirements({"mnistarena-cnn:cnn": "0" * 64}, {"mnistarena-cnn": version("mnistarena-cnn")})
+    assert differences(other) == [f"mnistarena-cnn {version('mnistarena-cnn')} has other source code there"]
     older = Requirements({"mnistarena-cnn:cnn": "0" * 64}, {"mnistarena-cnn": "9.9"})
-    assert differences(older) == ["mnistarena-cnn is 0.1.0, not 9.9"]
+    assert differences(older) == [f"mnistarena-cnn is {version('mnistarena-cnn')}, not 9.9"]
     assert differences(Requirements({"arena-x:x": "0"}, {"arena-x": "2"})) == [
         "the plugin x (arena-x 2) is not installed"
     ]
-    assert differences(Requirements({"mnistarena": "0"}, {"mnistarena": "9"})) == ["mnistarena is 0.1.0, not 9"]
+    assert differences(Requirements({"mnistarena": "0"}, {"mnistarena": "9"})) == [
+        f"mnistarena is {version('mnistarena')}, not 9"
+    ]
 
 
 class Stream:
