@@ -28,6 +28,7 @@ NAMES = (
     "adapters",
     "large",
     "gpu",
+    "bf16",
     "near_duplicates",
 )
 RESULTS = Path(__file__).parent / "RESULTS.md"

@@ -240,9 +240,8 @@ def recordable(optimizer: Optimizers, device: torch.device) -> bool:
 
 
 def autocast(recipe: Training, device: torch.device) -> torch.autocast:
-    """bfloat16 where the recipe asks for it, or where its precision is "auto" and the device is a GPU."""
-    bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and device.type == "cuda")
-    return torch.autocast(device.type, torch.bfloat16, enabled=bf16)
+    """bfloat16 where the recipe's precision is that; "auto" became one or the other when the run was planned."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16")
 
 
 def make_step(

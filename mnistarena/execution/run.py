@@ -22,6 +22,7 @@ from mnistarena.execution.start import start_executor, write_start
 from mnistarena.execution.submissions import Submissions
 from mnistarena.plan.contents import Plan
 from mnistarena.plan.lookup import registry_for
+from mnistarena.plan.precision import settled
 from mnistarena.plan.recipe import Trial
 from mnistarena.plan.resolve import resolve
 from mnistarena.plugin.executor import (
@@ -102,6 +103,7 @@ class _Execution:
 
     def run(self) -> None:
         before = plan_before(self.folder, self.observer)
+        self.plan = settled(self.plan, before, lambda: self.choose(before, idle=False))
         searches = Searches(self.plan, self.resume)
         waiting = searches.next()
         rounds = None if waiting else self.judged(searches, before)

@@ -277,9 +277,10 @@ class Ended:
 
 @dataclass(frozen=True)
 class Device:
-    """The device that a name stands for; `problem` says why it cannot be used."""
+    """The device that a name stands for; `bf16`: it computes in bfloat16 itself; `problem`: why it cannot be used."""
 
     device: str = ""
     device_name: str | None = None
     _: KW_ONLY
+    bf16: bool = False
     problem: str = ""
