@@ -89,7 +89,7 @@ class MetricRequest:
 
 
 class Latency(TypedDict, total=False):
-    """Milliseconds of a call: median, 95th percentile, and how many calls were measured."""
+    """Milliseconds of a call: median, 95th percentile (None of fewer than 60 calls), how many calls were measured."""
 
     p50: Number | None
     p95: Number | None

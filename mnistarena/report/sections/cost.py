@@ -15,7 +15,7 @@ from mnistarena.report.format import count, names, scaled, seconds
 class Cost:
     """What a recipe costs, means over its finished seeds; `latency` maps a batch size to (p50, p95) in ms.
 
-    With `uncounted`, names of costly operations, `flops` is a lower bound.
+    A p95 is None where a seed has none: 60 calls are needed. With `uncounted`, names of costly operations, `flops` is a lower bound.
     """
 
     label: str
@@ -47,7 +47,7 @@ def cost(recipe: RecipeEvidence) -> Cost:
             dict.fromkeys(name for trial in recipe.done for name in trial.measurements.get("flops_uncounted", ()))
         ),
         latency={
-            batch: (_mean([one.get("p50") for one in found]), _mean([one.get("p95") for one in found]))
+            batch: (_mean([one.get("p50") for one in found]), _mean([one.get("p95") for one in found], of_all=True))
             for batch, found in latency.items()
         },
         memory=recipe.mean("peak_memory_bytes"),
@@ -58,8 +58,11 @@ def cost(recipe: RecipeEvidence) -> Cost:
     )
 
 
-def _mean(figures: Sequence[float | None]) -> float | None:
+def _mean(figures: Sequence[float | None], *, of_all: bool = False) -> float | None:
+    """The mean of those that are there; with `of_all`, only where each is."""
     values = [value for value in figures if value is not None]
+    if of_all and len(values) < len(figures):
+        return None
     return sum(values) / len(values) if values else None
 
 
