@@ -17,6 +17,7 @@ from mnistarena.errors import TrialError
 from mnistarena.inference.onnx_classifier import classifier_graph
 from mnistarena.inference.onnx_graph import Preprocessing, cause, exported
 from mnistarena.inference.restore import Restored
+from mnistarena.plugin.predictions import Answers
 
 INPUT = "images"
 
@@ -56,7 +57,7 @@ class WholeModel(nn.Module):
         return found.float().exp() if self.output == "log_probabilities" else found.float()
 
 
-def output_name(restored: Restored) -> str:
+def output_name(restored: Restored) -> Answers:
     """The name of the file's output: "probabilities", "scores" or "labels"."""
     model, output = restored.model, restored.output
     if not isinstance(model, nn.Module) and prediction.answering_method(model, output) == "predict":

@@ -15,7 +15,8 @@ from mnistarena.report.format import count, names, scaled, seconds
 class Cost:
     """What a recipe costs, means over its finished seeds; `latency` maps a batch size to (p50, p95) in ms.
 
-    A p95 is None where a seed has none: 60 calls are needed. With `uncounted`, names of costly operations, `flops` is a lower bound.
+    A p95 is None where a seed has none: 60 calls are needed. With `uncounted`, names of costly operations, `flops` is a
+    lower bound.
     """
 
     label: str
