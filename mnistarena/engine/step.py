@@ -240,8 +240,13 @@ def recordable(optimizer: Optimizers, device: torch.device) -> bool:
 
 
 def autocast(recipe: Training, device: torch.device) -> torch.autocast:
-    """bfloat16 where the recipe's precision is that; "auto" became one or the other when the run was planned."""
+    """For training: bfloat16 where the recipe's precision is that ("auto" became one or the other in the plan)."""
     return torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16")
+
+
+def in_float32(device: torch.device) -> torch.autocast:
+    """For evaluation, of whatever precision: in bfloat16 a model puts some images into other classes."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=False)
 
 
 def make_step(

@@ -14,7 +14,6 @@ from torch import nn
 
 from mnistarena.engine.batches import evaluation_size
 from mnistarena.engine.measure import LATENCY_CALLS, P95_CALLS, latency_of, timed
-from mnistarena.engine.step import autocast
 from mnistarena.inference.onnx import INPUT, WholeModel, output_name
 from mnistarena.inference.onnx_int8 import calibration
 from mnistarena.inference.provenance import identity_of, load_dataset
@@ -80,26 +79,25 @@ def trained(restored: Restored) -> Way:
     """The trained model by torch, or scikit-learn, with the predictions that its trial stored."""
     found = restored.trial.predictions()
     correct = found.predicted == found.labels
-    model, device = restored.model, restored.device
-    if not isinstance(model, nn.Module):
+    if not isinstance(restored.model, nn.Module):
 
         def predicts(images: NDArray[np.float32]) -> Callable[[], Any]:
             pixels = np.rint(images * 255).astype(np.uint8)
             return lambda: restored.predict(pixels)
 
         return Way("as trained, by scikit-learn", correct, call=predicts)
-    whole, amp = WholeModel(restored).eval(), autocast(restored.recipe, device)
+    whole = WholeModel(restored).eval()
 
     def call(images: NDArray[np.float32]) -> Callable[[], Any]:
         tensor = torch.from_numpy(images).contiguous(memory_format=torch.channels_last)
 
         def run() -> Any:
-            with torch.inference_mode(), amp:
+            with torch.inference_mode():
                 return whole(tensor)
 
         return run
 
-    return Way(f"as trained, torch in {restored.recipe.precision}", correct, call=call)
+    return Way("as trained, by torch", correct, call=call)
 
 
 def exported(name: str, data: bytes, restored: Restored, images: NDArray[np.uint8]) -> Way:

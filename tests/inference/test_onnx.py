@@ -77,7 +77,7 @@ def test_a_benchmark_has_both_files_beside_the_trained_model(export, trained, tm
     (answers,) = session.run(["probabilities"], {"images": images})
     right, before = answers.argmax(1) == found.labels, found.predicted == found.labels
     rows = {line.rpartition("%")[0].rstrip("\u202f ").rpartition(" ")[0].strip(): line for line in out.splitlines()}
-    assert f"{100 * before.mean():.2f}" in rows["as trained, torch in float32"]
+    assert f"{100 * before.mean():.2f}" in rows["as trained, by torch"]
     assert f"{100 * right.mean():.2f}" in rows["onnxruntime, int8"]
     assert rows["onnxruntime, int8"].count("s") >= 4, "two latencies, each with its 95th percentile"
     alone, other = int((right & ~before).sum()), int((before & ~right).sum())

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 import mnistarena
 from mnistarena import environment
@@ -161,3 +163,22 @@ def test_a_run_keeps_what_was_decided_at_its_first_start(arena, spec, tmp_path):
     assert not trials.keys() & {trial["id"] for trial in first["trials"] if trial["label"] == "silent"}
     assert arena("report", run).status == 0
     assert f'precision "auto" is {there}' in (run / "report.md").read_text()
+
+
+def test_a_model_is_trained_in_bf16_and_evaluated_in_float32(arena, spec, tmp_path):
+    tables = "".join(
+        f'[[model]]\nname = "silent"\nlabel = "{precision}"\ntraining = {{ precision = "{precision}" }}\n'
+        for precision in ("float32", "bf16")
+    )
+    spec.write_text(spec.read_text().partition("[[model]]")[0] + tables)
+    result = arena("run", spec, "--out", tmp_path / "run", "--device", "cpu")
+    assert result.status == 0, result.err
+    run, weights = mnistarena.load_run(tmp_path / "run"), {}
+    images = run.test_split("digits")["images"].reshape(100, 64).astype(np.float32) / 255
+    for trial in run.trials:
+        state = load_file(trial.folder.path / "model.safetensors")
+        weights[trial.label] = state["1.weight"]
+        scores = np.exp(images @ state["1.weight"].T + state["1.bias"])
+        wanted = scores / scores.sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(trial.predictions().probabilities, wanted, rtol=0, atol=1e-6)
+    assert 1e-6 < np.abs(weights["bf16"] - weights["float32"]).max() < 1e-2
