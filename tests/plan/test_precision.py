@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -150,6 +151,9 @@ def test_a_run_keeps_what_was_decided_at_its_first_start(arena, spec, tmp_path):
     first, second = (json.loads((tmp_path / f"run-{jobs}" / "plan.json").read_text()) for jobs in (1, 2))
     assert first["trials"] == second["trials"], "--jobs decides nothing"
     assert {entry["training"]["precision"] for entry in first["entries"]} == {here}
+    assert arena("report", tmp_path / "run-1").status == 0
+    said = (tmp_path / "run-1" / "report.md").read_text()
+    assert re.search(rf'(net and silent|silent and net): precision "auto" is {here}', said), "one sentence for both"
     shown = arena("plan", spec, "--no-estimate", "--json", "--device", "cpu", "--only", "silent", "--only", "net")
     assert json.loads(shown.out)["trials"] == first["trials"]
 
