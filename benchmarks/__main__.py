@@ -29,6 +29,7 @@ NAMES = (
     "adapters",
     "large",
     "gpu",
+    "bf16",
     "near_duplicates",
     "proposals",
     "tuning",

@@ -28,6 +28,7 @@ Conditions = TypedDict(
         "host": str,
         "device": str,
         "device_name": str,
+        "bf16": bool,
         "threads": int,
         "jobs": int,
         "torch": "str | None",
@@ -41,8 +42,8 @@ Conditions = TypedDict(
 )
 """What a trial's numbers and times depend on, beside its identity.
 
-`device` is torch's name, such as "cpu" or "cuda:0"; `jobs` is how many trials ran side by side, `threads` how many
-threads each of them had; the others are versions.
+`device` is torch's name, such as "cpu" or "cuda:0"; `bf16` is whether it computes in bfloat16 itself; `jobs` is how
+many trials ran side by side, `threads` how many threads each of them had; the others are versions.
 """
 
 
@@ -83,6 +84,20 @@ def processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+@lru_cache(maxsize=1)
+def computes_bf16() -> bool:
+    """Whether the processor multiplies matrices of bfloat16 itself, which on x86 AVX512-BF16 and AMX do.
+
+    Only Linux is asked. Others, and other architectures, count as those that do not: nothing was measured on them.
+    """
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(errors="replace").splitlines():
+            if line.startswith("flags"):
+                return not {"avx512_bf16", "amx_bf16"}.isdisjoint(line.partition(":")[2].split())
+    return False
 
 
 def cores() -> int:
@@ -126,12 +141,21 @@ def host() -> str:
     return platform.node()
 
 
-def conditions(device: str, device_name: str | None, *, threads: int, jobs: int) -> Conditions:
-    """The conditions of trials on this machine; `device_name` None is the processor."""
+def conditions(
+    device: str, device_name: str | None, *, threads: int, jobs: int, bf16: bool | None = None
+) -> Conditions:
+    """The conditions of trials on this machine; `device_name` None is the processor.
+
+    `bf16` says whether the device computes in bfloat16 itself; by default what the processor says of itself, and that
+    another device does not.
+    """
+    if bf16 is None:
+        bf16 = device == "cpu" and computes_bf16()
     return {
         "host": host(),
         "device": device,
         "device_name": device_name or processor(),
+        "bf16": bf16,
         "threads": threads,
         "jobs": jobs,
         "torch": version("torch"),

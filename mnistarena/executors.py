@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mnistarena.environment import Conditions, conditions, cores, host, processor, version
+from mnistarena.environment import Conditions, computes_bf16, conditions, cores, host, processor, version
 from mnistarena.execution.capacity import choose_conditions, refuse_jobs_beside_exclusive
 from mnistarena.execution.interrupts import Interrupts
 from mnistarena.execution.local import LocalExecutor
@@ -30,6 +30,7 @@ from mnistarena.plugin.executor import (
     Workload,
 )
 from mnistarena.plugin.messages import (
+    Device,
     Event,
     Measured,
     Result,
@@ -61,6 +62,7 @@ __all__ = [
     "TRIAL_BYTES",
     "CheckpointFiles",
     "Conditions",
+    "Device",
     "Event",
     "Executor",
     "ExecutorContext",
@@ -85,6 +87,7 @@ __all__ = [
     "byte_size",
     "checkpoint_stamp",
     "choose_conditions",
+    "computes_bf16",
     "conditions",
     "core_digest",
     "cores",

@@ -24,6 +24,10 @@ LATENCY_CALLS = 200
 LATENCY_SECONDS = 0.25
 LATENCY_LEAST_CALLS = 5
 
+P95_CALLS, P95_SECONDS = 60, 1.5
+"""The fewest calls that have a 95th percentile: three are beyond it. They are made where they take no longer together.
+"""
+
 SLOW_SECONDS = 4.0
 """What the calls of one batch size may take together, as far as that can be foreseen."""
 
@@ -112,7 +116,7 @@ def _at_least(call: Callable[[int], Callable[[], Any]], large: int, device: torc
     """About how many seconds a large batch takes where that is too long; found by smaller ones, four times as large."""
     size = 1
     while size < large:
-        seconds = _timed(call(size), device)
+        seconds = timed(call(size), device)
         if seconds * min(4, large / size) > SLOW_SECONDS:
             return seconds * large / size
         if seconds * large / size <= SLOW_SECONDS:  # a batch is no slower than its images one by one
@@ -125,30 +129,39 @@ def latency(call: Callable[[], Any], device: torch.device) -> Latency:
     """Median and 95th percentile of a call in milliseconds, synchronised, after two warm-up calls.
 
     200 calls or a quarter of a second, whichever comes first, but at least 5; fewer, and at least 1, where they would
-    take longer than `SLOW_SECONDS` together. `calls` says how many it was.
+    take longer than `SLOW_SECONDS` together. There are 60 in any case where these take at most 1.5 s, since fewer have
+    no 95th percentile. `calls` says how many it was.
     """
-    times = [_timed(call, device)]
+    times = [timed(call, device)]
     if times[0] < SLOW_SECONDS / 8:
-        _timed(call, device)
+        timed(call, device)
     if times[0] < SLOW_SECONDS / 2:  # of a slower one, the first call is the one that is measured
         times = []
     began = time.perf_counter()
     while len(times) < LATENCY_CALLS:
         spent = time.perf_counter() - began
-        if times and spent > (LATENCY_SECONDS if len(times) >= LATENCY_LEAST_CALLS else SLOW_SECONDS / 2):
+        enough = LATENCY_SECONDS if len(times) >= LATENCY_LEAST_CALLS else SLOW_SECONDS / 2
+        if times and spent > enough and not _reaches_p95(len(times), spent):
             break
         if times and times[0] >= SLOW_SECONDS / 2:
             break
-        times.append(_timed(call, device))
+        times.append(timed(call, device))
+    return latency_of(times)
+
+
+def _reaches_p95(calls: int, spent: float) -> bool:
+    """Whether further calls make enough for a 95th percentile, and soon."""
+    return calls < P95_CALLS and spent / calls * P95_CALLS <= P95_SECONDS
+
+
+def latency_of(times: Sequence[float]) -> Latency:
+    """The latency of calls that took so many seconds; its `p95` is None of fewer than 60."""
     milliseconds = [1000 * one for one in times]
-    return Latency(
-        p50=float(np.percentile(milliseconds, 50)),
-        p95=float(np.percentile(milliseconds, 95)),
-        calls=len(times),
-    )
+    p95 = float(np.percentile(milliseconds, 95)) if len(times) >= P95_CALLS else None
+    return Latency(p50=float(np.percentile(milliseconds, 50)), p95=p95, calls=len(times))
 
 
-def _timed(call: Callable[[], Any], device: torch.device) -> float:
+def timed(call: Callable[[], Any], device: torch.device) -> float:
     """Seconds of a call, synchronised."""
     synchronize(device)
     began = time.perf_counter()

@@ -81,6 +81,8 @@ def make_optimizer(
     for own, groups in by_optimizer.items():
         table = recipe.optimizer if own is None else recipe.groups[own].optimizer
         assert table is not None
+        if table.name.lower() in of_torch.MATRICES_ONLY:
+            _refuse_others(model, table.name, [group for group, _ in groups])
         made.append(_build(table, [group for group, _ in groups], device, registry))
         closure = closure or needs_closure(table.name, registry)
         for group, (_, factor) in zip(made[-1].param_groups, groups, strict=True):
@@ -117,6 +119,18 @@ def _build(
     except (TypeError, ValueError, RuntimeError) as problem:
         raise TrialError(f"torch.optim.{optimizer.__name__} refuses {arguments}: {problem}") from problem
     return found
+
+
+def _refuse_others(model: nn.Module, optimizer: str, groups: list[dict[str, Any]]) -> None:
+    """Raise `TrialError` where a parameter of an optimizer that takes only matrices is none."""
+    own = {id(parameter) for group in groups for parameter in group["params"]}
+    others = [name for name, parameter in model.named_parameters() if id(parameter) in own and parameter.dim() != 2]
+    if others:
+        raise TrialError(
+            f'the optimizer "{optimizer}" takes only parameters of two dimensions, which {few(others)} '
+            f"{'is' if len(others) == 1 else 'are'} not; give others to another optimizer, by patterns of their names: "
+            f'groups = [{{ match = "{others[0]}", optimizer = {{ name = "adamw", lr = 0.001 }} }}]'
+        )
 
 
 def _on_device(rate: float, device: torch.device) -> torch.Tensor:

@@ -240,9 +240,13 @@ def recordable(optimizer: Optimizers, device: torch.device) -> bool:
 
 
 def autocast(recipe: Training, device: torch.device) -> torch.autocast:
-    """bfloat16 where the recipe asks for it, or where its precision is "auto" and the device is a GPU."""
-    bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and device.type == "cuda")
-    return torch.autocast(device.type, torch.bfloat16, enabled=bf16)
+    """For training: bfloat16 where the recipe's precision is that ("auto" became one or the other in the plan)."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16")
+
+
+def in_float32(device: torch.device) -> torch.autocast:
+    """For evaluation, of whatever precision: in bfloat16 a model puts some images into other classes."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=False)
 
 
 def make_step(

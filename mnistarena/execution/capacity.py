@@ -32,7 +32,7 @@ def choose_conditions(workers: Workers, work: Workload, context: ExecutorContext
         room = environment.memory_available() // TRIAL_BYTES
         at_once = max(1, min(cores // (each or 1), work.n_trials, room)) if known.device == "cpu" else 1
     each = each or max(1, cores // at_once)
-    return environment.conditions(known.device, known.device_name, threads=each, jobs=at_once)
+    return environment.conditions(known.device, known.device_name, threads=each, jobs=at_once, bf16=known.bf16)
 
 
 def refuse_jobs_beside_exclusive(work: Workload, context: ExecutorContext) -> None:

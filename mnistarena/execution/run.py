@@ -23,6 +23,7 @@ from mnistarena.execution.start import start_executor, write_datasets, write_sta
 from mnistarena.execution.submissions import Submissions
 from mnistarena.plan.contents import Plan
 from mnistarena.plan.lookup import registry_for
+from mnistarena.plan.precision import settled
 from mnistarena.plan.recipe import Trial
 from mnistarena.plan.resolve import resolve
 from mnistarena.plugin.executor import Executor, PluginFile, Reports, Submission, Workload
@@ -98,12 +99,12 @@ class _Execution:
         self.began: dict[str, str] = {}
         self.measured: dict[str, Measured] = {}
         self.latencies = Latencies(plan)
-        self.to_score: list[Trial] = []
-        """Those whose process was lost after their training."""
+        self.to_score: list[Trial] = []  # their process was lost after their training
         self.interrupts = Interrupts(observer.stopping)
 
     def run(self) -> None:
         before = plan_before(self.folder, self.observer)
+        self.plan = settled(self.plan, before, lambda: self.choose(before, idle=False))
         searches = Searches(self.plan, self.resume)
         waiting = searches.next()
         rounds = None if waiting else self.judged(searches, before)
@@ -116,8 +117,7 @@ class _Execution:
         self.observer.planned(self.plan, waiting, folder=self.folder.path, conditions=self.conditions)
         if rounds is not None:
             rounds.tell()
-        saved = 0 if self.options.force else sum(map(self.has_checkpoint, waiting))
-        if saved:
+        if saved := 0 if self.options.force else sum(map(self.has_checkpoint, waiting)):
             self.observer.notice(f"{plural(saved, 'trial continues', 'trials continue')} from a checkpoint")
         if not waiting:
             return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -17,6 +16,7 @@ from mnistarena.errors import TrialError
 from mnistarena.inference.onnx_classifier import classifier_graph
 from mnistarena.inference.onnx_graph import Preprocessing, cause, exported
 from mnistarena.inference.restore import Restored
+from mnistarena.plugin.predictions import Answers
 
 INPUT = "images"
 
@@ -56,7 +56,7 @@ class WholeModel(nn.Module):
         return found.float().exp() if self.output == "log_probabilities" else found.float()
 
 
-def output_name(restored: Restored) -> str:
+def output_name(restored: Restored) -> Answers:
     """The name of the file's output: "probabilities", "scores" or "labels"."""
     model, output = restored.model, restored.output
     if not isinstance(model, nn.Module) and prediction.answering_method(model, output) == "predict":
@@ -101,9 +101,7 @@ def difference(data: bytes, restored: Restored, images: NDArray[np.uint8]) -> fl
     """
     import onnxruntime
 
-    # In float32, like the file: a model trained in bfloat16 rounds more coarsely.
-    exact = replace(restored, recipe=restored.recipe.model_copy(update={"precision": "float32"}))
-    wanted, pixels = exact.predict(images).values, images.astype(np.float32) / 255
+    wanted, pixels = restored.predict(images).values, images.astype(np.float32) / 255
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong is raised, too
     try:

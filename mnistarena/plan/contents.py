@@ -20,7 +20,7 @@ from mnistarena.spec import schema, units
 from mnistarena.spec.load import Spec
 from mnistarena.spec.seeds import SeedsUntil
 from mnistarena.stats.looks import Looks
-from mnistarena.store.records import LooksPlan, PlannedTrial, PlanRecord, RecipeRecord
+from mnistarena.store.records import AutoPrecision, LooksPlan, PlannedTrial, PlanRecord, RecipeRecord
 from mnistarena.store.search_records import ChosenRecord
 from mnistarena.version import __version__
 
@@ -66,7 +66,8 @@ class Plan:
     """Everything a run will do. `labels` are those of all recipes of the spec, also of those that --only left out.
 
     `margin` is in the unit of the figure that decides; of a share 0.001 is 0.1 percentage points. `searches` choose
-    further recipes; once that is done, these are among `recipes`, and `chosen` says what was chosen.
+    further recipes; once that is done, these are among `recipes`, and `chosen` says what was chosen. `auto_precision`:
+    by what precision = "auto" was decided; None before that, or where nothing asks.
     """
 
     spec: Spec
@@ -81,6 +82,7 @@ class Plan:
     margin: float = 0.001
     searches: tuple[Search, ...] = ()
     chosen: Mapping[tuple[str, str], Sequence[ChosenRecord]] = field(default_factory=dict)
+    auto_precision: AutoPrecision | None = None
 
     def with_chosen(self, chosen: Mapping[tuple[str, str], Sequence[ChosenRecord]]) -> Plan:
         """The plan with the recipes that its searches chose, by label and dataset; one that found nothing has none."""
@@ -176,6 +178,8 @@ class Plan:
             "trials": [_planned(trial) for trial in self._trials],
             "plugins": [{"name": file.name, "digest": file.digest} for file in self.registry.files],
         }
+        if self.auto_precision is not None:
+            found["auto_precision"] = self.auto_precision
         if self.searches:
             found["searches"] = [search.describe() for search in self.searches]
         return found

@@ -11,7 +11,7 @@ import json
 
 from mnistarena.plugin.messages import Identity
 
-ENGINE = "2"
+ENGINE = "3"
 """The engine's version, part of every identity: raised when the engine computes other numbers from the same spec."""
 
 

@@ -180,6 +180,8 @@ class ModelDef:
     others are no part of its trials, and a spec that sets one for this model is told so. `caveat` is what a reader of
     its figures must know, such as that it is not what its name says; the report shows it beside the first figure.
     `search` is a space of parameters that are worth a search, for specs that have a [search] and name none.
+    `bf16(params, device)` says whether training gains by bfloat16 on a "cpu", a "cuda" or another device that computes
+    in it itself: what precision = "auto" asks; None: it does.
 
     Optional on the module, by duck type: `training_loss(images, labels)` in place of the recipe's loss, which may take
     a `TrainingContext` as third argument; `on_start(context)`, `after_step(context)`, `on_end(context)`, called without
@@ -206,6 +208,7 @@ class ModelDef:
     uses: tuple[str, ...] | None = None
     caveat: str = ""
     search: Space = ()
+    bf16: Callable[[Any, str], bool] | None = None
 
 
 @dataclass(frozen=True)

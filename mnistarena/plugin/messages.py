@@ -89,7 +89,7 @@ class MetricRequest:
 
 
 class Latency(TypedDict, total=False):
-    """Milliseconds of a call: median, 95th percentile, and how many calls were measured."""
+    """Milliseconds of a call: median, 95th percentile (None of fewer than 60 calls), how many calls were measured."""
 
     p50: Number | None
     p95: Number | None
@@ -277,9 +277,10 @@ class Ended:
 
 @dataclass(frozen=True)
 class Device:
-    """The device that a name stands for; `problem` says why it cannot be used."""
+    """The device that a name stands for; `bf16`: it computes in bfloat16 itself; `problem`: why it cannot be used."""
 
     device: str = ""
     device_name: str | None = None
     _: KW_ONLY
+    bf16: bool = False
     problem: str = ""

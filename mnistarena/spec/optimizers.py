@@ -15,6 +15,9 @@ from mnistarena.text import did_you_mean
 WITH_CLOSURE = {"lbfgs"}
 """Those that evaluate the loss themselves, several times a step."""
 
+MATRICES_ONLY = {"muon"}
+"""Those that take only parameters of two dimensions."""
+
 _UNFIT = {
     "sparseadam": "needs sparse gradients, which image classifiers do not have",
 }
@@ -22,13 +25,15 @@ _UNFIT = {
 
 @lru_cache(maxsize=1)
 def optimizers() -> dict[str, tuple[str, Path]]:
-    """Lower-case name → (class name, file) of every optimizer class in torch.optim."""
+    """Lower-case name → (class name, file) of every optimizer class that torch.optim exports."""
     spec = find_spec("torch")
     folder = Path(spec.origin).parent / "optim" if spec and spec.origin else Path("/nonexistent")
+    files = {file: file.read_text("utf-8") for file in sorted(folder.glob("*.py"))}
+    exported = set(re.findall(r"\bimport (\w+)", files.get(folder / "__init__.py", "")))
     found = {}
-    for file in sorted(folder.glob("[a-z]*.py")):
-        for name in re.findall(r"^class (\w+)\((?:\w*Optimizer|Adam)\):", file.read_text("utf-8"), re.MULTILINE):
-            if not name.startswith("_"):
+    for file, text in files.items():
+        for name in re.findall(r"^class (\w+)\((?:\w*Optimizer|Adam)\):", text, re.MULTILINE):
+            if name in exported:
                 found[name.lower()] = (name, file)
     return found
 

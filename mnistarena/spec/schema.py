@@ -210,7 +210,9 @@ class Training(Table):
         None, description="what an image of each class counts in the loss; balanced: n / (classes × images of it)"
     )
     gradient_clip: float | None = Field(None, gt=0, description="largest norm of all gradients together")
-    precision: Literal["float32", "bf16", "auto"] = Field("float32", description="auto: bf16 where it pays (CUDA)")
+    precision: Literal["float32", "bf16", "auto"] = Field(
+        "float32", description="auto: bf16 where the device has it, and it pays"
+    )
     average: Average | None = Field(None, description="validate and keep a mean of the weights")
     select: Literal["last", "best"] = Field("last", description="the epoch kept: the last, or best on validation")
     monitor: str | ComponentEntry = Field(

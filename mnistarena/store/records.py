@@ -207,6 +207,14 @@ class EarlierUse(TypedDict):
     recipes: list[EarlierRecipe]
 
 
+class AutoPrecision(TypedDict):
+    """What precision = "auto" is decided by, since a run's first start: the device, and whether it has bf16."""
+
+    device: Label
+    device_name: Label
+    bf16: bool
+
+
 class PlanRecord(TypedDict, total=False):
     """plan.json: what a run is, as it was last started.
 
@@ -231,6 +239,7 @@ class PlanRecord(TypedDict, total=False):
     plugins: list[PluginRecord]
     earlier_uses: list[EarlierUse]
     conditions: Conditions
+    auto_precision: AutoPrecision
     spec_folder: Text
     format: int
 

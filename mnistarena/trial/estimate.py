@@ -7,7 +7,6 @@ import time
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
 from mnistarena.data.splits import stratified
@@ -16,7 +15,7 @@ from mnistarena.engine.batches import Batches, evaluation_size
 from mnistarena.engine.layout import place
 from mnistarena.engine.own_methods import OwnMethods, StepContext
 from mnistarena.engine.prediction import classifier_outputs, predict
-from mnistarena.engine.step import autocast
+from mnistarena.engine.step import autocast, in_float32
 from mnistarena.engine.training import train
 from mnistarena.environment import peak_memory_bytes
 from mnistarena.errors import TrialError
@@ -66,12 +65,11 @@ def network_cost(context: TrialContext, model: nn.Module) -> CostEstimate:
 def _training_cost(context: TrialContext, model: nn.Module) -> CostEstimate:
     """The same of a module that the engine trains, after its preflight."""
     device, recipe = context.device, context.recipe
-    amp = autocast(recipe, device)
     n, n_validation, n_test = (len(context.array(f"{name}_labels")) for name in ("train", "validation", "test"))
-    an_image = _forward_seconds(context, model, amp)
+    an_image = _forward_seconds(context, model)
     first = max(recipe.batch_size * recipe.accumulate, FIRST_VALUES // math.prod(context.chain.task.image_shape))
     began = time.perf_counter()
-    ready = prepare_data(context, model, amp, first=first)
+    ready = prepare_data(context, model, autocast(recipe, device), first=first)
     preparing = time.perf_counter() - began
     share = n / ready.train_split.n
     before = peak_memory_bytes()
@@ -114,9 +112,9 @@ def _step_seconds(context: TrialContext, model: nn.Module, split: Batches, batch
     return a_step
 
 
-def _forward_seconds(context: TrialContext, model: nn.Module, amp: torch.autocast) -> float:
+def _forward_seconds(context: TrialContext, model: nn.Module) -> float:
     """Seconds to predict a test image, from at most one evaluation batch, after one that warms up."""
-    images, size, seconds = context.array("test_images"), 4, 0.0
+    images, size, seconds, amp = context.array("test_images"), 4, 0.0, in_float32(context.device)
     while True:
         test = Batches(images[:size], None, chain=context.chain, device=context.device, keep=True)
         for _ in range(2):

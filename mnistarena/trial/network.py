@@ -23,7 +23,7 @@ from mnistarena.engine.monitor import Monitor
 from mnistarena.engine.own_methods import takes_part
 from mnistarena.engine.packing import Arrays, Unusable
 from mnistarena.engine.prediction import Outcome, Scores
-from mnistarena.engine.step import autocast
+from mnistarena.engine.step import autocast, in_float32
 from mnistarena.engine.training import train
 from mnistarena.engine.watch import Watch
 from mnistarena.environment import peak_memory_bytes
@@ -43,7 +43,7 @@ def run_network(context: TrialContext, model: nn.Module) -> Outcome:
     counts = measure.count_parameters(model)
     measurements = _train(context, model)
     context.begin("testing")
-    n_classes, amp = context.chain.task.n_classes, autocast(context.recipe, context.device)
+    n_classes, amp = context.chain.task.n_classes, in_float32(context.device)
     output = context.output or "logits"
     test = _batches(context, context.array(f"{context.judged_by}_images"))
     found, extras = prediction.predict(model, test, n_classes, amp, output=output)
@@ -101,7 +101,9 @@ def _train(context: TrialContext, model: nn.Module) -> Measurements:
     def validate() -> Scores:
         if not ready.held.n:
             return {}
-        return prediction.scores(ready.trained, ready.held, n_classes, amp, output, figure=figure)
+        return prediction.scores(
+            ready.trained, ready.held, n_classes, in_float32(context.device), output, figure=figure
+        )
 
     def on_row(row: HistoryRow) -> None:
         context.folder.append_history(row)
@@ -187,7 +189,7 @@ def prepare_data(
     features = backbone.features(parts[0], train_split, amp)
     measure.synchronize(device)
     seconds, cpu = time.perf_counter() - began, measure.cpu_seconds() - cpu
-    held_features = backbone.features(parts[0], held, amp) if held.n else held
+    held_features = backbone.features(parts[0], held, in_float32(device)) if held.n else held
     if features is None or held_features is None:
         context.note("the frozen backbone's outputs do not fit in memory: they are computed anew in each epoch")
         return Prepared(model, train_split, held=held)

@@ -19,7 +19,7 @@ from mnistarena.engine.packing import Unusable, pack, to_array, to_tensor, unpac
 from mnistarena.engine.prediction import Scores
 from mnistarena.engine.random_state import capture_streams, restore_streams
 from mnistarena.engine.seeds import derive
-from mnistarena.engine.step import autocast
+from mnistarena.engine.step import in_float32
 from mnistarena.errors import TrialError
 from mnistarena.plugin.components import Task
 from mnistarena.plugin.fit import Teacher
@@ -163,7 +163,7 @@ class OwnTraining:
         if not self._held.n:
             return {}
         modes = {module: module.training for module in self._model.modules()}
-        amp = autocast(self._host.recipe, self.device)
+        amp = in_float32(self.device)
         found = prediction.scores(self._model, self._held, self.task.n_classes, amp, self._host.output)
         for module, mode in modes.items():
             module.training = mode

@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection, wait
 import torch
 
 from mnistarena.engine.checkpoint import Interrupted
+from mnistarena.environment import computes_bf16
 from mnistarena.errors import StoreError, first_line
 from mnistarena.plugin.executor import Job
 from mnistarena.plugin.messages import Device, Ended, ErrorDetails, Result, Status
@@ -79,11 +80,20 @@ def probe(device: str, connection: Connection) -> None:
         resolved = torch.device(device)
         torch.zeros(1, device=resolved)
         name = torch.cuda.get_device_name(resolved) if resolved.type == "cuda" else None
-        found = Device(str(resolved), name)
+        found = Device(str(resolved), name, bf16=_computes_bf16(resolved))
     except Exception as problem:
         found = Device(problem=f"the device {device!r} cannot be used: {first_line(problem)}")
     with contextlib.suppress(BrokenPipeError):  # the process that asked was interrupted meanwhile
         connection.send(found)
+
+
+def _computes_bf16(device: torch.device) -> bool:
+    """Whether a device computes in bfloat16 itself, by its own word."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type == "mps":
+        return torch.backends.mps.is_macos_or_newer(14, 0)
+    return device.type == "cpu" and computes_bf16()
 
 
 def describe(problem: BaseException, job: Job) -> ErrorDetails:

@@ -23,7 +23,7 @@ from mnistarena.engine.layout import place
 from mnistarena.engine.model_state import load_stored, make_room
 from mnistarena.engine.random_state import seed_everything
 from mnistarena.engine.seeds import derive
-from mnistarena.engine.step import autocast
+from mnistarena.engine.step import in_float32
 from mnistarena.errors import StoreError, TrialError
 from mnistarena.plugin.components import ModelDef, Task
 from mnistarena.plugin.messages import Identity
@@ -76,7 +76,7 @@ class Trained:
             features = flat(images, self.chain)
             return prediction.classifier_outputs(self.model, features, self.task.n_classes, self.output)
         batches = Batches(images, None, chain=self.chain, device=self.device, keep=False)
-        amp = autocast(self.recipe, self.device)
+        amp = in_float32(self.device)
         output, n_classes = self.output or "logits", self.task.n_classes
         found, _ = prediction.predict(self.model, batches, n_classes, amp, output=output, extras_too=False)
         return prediction.answers(found, output, n_classes)

@@ -125,10 +125,21 @@ def test_the_latency_of_a_slow_model_takes_few_calls_and_of_too_large_a_batch_no
     assert 1 <= found["latency_ms"]["1"]["calls"] <= 5
     assert max(sizes) <= 4
     assert "the latency of a batch of 256 was not measured: a call would take about" in notes[-1]
+    assert found["latency_ms"]["1"]["p95"] is None, "of so few calls there is none"
     assert found["flops_per_image"] is None
     slower = measure.latency(lambda: time.sleep(0.3), CPU)
     assert slower["calls"] == 1
     assert slower["p50"] == pytest.approx(300, rel=0.3)
+
+
+def test_a_95th_percentile_is_that_of_60_calls_which_are_made_where_they_are_quick(monkeypatch):
+    found = measure.latency(lambda: time.sleep(0.008), CPU)  # about 30 in a quarter of a second
+    assert found["calls"] == 60
+    assert found["p95"] >= found["p50"] >= 8
+    monkeypatch.setattr(measure, "P95_SECONDS", 0.3)
+    fewer = measure.latency(lambda: time.sleep(0.008), CPU)
+    assert 5 <= fewer["calls"] < 60
+    assert fewer["p95"] is None
 
 
 def test_what_raises_is_absent_and_said(costs):

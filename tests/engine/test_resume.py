@@ -29,6 +29,7 @@ from .recipes import (
 
 LAST = {"monitor": "f1_macro", "patience": 2, "select": "best", "epochs": 30}
 WILD = {"name": "sgd", "lr": 2.0}
+SGD = {"name": "sgd", "lr": 0.1}
 
 RECIPES = {
     "loss": {"loss": {"name": "focal", "gamma": 1.0}},
@@ -50,6 +51,11 @@ RECIPES = {
     "swa": {"average": {"name": "swa", "start": 0.3}, "epochs": 4},
     "sam": {"optimizer": {"name": "sam", "lr": 0.05}},
     "lbfgs": {"optimizer": {"name": "lbfgs", "lr": 0.1, "max_iter": 3, "history_size": 3}, "precision": "float32"},
+    "adafactor": {"optimizer": {"name": "adafactor"}},
+    "muon": {
+        "optimizer": {"name": "muon"},
+        "groups": [{"match": "[01].*", "optimizer": SGD}, {"match": "*.bias", "optimizer": SGD}],
+    },
     "schedule-free": {"optimizer": {"name": "schedule-free", "lr": 0.5}},
     "everything": {
         "augmentations": ["mixup"],

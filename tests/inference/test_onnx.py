@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import mnistarena
-from mnistarena.inference import onnx
+from mnistarena.inference import onnx, onnx_benchmark
 from mnistarena.inference.find import find_trial
 
 # The random transform has its place in training only; the others go into the file.
@@ -23,7 +23,7 @@ SPEC = {
         }
     ],
     "training": {"steps": 3},
-    "model": [{"name": "cnn"}],
+    "model": [{"name": "cnn"}, {"name": "logistic-regression", "transforms": ["normalize"]}],
 }
 
 
@@ -38,8 +38,8 @@ def trained(tmp_path_factory):
 def export(arena, trained):
     """`arena export-model`: status, and all that was said."""
 
-    def call(label):
-        done = arena("export-model", trained, label, "-o", "m.onnx")
+    def call(label, *options):
+        done = arena("export-model", trained, label, "-o", "m.onnx", *options)
         return done.status, done.out + done.err
 
     return call
@@ -60,6 +60,39 @@ def test_onnxruntime_says_what_torch_said(export, trained, tmp_path):
     about = session.get_modelmeta().custom_metadata_map
     assert json.loads(about["class_names"]) == [str(digit) for digit in range(10)]
     assert (about["label"], about["dataset"], about["seed"], about["trial"]) == ("cnn", "digits", "0", trial.id)
+
+
+def test_a_benchmark_has_both_files_beside_the_trained_model(export, trained, tmp_path, monkeypatch):
+    import onnxruntime
+
+    monkeypatch.setattr(onnx_benchmark, "SECONDS", 0.1)
+    status, out = export("cnn", "--benchmark")
+    assert status == 0, out
+    assert "m.int8.onnx: in int8, " in out
+    assert "calibrated on 200 training images" in out
+    run = mnistarena.load_run(trained)
+    found = find_trial(run, "cnn").predictions()
+    session = onnxruntime.InferenceSession(tmp_path / "m.int8.onnx")
+    images = run.test_split("digits")["images"].astype(np.float32) / 255
+    (answers,) = session.run(["probabilities"], {"images": images})
+    right, before = answers.argmax(1) == found.labels, found.predicted == found.labels
+    rows = {line.rpartition("%")[0].rstrip("\u202f ").rpartition(" ")[0].strip(): line for line in out.splitlines()}
+    assert f"{100 * before.mean():.2f}" in rows["as trained, by torch"]
+    assert f"{100 * right.mean():.2f}" in rows["onnxruntime, int8"]
+    assert rows["onnxruntime, int8"].count("s") >= 4, "two latencies, each with its 95th percentile"
+    alone, other = int((right & ~before).sum()), int((before & ~right).sum())
+    assert f"alone is right on {alone} image" in out
+    assert f"the other alone on {other} (p" in out
+    assert "onnxruntime, float32 is practically equal to the model as trained" not in out, "60 images cannot say so"
+    int8 = (tmp_path / "m.int8.onnx").read_bytes()
+    (tmp_path / "m.onnx").unlink()
+    status, said = export("cnn", "--benchmark")
+    assert (status, "m.int8.onnx exists" in said) == (2, True)
+    status, said = export("logistic-regression", "--benchmark", "--force")
+    assert status == 0, said
+    assert "not compared in int8: a classifier of scikit-learn is not quantised" in said
+    assert "onnxruntime, float32" in said
+    assert (tmp_path / "m.int8.onnx").read_bytes() == int8
 
 
 def test_an_existing_file_stays_unless_forced(export, tmp_path):

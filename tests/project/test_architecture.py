@@ -19,7 +19,7 @@ LOADS_TORCH = re.compile(
     r"mnistarena/engine/\w+\.py"
     r"|mnistarena/trial/(process|run|scoring|trained|network|classifier|fitting|estimate|model|own_training|own_fit|fit_host|teacher|preflight)"
     r"\.py"
-    r"|mnistarena/inference/(restore|onnx|onnx_graph|onnx_classifier)\.py"
+    r"|mnistarena/inference/(restore|onnx|onnx_graph|onnx_classifier|onnx_benchmark)\.py"
 )
 LONGEST_FUNCTION, LONGEST_FILE = 60, 300
 

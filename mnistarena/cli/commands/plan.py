@@ -42,7 +42,7 @@ def command(
     Downloads data and weights where they are missing, as a run would: an identity contains their digests.
     """
     from mnistarena.cli.tables import open_console
-    from mnistarena.cli.trying import try_recipes
+    from mnistarena.cli.trying import settled_here, try_recipes
     from mnistarena.plan.lookup import registry_for
     from mnistarena.plan.resolve import resolve
     from mnistarena.plugin.executor import ExecutorContext
@@ -51,8 +51,11 @@ def command(
     loaded = load_spec(spec, overrides, plugins)
     plan = resolve(loaded, registry_for(loaded), only=only)
     context = ExecutorContext(device, jobs, threads=threads)
-    # Its own lines are for standard output, which may be read by a program.
-    estimate = None if no_estimate else try_recipes(plan, context, open_console(wide=False, stderr=True))
+    estimate = None
+    if no_estimate:
+        plan = settled_here(plan, context)
+    else:  # its own lines are for standard output, which may be read by a program
+        plan, estimate = try_recipes(plan, context, open_console(wide=False, stderr=True))
     if as_json:
         click.echo(json.dumps(_described(plan, estimate), indent=2, ensure_ascii=False))
     else:

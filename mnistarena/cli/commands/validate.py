@@ -71,7 +71,7 @@ def _try(plan: Plan) -> None:
         said = [f"{outcome} ({one.unknown})" if one.unknown else outcome, *(f"note: {note}" for note in one.notes)]
         console.print(Text("\n".join(f"  {recipe.name}: {visible(line)}" for line in said)))
 
-    tried = try_recipes(plan, ExecutorContext(), console, tell=tell, budget=math.inf)
+    plan, tried = try_recipes(plan, ExecutorContext(), console, tell=tell, budget=math.inf)
     for trial in plan.samples():
         if problem := tried.trials[trial.id].problem:
             plan.spec.problems.add(trial.recipe.path, f"{trial.recipe.name}: {problem}")

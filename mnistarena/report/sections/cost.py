@@ -15,8 +15,9 @@ from mnistarena.report.format import count, names, scaled, seconds
 class Cost:
     """What a recipe costs, means over its finished seeds; `latency` maps a batch size to (p50, p95) in ms.
 
-    The mean of the latency is over the seeds that measured it. `search_seconds` is the training of its whole search.
-    With `uncounted`, names of costly operations, `flops` is a lower bound.
+    The mean of the latency is over the seeds that measured it; a p95 is None where one of these has none: 60 calls are
+    needed. `search_seconds` is the training of its whole search. With `uncounted`, names of costly operations, `flops`
+    is a lower bound.
     """
 
     label: str
@@ -49,7 +50,7 @@ def cost(recipe: RecipeEvidence, search_seconds: float | None = None) -> Cost:
             dict.fromkeys(name for trial in recipe.done for name in trial.measurements.get("flops_uncounted", ()))
         ),
         latency={
-            batch: (_mean([one.get("p50") for one in found]), _mean([one.get("p95") for one in found]))
+            batch: (_mean([one.get("p50") for one in found]), _mean([one.get("p95") for one in found], of_all=True))
             for batch, found in latency.items()
         },
         memory=recipe.mean("peak_memory_bytes"),
@@ -61,8 +62,11 @@ def cost(recipe: RecipeEvidence, search_seconds: float | None = None) -> Cost:
     )
 
 
-def _mean(figures: Sequence[float | None]) -> float | None:
+def _mean(figures: Sequence[float | None], *, of_all: bool = False) -> float | None:
+    """The mean of those that are there; with `of_all`, only where each is."""
     values = [value for value in figures if value is not None]
+    if of_all and len(values) < len(figures):
+        return None
     return sum(values) / len(values) if values else None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 
 from mnistarena.environment import Conditions
@@ -58,7 +58,7 @@ def caveats(run: StoredRun) -> tuple[str, ...]:
         *_picked(entries),
         *idle_seeds(run),
         *earlier_use.sentences(run.plan),
-        *(_of(entry["label"], note) for entry in entries for note in entry.get("notes", ())),
+        *_noted((entry["label"], note) for entry in entries for note in entry.get("notes", ())),
         *(f"{entry['label']}: {caveat}" for entry in entries if (caveat := entry.get("caveat"))),
         *(f"{kind}: {names(dict.fromkeys(labels), 8)}." for kind, labels in _shortcuts(entries).items()),
         *_from_trials(run.trials),
@@ -67,9 +67,13 @@ def caveats(run: StoredRun) -> tuple[str, ...]:
     return tuple(dict.fromkeys(said))
 
 
-def _of(label: str, note: str) -> str:
-    """A note that names the recipe it is about."""
-    return note if label in note else f"{label}: {note}"
+def _noted(notes: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Each note of a label once, with all labels that it is about and does not name."""
+    labels: dict[str, list[str]] = defaultdict(list)
+    for label, note in notes:
+        labels[note] += [] if label in note else [label]
+    for note, those in labels.items():
+        yield f"{names(dict.fromkeys(those), 8)}: {note}" if those else note
 
 
 def _few_seeds(run: StoredRun) -> Iterator[str]:
@@ -120,8 +124,7 @@ def _from_trials(trials: Sequence[StoredTrial]) -> Iterator[str]:
             f"Interrupted and continued from a checkpoint: {names(dict.fromkeys(resumed))}. The figures are those of "
             "an uninterrupted run; the times are the sums of all parts."
         )
-    for trial in trials:
-        yield from (_of(trial.label, note) for note in trial.notes)
+    yield from _noted((trial.label, note) for trial in trials for note in trial.notes)
 
 
 def _of_dataset(dataset: DatasetRecord) -> Iterator[str]:

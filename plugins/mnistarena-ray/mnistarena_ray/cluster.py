@@ -34,12 +34,16 @@ Request = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Node:
-    """One machine: Ray's identifier, its name in the network, its processor, and what it has in all."""
+    """One machine: Ray's identifier, its name in the network, its processor, and what it has in all.
+
+    `bf16`: its processor computes in bfloat16 itself.
+    """
 
     id: str
     host: str
     _: KW_ONLY
     device_name: str
+    bf16: bool = False
     resources: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -76,7 +80,15 @@ class Cluster:
             if differences:
                 self.exclude(identifier, differences)
             else:
-                self.fit.append(Node(identifier, facts.host, device_name=facts.device_name, resources=one["Resources"]))
+                self.fit.append(
+                    Node(
+                        identifier,
+                        facts.host,
+                        device_name=facts.device_name,
+                        bf16=facts.bf16,
+                        resources=one["Resources"],
+                    )
+                )
         if not self.fit:
             raise ArenaError("\n".join(["the cluster has no node where trials can run", *self.unfit.values()]))
         return self.fit

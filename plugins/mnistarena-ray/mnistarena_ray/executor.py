@@ -92,7 +92,10 @@ class RayExecutor:
         self.jobs = 1 if work.exclusive else self.context.jobs
         self.threads = int(work.before.get("threads") or 1)
         names = few(sorted({one.device_name for one in nodes}), NAMES)
-        self.conditions = conditions(device, names, threads=self.context.threads or self.threads, jobs=1)
+        # No GPU is asked before a trial runs on it.
+        bf16 = device == "cpu" and all(one.bf16 for one in nodes)
+        threads = self.context.threads or self.threads
+        self.conditions = conditions(device, names, threads=threads, jobs=1, bf16=bf16)
         self.conditions["host"] = few(sorted({one.host for one in nodes}), NAMES)
         self.conditions["jobs"] = self.jobs or self._places()
         return self.conditions

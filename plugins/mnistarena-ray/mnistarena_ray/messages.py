@@ -37,11 +37,12 @@ class TrialOrder:
 
 @dataclass(frozen=True)
 class NodeFacts:
-    """A node's name in the network, its processor, and what differs there from what the driver requires."""
+    """A node's name in the network, its processor, whether that has bf16, and what differs from the driver's."""
 
     host: str
     device_name: str
     _: KW_ONLY
+    bf16: bool
     differences: Sequence[str]
 
 

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from mnistarena.executors import (
     Conditions,
+    Device,
     Event,
     Parcel,
     Reports,
@@ -32,6 +33,7 @@ from mnistarena.executors import (
     Submission,
     TrialFolder,
     Workers,
+    computes_bf16,
     conditions,
     failure,
     host,
@@ -54,7 +56,7 @@ LISTEN_SECONDS = 0.25
 
 def examine(requirements: Requirements) -> NodeFacts:
     """What this node is, and what differs here from what the driver requires."""
-    return NodeFacts(host(), processor(), differences=differences(requirements))
+    return NodeFacts(host(), processor(), bf16=computes_bf16(), differences=differences(requirements))
 
 
 def clean_up(token: str) -> None:
@@ -169,9 +171,11 @@ def _conditions(order: TrialOrder) -> Conditions:
     """The conditions of a trial on this node."""
     planned = order.submission.job.conditions
     device = planned["device"]
+    gpu = _gpu(device, order.preload) if device != "cpu" else None
     return conditions(
         device,
-        _gpu(device, order.preload) if device != "cpu" else None,
+        gpu.device_name if gpu else None,
+        bf16=gpu.bf16 if gpu else None,
         threads=planned["threads"],
         jobs=max(1, int(_cpus() // order.cpus)),
     )
@@ -186,9 +190,9 @@ def _node() -> str:
 
 
 @cache
-def _gpu(device: str, preload: tuple[str, ...]) -> str | None:
-    """The name of the GPU that Ray gives to tasks here; all GPUs of a node are taken to be alike."""
-    return _workers(preload).probe(device).device_name
+def _gpu(device: str, preload: tuple[str, ...]) -> Device:
+    """The GPU that Ray gives to tasks here; all GPUs of a node are taken to be alike."""
+    return _workers(preload).probe(device)
 
 
 @cache

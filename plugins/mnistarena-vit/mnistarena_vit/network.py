@@ -10,6 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from mnistarena_vit import NARROW
+
 if TYPE_CHECKING:
     from mnistarena_vit import VitParams
 
@@ -47,10 +49,6 @@ class PerHeadMaps(nn.Module):
         own = torch.eye(heads, device=tokens.device, dtype=self.weight.dtype).view(1, heads, 1, heads, 1)
         matrix = (self.weight.unsqueeze(3) * own).reshape(3 * heads * size, heads * size)
         return functional.linear(tokens, matrix, self.bias.flatten())
-
-
-NARROW = 8
-"""Heads of at most this size are narrow: a CPU multiplies size × tokens matrices faster than tokens × size ones."""
 
 
 def narrow_attention(maps: torch.Tensor) -> torch.Tensor:
