@@ -11,6 +11,7 @@ from typing import Any
 from mnistarena import environment
 from mnistarena.environment import Conditions
 from mnistarena.errors import ArenaError, StoreError
+from mnistarena.execution.brought import store_brought
 from mnistarena.execution.interrupts import Interrupts
 from mnistarena.execution.observer import Observer
 from mnistarena.execution.options import Options
@@ -26,6 +27,7 @@ from mnistarena.plan.recipe import Trial
 from mnistarena.plan.resolve import resolve
 from mnistarena.plugin.executor import (
     Executor,
+    Mode,
     PluginFile,
     Reports,
     Submission,
@@ -241,10 +243,10 @@ class _Execution:
             self.measured.pop(trial.id, None)
             if train:
                 folder.reset(keep_checkpoint=self.resume.keeps_checkpoint(record))
-            views = self.request.views if train or self.request.must_predict_views(record) else ()
-            if trial.search is not None:
-                views = []
-            yield submissions.of(trial, folder.path, "train" if train else "score", views)
+            brought = train and store_brought(trial, folder, self.conditions)
+            asked = trial.search is None and (train or self.request.must_predict_views(record))
+            mode: Mode = "train" if train and not brought else "score"
+            yield submissions.of(trial, folder.path, mode, self.request.views if asked else ())
 
     def trial(self, key: str) -> Trial:
         """The trial whose submission has this key."""

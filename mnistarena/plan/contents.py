@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from mnistarena.data.draws import Draw
+from mnistarena.plan.brought import BroughtRecipe
 from mnistarena.plan.identity import ENGINE
 from mnistarena.plan.metric import Metric
 from mnistarena.plan.recipe import LoadedDataset, PlannedDataset, Recipe, Transforms, Trial, transform_identities
@@ -203,7 +204,8 @@ class Plan:
 
     def components(self) -> list[Component]:
         """Every component in use."""
-        recipes = [*self.recipes, *(search.base for search in self.searches)]
+        recipes = [r for r in self.recipes if not isinstance(r, BroughtRecipe)]
+        recipes += [search.base for search in self.searches]
         used = [r.model for r in recipes] + [d.component for d in self.datasets]
         used += [m.component for m in self.metrics] + [c for r in recipes for c, _ in r.transforms]
         used += [c for r in recipes for c in r.ingredients]
