@@ -35,7 +35,7 @@ class Said:
     `answers` are probabilities or scores, float64 `(n, n_classes)`, or classes by name or number, `(n,)`. `index` are
     rows of the test split, `names` what the dataset calls its images, `true` their classes, `seeds` numbers; each
     `(n,)`, or None where nothing is said of it. `place` says where a row is, such as "line 7"; `digest` is the SHA-256
-    of the whole.
+    of the whole. Without `is_file` it was an array of Python's.
     """
 
     source: str
@@ -48,6 +48,7 @@ class Said:
     names: NDArray[Any] | None = None
     true: NDArray[Any] | None = None
     seeds: NDArray[Any] | None = None
+    is_file: bool = True
 
     def of(self, rows: NDArray[np.int64]) -> Said:
         """What some rows say."""
@@ -65,7 +66,8 @@ class Said:
 class Brought:
     """What a model that was trained elsewhere says of the tested images, with one seed.
 
-    `values` are as in `Outputs`; `source` is the file's path as it was given, `digest` the SHA-256 of its bytes.
+    `values` are as in `Outputs`; `source` is the file's path as it was given, `digest` the SHA-256 of its bytes; without
+    `is_file` they were an array of Python's.
     """
 
     source: str
@@ -73,6 +75,7 @@ class Brought:
     _: KW_ONLY
     output: Answers
     values: NDArray[Any]
+    is_file: bool
 
 
 def by_seed(said: Said) -> dict[int | None, Said]:
@@ -103,7 +106,8 @@ def brought(said: Said, images: TestImages) -> Brought:
             f"{few(list(named))}; every test image needs a prediction"
         )
     _check_true(said, images, index)
-    return Brought(said.source, said.digest, output=said.output, values=values[places[images.rows]])
+    found = values[places[images.rows]]
+    return Brought(said.source, said.digest, output=said.output, values=found, is_file=said.is_file)
 
 
 def whole_numbers(values: NDArray[Any], said: Said, what: str, *, most: int) -> NDArray[np.int64]:

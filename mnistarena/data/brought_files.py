@@ -6,6 +6,7 @@ import glob
 import hashlib
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def read_predictions(path: Path, source: str, class_names: Sequence[str]) -> Sai
 
 def from_array(array: Any, source: str) -> Said:
     """What an array of Python's says: classes `(n,)`, or probabilities `(n, n_classes)`, of every test image."""
-    found = np.asarray(array)
+    found = as_array(array)
     if found.ndim not in (1, 2) or found.dtype.kind not in "biufU" or not found.size:
         raise DataError(
             f"{source} is {found.dtype} {found.shape}; give probabilities (images, classes), or a class for each image "
@@ -70,10 +71,24 @@ def from_array(array: Any, source: str) -> Said:
     digest = hashlib.sha256(head + np.ascontiguousarray(found).tobytes()).hexdigest()
     labels = found.ndim == 1
     answers = found if labels else _floats(found, source)
-    return Said(source, digest, output="labels" if labels else "probabilities", answers=answers, place=_row)
+    output: Answers = "labels" if labels else "probabilities"
+    return Said(source, digest, output=output, answers=answers, place=row_of, is_file=False)
 
 
-def _row(row: int) -> str:
+def as_array(value: Any) -> NDArray[Any]:
+    """What Python's libraries hold numbers or texts in, such as lists, tensors and series, as an array of either.
+
+    Raises `DataError` where it is neither.
+    """
+    try:
+        found = np.asarray(value)
+        return found.astype(str) if found.dtype.kind == "O" else found
+    except Exception as problem:  # a tensor that has a gradient, or lies on a GPU, rows that differ in length
+        raise DataError(f"{type(value).__name__} cannot be read as an array: {first_line(problem)}") from problem
+
+
+def row_of(row: int) -> str:
+    """Where a row of an array is."""
     return f"row {row}"
 
 
@@ -92,7 +107,7 @@ def _of_arrays(path: Path, source: str, digest: str) -> Said:
     try:
         loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
-            return Said(**{**vars(from_array(loaded, source)), "digest": digest})
+            return replace(from_array(loaded, source), digest=digest, is_file=True)
         with loaded as archive:
             arrays = {name: archive[name] for name in archive.files}
     except DataError:
@@ -114,7 +129,7 @@ def _of_arrays(path: Path, source: str, digest: str) -> Said:
     for part, array in given.items():
         if array.shape != (len(answers),):
             raise DataError(f'{source}: "{beside[part]}" is {array.shape}, and there are {len(answers)} predictions')
-    return Said(source, digest, output=output, answers=answers, place=_row, **given)  # type: ignore[arg-type]
+    return Said(source, digest, output=output, answers=answers, place=row_of, **given)  # type: ignore[arg-type]
 
 
 def _of_table(path: Path, source: str, digest: str, class_names: Sequence[str]) -> Said:
@@ -138,7 +153,7 @@ def _of_table(path: Path, source: str, digest: str, class_names: Sequence[str]) 
     for texts, _ in table.rows(taken, ()):
         for column, more in zip(cells, texts, strict=True):
             column += more
-    place = _row if read_head(path).startswith(b"PAR1") else _line
+    place = row_of if read_head(path).startswith(b"PAR1") else _line
     arrays = [np.array(column, dtype=str) for column in cells]
     if not len(arrays[0]):
         raise DataError(f"{source} has no rows")

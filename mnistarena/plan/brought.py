@@ -163,7 +163,7 @@ def _scheme(data: LoadedDataset) -> str | None:
 
 
 def _note(found: Mapping[int, Brought]) -> str:
-    files = few([f"{one.source} (seed {seed})" for seed, one in found.items()], 5)
+    files = few([f"{one.source} (seed {seed})" if one.is_file else one.source for seed, one in found.items()], 5)
     return f"{SUMMARY}: {files}; how it was trained, and whether it saw the test images, is not known here"
 
 
