@@ -66,8 +66,8 @@ class Said:
 class Brought:
     """What a model that was trained elsewhere says of the tested images, with one seed.
 
-    `values` are as in `Outputs`; `source` is the file's path as it was given, `digest` the SHA-256 of its bytes; without
-    `is_file` they were an array of Python's.
+    `values` are as in `Outputs`; `source` is the file's path as it was given, `digest` the SHA-256 of its bytes.
+    Without `is_file` it was an array of Python's.
     """
 
     source: str
@@ -138,8 +138,8 @@ def _index(said: Said, images: TestImages) -> NDArray[np.int64]:
     if said.names is None:
         if len(said.answers) != count:
             raise DataError(
-                f"{said.source} has {plural(len(said.answers), 'row')} for {count:,} test images, and does not say which "
-                'they are; give every image, in the order of the test split, or an "index" beside them'
+                f"{said.source} has {plural(len(said.answers), 'row')} for {count:,} test images, and does not say "
+                'which they are; give every image, in the order of the test split, or an "index" beside them'
             )
         return np.arange(count)
     if images.names is None:
@@ -210,6 +210,6 @@ def _check_true(said: Said, images: TestImages, index: NDArray[np.int64]) -> Non
         given, known = (images.class_names[of] for of in (true[row], images.labels[index[row]]))
         raise said.wrong(
             row,
-            f'the true class of the test image {index[row]} is given as "{given}", and in the dataset it is "{known}", so '
+            f'the true class of the test image {index[row]} is given as "{given}", and in the dataset it is "{known}"; '
             f"these are other images, or another order ({plural(len(other), 'row differs', 'rows differ')})",
         )

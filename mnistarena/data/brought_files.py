@@ -134,7 +134,7 @@ def _of_arrays(path: Path, source: str, digest: str) -> Said:
 
 def _of_table(path: Path, source: str, digest: str, class_names: Sequence[str]) -> Said:
     """The columns of a CSV or Parquet file."""
-    table = open_table(path)
+    table = open_table(path, numbered='a column "index" says which test images the rows are')
     columns, classes = list(table.columns), _class_columns(table.columns, class_names, source)
     label = next((name for name in LABELS if name in columns), None)
     if not classes and label is None:

@@ -21,9 +21,9 @@ from mnistarena.data.pixels import as_images
 from mnistarena.data.splits import Split, SplitRule
 from mnistarena.errors import DataError
 from mnistarena.execution.brought import store_brought
+from mnistarena.execution.observer import Observer
 from mnistarena.execution.record import scored_record
 from mnistarena.execution.resume import Resume, ScoringRequest
-from mnistarena.execution.observer import Observer
 from mnistarena.plan.alone import planned_metrics
 from mnistarena.plan.brought import BroughtRecipe, brought_recipe
 from mnistarena.plan.contents import Plan
@@ -240,7 +240,7 @@ def _class_names(true: NDArray[Any], arrays: Sequence[NDArray[Any]]) -> list[str
         return [str(number) for number in range(widths[0] if widths else max(2, 1 + max(int(float(t)) for t in texts)))]
     if widths and widths[0] != len(texts):
         raise DataError(
-            f"there are {len(texts)} different labels, and probabilities of {widths[0]} classes; give class_names, in the "
-            "order of the columns"
+            f"there are {len(texts)} different labels, and probabilities of {widths[0]} classes; give class_names, in "
+            "the order of the columns"
         )
     return texts

@@ -30,7 +30,9 @@ def preload(spec: Spec, registry: Registry, only: Sequence[str] = ()) -> tuple[s
     metrics = {one if isinstance(one, str) else one.name for one in asked}
     found = [] if metrics <= WITHOUT_SCIKIT_LEARN else [METRICS]
     for i, table in enumerate(spec.models):
-        if isinstance(table, ModelTable) and any(is_chosen(one.label, only) for one in variants(table, ("model", i), spec.problems)):
+        if isinstance(table, ModelTable) and any(
+            is_chosen(one.label, only) for one in variants(table, ("model", i), spec.problems)
+        ):
             with suppress(PluginError):
                 if registry.get("model", table.name).definition.uses == ():
                     return (*found, CLASSIFIERS)

@@ -66,7 +66,9 @@ class BroughtRecipe(Recipe):
         return {**super().describe(), "model": self.label, "brought": files}
 
 
-def brought_recipe(table: BroughtTable, data: LoadedDataset, path: KeyPath, *, base: Path, several: bool) -> BroughtRecipe:
+def brought_recipe(
+    table: BroughtTable, data: LoadedDataset, path: KeyPath, *, base: Path, several: bool
+) -> BroughtRecipe:
     """The recipe of a table on a dataset; `base` is the spec's folder, `several`: the spec has several datasets.
 
     Raises `DataError` where its predictions cannot be read, or are not of these test images.
@@ -88,7 +90,9 @@ def brought_recipe(table: BroughtTable, data: LoadedDataset, path: KeyPath, *, b
     if len(outputs) > 1:
         raise DataError(f"some seeds give {', others '.join(sorted(outputs))}; give the same of all")
     if table.deterministic and len(found) > 1:
-        raise DataError(f"deterministic = true says that one seed is enough, and there are {len(found)}; leave one of them")
+        raise DataError(
+            f"deterministic = true says that one seed is enough, and there are {len(found)}; leave one of them"
+        )
     return BroughtRecipe(
         table.label,
         data,
@@ -113,8 +117,8 @@ def files_of(table: BroughtTable, dataset: str, base: Path, *, several: bool) ->
     texts = [one for one in _values(given) if isinstance(one, str)]
     if several and (len(texts) < len(_values(given)) or not all("{dataset}" in text for text in texts)):
         raise DataError(
-            'the spec has several datasets: write {dataset} in the path of each file where the label of a dataset stands, '
-            'such as "results/{dataset}/*.csv"'
+            "the spec has several datasets: write {dataset} in the path of each file, where the label of a dataset "
+            'stands, such as "results/{dataset}/*.csv"'
         )
 
     def files(text: str) -> list[Path]:
@@ -130,7 +134,9 @@ def files_of(table: BroughtTable, dataset: str, base: Path, *, several: bool) ->
     for seed, value in given.items():
         named = files(value) if isinstance(value, str) else [value]
         if len(named) > 1:
-            raise DataError(f'"{value}" is {len(named)} files ({few([one.name for one in named])}); name one for seed {seed}')
+            raise DataError(
+                f'"{value}" is {len(named)} files ({few([one.name for one in named])}); name one for seed {seed}'
+            )
         by_number[seed] = named[0]
     return by_number
 
@@ -141,7 +147,8 @@ def _said(table: BroughtTable, data: LoadedDataset, *, base: Path, several: bool
     given = files_of(table, data.label, base, several=several)
     for number, one in given.items():
         if isinstance(one, Path):
-            said = read_predictions(one, str(one.relative_to(base)) if one.is_relative_to(base) else str(one), data.dataset.class_names)
+            source = str(one.relative_to(base)) if one.is_relative_to(base) else str(one)
+            said = read_predictions(one, source, data.dataset.class_names)
         else:
             said = from_array(one, f"the array of seed {number}")
         for seed, part in by_seed(said).items():

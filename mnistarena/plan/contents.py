@@ -21,7 +21,7 @@ from mnistarena.spec import schema, units
 from mnistarena.spec.load import Spec
 from mnistarena.spec.seeds import SeedsUntil
 from mnistarena.stats.looks import Looks
-from mnistarena.store.records import LooksPlan, PlannedTrial, PlanRecord, RecipeRecord
+from mnistarena.store.records import LooksPlan, PlannedTrial, PlanRecord, PublishedRecord, RecipeRecord
 from mnistarena.store.search_records import ChosenRecord
 from mnistarena.version import __version__
 
@@ -82,6 +82,7 @@ class Plan:
     margin: float = 0.001
     searches: tuple[Search, ...] = ()
     chosen: Mapping[tuple[str, str], Sequence[ChosenRecord]] = field(default_factory=dict)
+    published: tuple[PublishedRecord, ...] = ()
 
     def with_chosen(self, chosen: Mapping[tuple[str, str], Sequence[ChosenRecord]]) -> Plan:
         """The plan with the recipes that its searches chose, by label and dataset; one that found nothing has none."""
@@ -177,6 +178,8 @@ class Plan:
             "trials": [_planned(trial) for trial in self._trials],
             "plugins": [{"name": file.name, "digest": file.digest} for file in self.registry.files],
         }
+        if self.published:
+            found["published"] = list(self.published)
         if self.searches:
             found["searches"] = [search.describe() for search in self.searches]
         return found

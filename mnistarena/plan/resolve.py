@@ -15,6 +15,7 @@ from mnistarena.plan.grid import Source, Variant, is_chosen, variants
 from mnistarena.plan.loading import Loader, unique_labels
 from mnistarena.plan.lookup import Lookup
 from mnistarena.plan.metric import Metric
+from mnistarena.plan.published import published
 from mnistarena.plan.recipe import LoadedDataset, PlannedDataset, Recipe, Transforms, transform_identities
 from mnistarena.plan.search import Search
 from mnistarena.plan.searching import Searching
@@ -74,6 +75,7 @@ class _Resolver:
         margin = planned_margin(self.spec, metrics)
         found = self.recipes(datasets, metrics)
         views = tuple(views_of(self.spec, self.lookup, datasets))
+        shown = tuple(published(self.spec, datasets, labels, self.only))
         self.problems.stop()
         assert self.spec.benchmark is not None
         return Plan(
@@ -87,6 +89,7 @@ class _Resolver:
             views=views,
             margin=margin,
             searches=tuple(self.searches),
+            published=shown,
         )
 
     def outline(self) -> Outline:
@@ -95,6 +98,7 @@ class _Resolver:
         datasets, labels = self.loader.datasets(), self.labels()
         self.recipes(datasets, metrics)
         list(views_of(self.spec, self.lookup, datasets))
+        list(published(self.spec, datasets, labels, self.only))
         self.problems.stop()
         missing = tuple(entry.label for entry in datasets if not isinstance(entry, LoadedDataset))
         return Outline(tuple(labels), tuple(datasets), trials=self.trials, missing=missing)

@@ -35,6 +35,7 @@ from mnistarena.report.sections import (
     learning,
     looks,
     pairs,
+    published,
     ranking,
     ratios,
     record,
@@ -248,6 +249,7 @@ def _comparison(
         factors=(),
         robustness=robustness.over_views(ranked, run.plan, reference),
         answers={},
+        published=published.published(run.plan, dataset["label"]),
     )
     answers = _answers(found, judged, recipes, mixed, target)
     answers["certainty"] += looks.warning(run, judged.pairs)

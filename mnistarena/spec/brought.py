@@ -54,7 +54,7 @@ class BroughtTable(Table):
 
     predictions: Annotated[Any, BeforeValidator(_as_given), WithJsonSchema(_JSON)] = Field(
         description="pattern of CSV, Parquet or npz files, from the spec's folder; or a list of files, one a seed; or "
-        "a table, { 0 = \"a.csv\", 1 = \"b.csv\" }; {dataset} in a path stands for the dataset's label"
+        'a table, { 0 = "a.csv", 1 = "b.csv" }; {dataset} in a path stands for the dataset\'s label'
     )
     label: Label = Field(description="unique")
     deterministic: bool = Field(
@@ -67,6 +67,8 @@ class PublishedTable(Table):
 
     published: Annotated[
         str, BeforeValidator(as_share), WithJsonSchema({"type": ["number", "string"], "exclusiveMinimum": 0})
-    ] = Field(description='the accuracy on the whole test split, with the digits that were published: 0.9911 or "99.11 %"')
+    ] = Field(
+        description='the accuracy on the whole test split, with the digits that were published: 0.9911 or "99.11 %"'
+    )
     label: Label = Field(description="unique")
     dataset: str | None = Field(None, description="label of the dataset that it is of, where the spec has several")

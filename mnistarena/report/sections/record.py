@@ -8,6 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 
 from mnistarena.environment import Conditions
 from mnistarena.report.format import NONE, names, plain, series
+from mnistarena.report.sections import published
 from mnistarena.store import earlier_use
 from mnistarena.store.findings import idle_seeds, repeated_seeds
 from mnistarena.store.records import DatasetRecord, RecipeRecord, TrainingRecord
@@ -62,6 +63,7 @@ def caveats(run: StoredRun) -> tuple[str, ...]:
         *(f"{entry['label']}: {caveat}" for entry in entries if (caveat := entry.get("caveat"))),
         *(f"{kind}: {names(dict.fromkeys(labels), 8)}." for kind, labels in _shortcuts(entries).items()),
         *_from_trials(run.trials),
+        *published.caveats(run.plan),
         *(sentence for dataset in run.plan["datasets"] for sentence in _of_dataset(dataset, entries)),
     ]
     return tuple(dict.fromkeys(said))
