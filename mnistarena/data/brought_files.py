@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -30,11 +31,14 @@ _PREFIX = re.compile(r"(?:p|prob|probability)[_ ]")
 
 def find_files(pattern: str, base: Path) -> list[Path]:
     """The files that a pattern names, sorted; `base` is where it starts. Raises `DataError` where there are none."""
-    path = base / pattern
-    if path.is_file():
-        return [path]
-    found = sorted(Path(base, name) for name in glob.glob(pattern, root_dir=base, recursive=True))
-    found = [one for one in found if one.is_file()]
+    pattern = os.path.expanduser(pattern)  # noqa: PTH111 - Path's raises where there is no such user
+    try:
+        if (path := base / pattern).is_file():
+            return [path]
+        every = sorted(Path(base, name) for name in glob.glob(pattern, root_dir=base, recursive=True))
+        found = [one for one in every if one.is_file()]
+    except (OSError, ValueError) as problem:
+        raise DataError(f'"{pattern}" cannot be looked for: {first_line(problem)}') from problem
     if not found:
         raise DataError(f'no file matches "{pattern}" in {base}')
     return found
@@ -44,7 +48,7 @@ def seeds_of(paths: Sequence[Path]) -> list[int]:
     """A seed for each file: the last number in its name where all have one, each another, else 0, 1, … in order."""
     numbers = [re.findall(r"\d+", path.name.partition(".")[0])[-1:] for path in paths]
     seeds = [int(found[0]) for found in numbers if found and len(found[0]) < 10]
-    return seeds if len(paths) > 1 and len(set(seeds)) == len(paths) else list(range(len(paths)))
+    return seeds if len(set(seeds)) == len(paths) else list(range(len(paths)))
 
 
 def read_predictions(path: Path, source: str, class_names: Sequence[str]) -> Said:

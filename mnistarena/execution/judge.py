@@ -198,7 +198,7 @@ def _dataset(known: TestImages, given: Mapping[str, Any], label: str) -> _Judged
     arrays = [one for of in given.values() if isinstance(of, dict) for one in of.values() if not isinstance(one, str)]
     names = list(known.class_names) if known.class_names is not None else _class_names(true, arrays)
     labels = as_classes(true, Said("y_true", "", output="labels", answers=true, place=row_of), names, "class")
-    images, wrong = np.zeros((len(labels), 1, 0, 0), np.uint8), []
+    images, wrong = np.zeros((len(labels), 1, 0, 0), np.uint8), list[str]()
     if known.images is not None:
         images = as_images(np.asarray(known.images), "images", wrong)
     groups = None if known.groups is None else np.unique(as_array(known.groups), return_inverse=True)[1].reshape(-1)

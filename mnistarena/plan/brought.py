@@ -102,7 +102,7 @@ def brought_recipe(
         training=schema.Training(),
         seeds=tuple(found),
         own_seeds=True,
-        notes=(_note(found),),
+        notes=(_note(table.label, found),),
         path=path,
         predictions=found,
     )
@@ -169,9 +169,9 @@ def _scheme(data: LoadedDataset) -> str | None:
     return "folds" if data.table.folds is not None else "splits"
 
 
-def _note(found: Mapping[int, Brought]) -> str:
+def _note(label: str, found: Mapping[int, Brought]) -> str:
     files = few([f"{one.source} (seed {seed})" if one.is_file else one.source for seed, one in found.items()], 5)
-    return f"{SUMMARY}: {files}; how it was trained, and whether it saw the test images, is not known here"
+    return f"{label}: {SUMMARY}: {files}; how it was trained, and whether it saw the test images, is not known here"
 
 
 def _component(table: BroughtTable, one: Brought) -> Component:

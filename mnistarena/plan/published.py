@@ -17,7 +17,8 @@ def published(
     spec: Spec, datasets: Sequence[PlannedDataset], labels: Sequence[str], only: Sequence[str]
 ) -> Iterator[PublishedRecord]:
     """The published figures of a spec, on the datasets that are loaded; `labels` are those of its recipes."""
-    known, seen = [data.label for data in datasets], list(labels)
+    known = [data.label for data in datasets]
+    seen: set[tuple[str, str | None]] = set()
     tables = [(i, table) for i, table in enumerate(spec.models) if isinstance(table, PublishedTable)]
     if tables and len(tables) == len(spec.models):
         spec.problems.add(("model",), "nothing to run: there are published figures only")
@@ -26,7 +27,7 @@ def published(
         key = (table.label, table.dataset)
         if table.label in labels or key in seen:
             spec.problems.add(path, f'two models are labelled "{table.label}"; give one a "label" of its own')
-        seen.append(key)
+        seen.add(key)
         if table.dataset is None and len(spec.datasets) > 1:
             spec.problems.add(path, f'the spec has several datasets; say which it is of: dataset = "{known[0]}"')
         elif table.dataset is not None and table.dataset not in known and None not in spec.datasets:

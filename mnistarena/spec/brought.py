@@ -6,13 +6,16 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
+from mnistarena.spec.schema import ModelTable
 from mnistarena.spec.table import Table
 
 _FILES = {"type": "array", "minItems": 1, "items": {"type": "string"}}
 _BY_SEED = {"type": "object", "minProperties": 1, "additionalProperties": {"type": "string"}}
 _JSON = {"anyOf": [{"type": "string", "minLength": 1}, _FILES, _BY_SEED]}
+
+_SHARE = {"anyOf": [{"type": "number", "exclusiveMinimum": 0, "maximum": 1}, {"type": "string"}]}
 
 Given = str | list[Any] | dict[int, Any]
 """A pattern of files; files, or arrays of Python's, for seeds 0, 1, …; the same by seed."""
@@ -65,10 +68,15 @@ class BroughtTable(Table):
 class PublishedTable(Table):
     """`[[model]]` with `published`: a figure from elsewhere that is shown beside the others, without a verdict."""
 
-    published: Annotated[
-        str, BeforeValidator(as_share), WithJsonSchema({"type": ["number", "string"], "exclusiveMinimum": 0})
-    ] = Field(
+    published: Annotated[str, BeforeValidator(as_share), WithJsonSchema(_SHARE)] = Field(
         description='the accuracy on the whole test split, with the digits that were published: 0.9911 or "99.11 %"'
     )
     label: Label = Field(description="unique")
     dataset: str | None = Field(None, description="label of the dataset that it is of, where the spec has several")
+
+
+ModelTables = ModelTable | BroughtTable | PublishedTable
+"""What a [[model]] may be."""
+
+OF_KEYS: Mapping[str, type[BaseModel]] = {"predictions": BroughtTable, "published": PublishedTable}
+"""The keys that make a [[model]] another table than one that is trained."""

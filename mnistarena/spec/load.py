@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import tomli
@@ -18,7 +17,7 @@ from mnistarena.errors import PluginError, SpecError
 from mnistarena.plugin.executor import PluginFile
 from mnistarena.plugin.single_file import plugin_file
 from mnistarena.spec import schema
-from mnistarena.spec.brought import BroughtTable, PublishedTable
+from mnistarena.spec.brought import OF_KEYS, ModelTables
 from mnistarena.spec.lines import Path as KeyPath
 from mnistarena.spec.problems import Problems, Source, T, TomlTable
 from mnistarena.spec.search import SearchTable
@@ -27,14 +26,6 @@ from mnistarena.text import did_you_mean, hidden
 TABLES = ("benchmark", "dataset", "training", "search", "model", "evaluation")
 KEYS = ("plugins", *TABLES)
 """What a document may hold at its top."""
-
-ModelTables = schema.ModelTable | BroughtTable | PublishedTable
-"""What a [[model]] may be."""
-
-OF_KEYS: Mapping[str, type[BaseModel]] = {"predictions": BroughtTable, "published": PublishedTable}
-"""The keys that make a [[model]] another table than one that is trained."""
-
-_NONE: Mapping[str, type[BaseModel]] = MappingProxyType({})
 
 IN_QUOTES = "in double quotes a backslash begins an escape; write a path in single quotes, or with forward slashes"
 
@@ -216,10 +207,15 @@ class _Tables:
         return None
 
     def array(
-        self, key: str, kind: type[BaseModel], *, required: bool = True, others: Mapping[str, type[BaseModel]] = _NONE
+        self,
+        key: str,
+        kind: type[BaseModel],
+        *,
+        required: bool = True,
+        others: Mapping[str, type[BaseModel]] | None = None,
     ) -> list[Any]:
         """The tables of an array of tables: of `kind`, or where they have a key of `others` of that one."""
-        entries = self.data.get(key, [])
+        entries, others = self.data.get(key, []), others or {}
         if not isinstance(entries, list):
             self.problems.add((key,), f"must be an array of tables: write [[{key}]], with two brackets")
             if isinstance(entries, dict):
