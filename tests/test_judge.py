@@ -53,7 +53,7 @@ def test_it_is_a_run_folder_like_any_other(judged, arena):
 
 def test_names_images_and_groups(tmp_path):
     names = np.array(["cat", "dog", "eel"])
-    said = {"good": [of for of in GOOD], "classes": [names[of.argmax(axis=1)] for of in BAD]}
+    said = {"good": GOOD, "classes": [names[of.argmax(axis=1)] for of in BAD]}
     images = np.random.RandomState(0).randint(0, 256, (90, 8, 8)).astype(np.uint8)
     found = mnistarena.judge(
         names[LABELS].tolist(),

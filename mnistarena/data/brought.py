@@ -101,8 +101,9 @@ def brought(said: Said, images: TestImages) -> Brought:
     if len(missing):
         named = [images.names[row] for row in missing.tolist()] if said.names is not None and images.names else missing
         verb = "is" if len(missing) == 1 else "are"
+        where = said.source if said.seeds is None else f"{said.source}, seed {said.seeds[0]}"
         raise DataError(
-            f"{said.source}: {plural(len(missing), 'test image')} of {len(images.rows):,} {verb} missing: "
+            f"{where}: {plural(len(missing), 'test image')} of {len(images.rows):,} {verb} missing: "
             f"{few(list(named))}; every test image needs a prediction"
         )
     _check_true(said, images, index)

@@ -31,7 +31,7 @@ _PREFIX = re.compile(r"(?:p|prob|probability)[_ ]")
 
 def find_files(pattern: str, base: Path) -> list[Path]:
     """The files that a pattern names, sorted; `base` is where it starts. Raises `DataError` where there are none."""
-    pattern = os.path.expanduser(pattern)  # noqa: PTH111 - Path's raises where there is no such user
+    pattern = os.path.expanduser(pattern)
     try:
         if (path := base / pattern).is_file():
             return [path]
