@@ -9,9 +9,7 @@ import pandas as pd
 import pytest
 
 import mnistarena
-from mnistarena import ArenaError, DataContext, Options, Run
-from mnistarena.builtin.datasets.digits import NoParams, load_digits
-from mnistarena.data.splits import SplitRule, split_dataset
+from mnistarena import ArenaError, Options, Run
 
 from ..helpers import records
 
@@ -123,24 +121,6 @@ def test_another_file_is_another_trial_and_the_same_file_the_same(brought):
     finally:
         file.write_text(text)
     assert len({trial.id for trial in changed.trials} & ids) == 2
-
-
-def test_a_model_of_scikit_learn_that_was_fitted_outside_is_the_one_fitted_here(trained, tmp_path):
-    from sklearn.linear_model import LogisticRegression
-    from threadpoolctl import threadpool_limits
-
-    dataset = load_digits(NoParams(), DataContext(tmp_path))
-    split = split_dataset(dataset, SplitRule(train_limit=DATA["train_limit"], test_limit=DATA["test_limit"]))
-    train, test = (
-        images[rows].reshape(len(rows), -1).astype(np.float32) / np.float32(255)
-        for images, rows in ((dataset.train_images, split.train), (dataset.test_images, split.test))
-    )
-    with threadpool_limits(1):
-        model = LogisticRegression().fit(train, dataset.train_labels[split.train])
-        said = model.predict_proba(test)
-    labels = dataset.test_labels[split.test]
-    found = mnistarena.judge(labels, {"mine": said}, metrics=BENCHMARK["metrics"], out=tmp_path / "run")
-    assert found.trials[0].metrics == trained.trials[-1].metrics
 
 
 def test_classes_without_probabilities_beside_a_trained_model(trained):
