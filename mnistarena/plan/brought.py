@@ -17,6 +17,7 @@ from mnistarena.plugin.discovery import CORE, Plugin
 from mnistarena.plugin.messages import Identity
 from mnistarena.plugin.predictions import Predictions
 from mnistarena.plugin.registry import Component
+from mnistarena.plugin.split_identity import SplitIdentity
 from mnistarena.spec import schema
 from mnistarena.spec.brought import BroughtTable
 from mnistarena.spec.lines import Path as KeyPath
@@ -44,8 +45,12 @@ class BroughtRecipe(Recipe):
         return {}
 
     def identity(self, seed: int, split: int | None) -> Identity:
-        """The predictions, and the test images that they are of."""
-        return {**super().identity(seed, split), "predictions": self.predictions[seed].digest}
+        """The predictions, and the test images that they are of; the training images here are not theirs."""
+        found = super().identity(seed, split)
+        dataset: SplitIdentity = {**found["dataset"], "validation": 0, "train_limit": None}
+        if dataset["test_limit"] is None or "test_seed" in dataset:  # it draws training images alone
+            dataset["split_seed"] = 0
+        return {**found, "dataset": dataset, "predictions": self.predictions[seed].digest}
 
     def predicted(self, trial: Trial) -> Predictions:
         """What a trial's seed predicts of the tested images."""

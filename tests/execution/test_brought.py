@@ -133,6 +133,8 @@ def test_classes_without_probabilities_beside_a_trained_model(trained):
         "model": [*TRAINED["model"], {"label": "exported", "predictions": [str(folder / "exported.csv")]}],
         "evaluation": [{"name": "blurred", "transforms": ["blur"]}],
     }
+    spec["benchmark"] = {**BENCHMARK, "target": "50 %"}
+    spec["dataset"] = [{**DATA, "validation": 50}]
     options = Options(jobs=1, threads=1)
     found = mnistarena.run(spec, out=folder / "mixed", options=options, only=["logistic-regression", "exported"])
     theirs = [trial for trial in found.trials if trial.label == "exported"]
@@ -142,7 +144,8 @@ def test_classes_without_probabilities_beside_a_trained_model(trained):
         assert other.metrics["log_loss"] is None
         assert "gives labels" in other.missing["log_loss"]
         assert "no model" in other.missing["blurred"]
-    assert found.report(markdown=False)
+    (text,) = found.report(html=False)
+    assert "Never: exported" not in text.read_text(), "nothing is known of its training"
     written = [(trial.folder.path / "trial.json").stat().st_mtime_ns for trial in theirs]
     mnistarena.run(spec, out=folder / "mixed", options=options, only=["exported"])
     again = [(trial.folder.path / "trial.json").stat().st_mtime_ns for trial in theirs]
