@@ -21,7 +21,7 @@ from mnistarena.cli.commands.show import describe
 from mnistarena.plugin import hooks
 from mnistarena.plugin.discovery import KINDS, discover
 from mnistarena.plugin.registry import Registry
-from mnistarena.spec import schema, search, seeds
+from mnistarena.spec import brought, schema, search, seeds
 
 DEFAULT = (
     "mnistarena",
@@ -35,7 +35,7 @@ WIDTH = 78
 
 def table(name: str) -> str:
     """A table of the spec: key, type, default, meaning."""
-    return _rows(describe({**vars(seeds), **vars(search), **vars(schema)}[name]), "key")
+    return _rows(describe({**vars(seeds), **vars(search), **vars(brought), **vars(schema)}[name]), "key")
 
 
 def components(kind: str) -> str:

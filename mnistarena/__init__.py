@@ -50,6 +50,7 @@ _HOME = {
     "drawing_from": "engine.adapters",
     "run": "api",
     "load_run": "api",
+    "judge": "api",
     "Run": "api",
     "TrialResult": "api",
     "Options": "execution.options",
@@ -67,7 +68,13 @@ _HOME = {
 __all__ = [*_HOME, "__version__"]
 
 if TYPE_CHECKING:
-    from mnistarena.api import Run as Run, TrialResult as TrialResult, load_run as load_run, run as run
+    from mnistarena.api import (
+        Run as Run,
+        TrialResult as TrialResult,
+        judge as judge,
+        load_run as load_run,
+        run as run,
+    )
     from mnistarena.engine.adapters import drawing_from as drawing_from, per_image as per_image
     from mnistarena.errors import (
         ArenaError as ArenaError,

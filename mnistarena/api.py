@@ -175,6 +175,49 @@ def run(
     )
 
 
+def judge(
+    y_true: Any,
+    predictions: Mapping[str, Any],
+    *,
+    class_names: Sequence[str] | None = None,
+    images: Any = None,
+    names: Sequence[str] | None = None,
+    groups: Any = None,
+    name: str = "test images",
+    metrics: Sequence[str] = ("accuracy", "f1_weighted", "log_loss"),
+    decide: str = "accuracy",
+    margin: str | float | None = None,
+    baseline: str | None = None,
+    deterministic: Sequence[str] = (),
+    out: str | os.PathLike[str] | None = None,
+) -> Run:
+    """Judge models by their predictions alone, whatever they were trained with; nothing is trained.
+
+    `y_true` `(n,)` are the classes of the test images, as numbers from 0 or by name. `predictions` holds for each
+    model's label a list with an array for each seed that it was trained with, or one array, or a pattern of files:
+    probabilities `(n, n_classes)`, or predicted classes `(n,)`. Classes are in the order of `class_names`, by default
+    of their numbers, else of their names. `images`, uint8 `(n, C, H, W)` or `(n, H, W)`, and `names` are for the
+    report's pictures; `groups` `(n,)` says which images belong together, such as those of one patient.
+    `metrics`, `decide`, `margin` and `baseline` are as in a spec's `[benchmark]`; `deterministic` are the labels of
+    models whose training does not depend on a seed. `out` is the run folder, by default a new temporary one.
+    Raises `DataError` or `SpecError` with what is wrong.
+    """
+    from mnistarena.execution.judge import TestImages, judge_predictions
+
+    benchmark: dict[str, Any] = {"name": name, "metrics": list(metrics), "decide": decide}
+    benchmark |= {"margin": margin} if margin is not None else {}
+    benchmark |= {"baseline": baseline} if baseline is not None else {}
+    return _public(
+        judge_predictions(
+            TestImages(y_true, class_names, images, names, groups),
+            predictions,
+            benchmark=benchmark,
+            deterministic=deterministic,
+            out=None if out is None else Path(out),
+        )
+    )
+
+
 def _public(found: StoredRun) -> Run:
     trials = tuple(TrialResult(**vars(trial)) for trial in found.trials)
     made = Run(**{**vars(found), "trials": trials})

@@ -68,8 +68,8 @@ def verify(
 
     Each stored file must have the digest that its record gives, and each metric must come out of the
     stored predictions to the last bit. Trials that run again (drawn by `chance`; None: all of them) must
-    give the same predictions, history and weights; `started` is told of each. `plugins` are the single-file
-    plugins that the run used.
+    give the same predictions, history and weights; `started` is told of each. Predictions that were brought from
+    outside cannot be made again. `plugins` are the single-file plugins that the run used.
     """
     if jobs < 1 or (sample is not None and sample < 0):
         raise ArenaError(f"verify(sample={sample}, jobs={jobs}): give at least 1 job, and no negative sample")
@@ -82,7 +82,8 @@ def verify(
             sound = []
             for finding in verifier.check_stored(list(done.values())):
                 yield finding
-                sound += [finding.trial] if finding.ok else []
+                again = finding.ok and "predictions" not in identity_of(finding.trial)
+                sound += [finding.trial] if again else []
             number = len(sound) if sample is None else min(sample, len(sound))
             drawn = (chance or random.Random()).sample(sound, number)
             yield from verifier.run_again(sorted(drawn, key=sound.index), started)

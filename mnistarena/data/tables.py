@@ -25,6 +25,8 @@ ROWS = 4096
 """Rows that are read at once."""
 WANTED = "a CSV or Parquet file"
 
+NUMBERED = 'write header = false, and call the columns "0", "1", …'
+
 Rows = tuple[list[list[str]], NDArray[np.uint8]]
 """Of some rows, the columns of text that were asked for, and their pixels `(rows, columns)`."""
 
@@ -51,9 +53,10 @@ class Table(Protocol):
         """The image file of each row: its name and its bytes, "" and b"" where they are not there."""
 
 
-def open_table(path: Path, *, header: bool = True) -> Table:
+def open_table(path: Path, *, header: bool = True, numbered: str = NUMBERED) -> Table:
     """The table of a file, by its first bytes; without `header`, columns are called "0", "1", ….
 
+    `numbered` says what to do where the names of all columns are numbers.
     Raises `DataError` where the file is none.
     """
     head = read_head(path)
@@ -79,10 +82,7 @@ def open_table(path: Path, *, header: bool = True) -> Table:
     )
     names = [name.strip() or f"column {number}" for number, name in enumerate(names, 1)]
     if header and all(map(_is_number, names)):
-        raise DataError(
-            f"{path} begins with numbers ({few(names)}), not with names of columns; write header = false, and call "
-            'the columns "0", "1", …'
-        )
+        raise DataError(f"{path} begins with numbers ({few(names)}), not with names of columns; {numbered}")
     several = [name for name, count in Counter(names).items() if count > 1]
     if header and several:
         raise DataError(f"{path} has several columns called {few(several)}; give them different names")

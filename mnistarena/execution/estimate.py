@@ -15,6 +15,7 @@ from mnistarena.execution.faults import fault
 from mnistarena.execution.submissions import Submissions
 from mnistarena.execution.supervisor import run_here
 from mnistarena.execution.workers import Workers
+from mnistarena.plan.brought import BroughtRecipe
 from mnistarena.plan.contents import Plan
 from mnistarena.plan.recipe import Recipe, Trial
 from mnistarena.plugin.executor import Submission
@@ -98,9 +99,12 @@ def estimate_plan(
     `budget` seconds no further one is tried.
     """
     by_recipe: dict[tuple[str, str], list[Trial]] = {}
-    for trial in plan.samples():
-        by_recipe.setdefault((trial.recipe.label, trial.recipe.data.label), []).append(trial)
     found: dict[str, Estimate] = {}
+    for trial in plan.samples():
+        if isinstance(trial.recipe, BroughtRecipe):  # nothing to try: it is only scored
+            found[trial.id] = Estimate(STARTING)
+        else:
+            by_recipe.setdefault((trial.recipe.label, trial.recipe.data.label), []).append(trial)
     cores = Cores()
     with tempfile.TemporaryDirectory(prefix="arena-plan-") as name:
         made = Submissions(plan, Path(name), conditions=conditions, plugins=plan.registry.files)

@@ -10,6 +10,7 @@ from mnistarena.errors import PluginError
 from mnistarena.plan.grid import is_chosen, variants
 from mnistarena.plugin.registry import Registry
 from mnistarena.spec.load import Spec
+from mnistarena.spec.schema import ModelTable
 
 ALWAYS = ("mnistarena.trial.origin", "mnistarena.trial.process", "mnistarena.trial.own_plugins")
 
@@ -29,7 +30,9 @@ def preload(spec: Spec, registry: Registry, only: Sequence[str] = ()) -> tuple[s
     metrics = {one if isinstance(one, str) else one.name for one in asked}
     found = set() if metrics <= WITHOUT_SCIKIT_LEARN else {METRICS}
     for i, table in enumerate(spec.models):
-        if table and any(is_chosen(one.label, only) for one in variants(table, ("model", i), spec.problems)):
+        if isinstance(table, ModelTable) and any(
+            is_chosen(one.label, only) for one in variants(table, ("model", i), spec.problems)
+        ):
             with suppress(PluginError):
                 uses = registry.get("model", table.name).definition.uses
                 found.add(CLASSIFIERS if uses == () else NETWORKS)

@@ -17,12 +17,12 @@ def trained_record(
     trial: Trial,
     result: Result,
     *,
-    request: ScoringRequest,
+    request: ScoringRequest | None,
     conditions: Conditions,
-    began: str | None,
-    measured: Measured | None,
+    began: str | None = None,
+    measured: Measured | None = None,
 ) -> TrialRecord:
-    """The record of a trial that was trained.
+    """The record of a trial that was trained; without a `request` it was not asked for figures yet.
 
     `measured` is what it reported once its predictions were stored, and stands in where its process was lost after
     that: such a record is scored later, without training.
@@ -49,7 +49,7 @@ def trained_record(
         message = error_message(result, "the trial was stopped after its training")
         record["error"] = {"type": "Lost", **result.get("error", {}), "message": message, "stage": "scoring"}
         record["notes"] = [*record["notes"], f"not measured to its end: {message}"]
-    elif has_predictions(record):
+    elif has_predictions(record) and request is not None:
         request.note(record)
     return record
 

@@ -52,8 +52,11 @@ class ScoringRequest:
         return self.has_other_views(record) or self.views_missing_in(record)
 
     def views_missing_in(self, record: TrialRecord | None) -> bool:
-        """Whether a view failed that the trained model can predict: it is stored, or it is fitted again."""
-        if record is None or not record.get("view_problems"):
+        """Whether a view failed that the trained model can predict: it is stored, or it is fitted again.
+
+        Where predictions were brought from outside there is no model.
+        """
+        if record is None or not record.get("view_problems") or "predictions" in record.get("identity", {}):
             return False
         return not _is_network(record) or MODEL in record["files"]
 

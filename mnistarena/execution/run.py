@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnistarena import environment
 from mnistarena.environment import Conditions
 from mnistarena.errors import ArenaError, StoreError
+from mnistarena.execution.brought import store_brought
 from mnistarena.execution.interrupts import Interrupts
 from mnistarena.execution.latency import Latencies
 from mnistarena.execution.observer import Observer
@@ -19,14 +19,14 @@ from mnistarena.execution.options import Options
 from mnistarena.execution.record import lost_after_training, now, scored_record, trained_record, unscored
 from mnistarena.execution.resume import Resume, ScoringRequest, carry_over, plan_before
 from mnistarena.execution.searches import Searches
-from mnistarena.execution.start import start_executor, write_datasets, write_start
+from mnistarena.execution.start import choose, start_executor, write_datasets, write_start
 from mnistarena.execution.submissions import Submissions
 from mnistarena.plan.contents import Plan
 from mnistarena.plan.lookup import registry_for
 from mnistarena.plan.precision import settled
 from mnistarena.plan.recipe import Trial
 from mnistarena.plan.resolve import resolve
-from mnistarena.plugin.executor import Executor, PluginFile, Reports, Submission, Workload
+from mnistarena.plugin.executor import Executor, Mode, PluginFile, Reports, Submission
 from mnistarena.plugin.messages import Event, Measured, Result, Started, error_message
 from mnistarena.spec.load import load_spec
 from mnistarena.store.findings import idle_seeds, missing_figures
@@ -168,21 +168,8 @@ class _Execution:
             self.write_looks(rounds.record)
 
     def choose(self, before: PlanRecord | None, *, idle: bool) -> Conditions:
-        """Device, jobs and threads: as asked for, else as at the first start, else as the executor thinks best."""
-        options = self.options
-        known = before.get("conditions", Conditions()) if before else Conditions()
-        if idle and known and not (options.device or options.jobs or options.threads):
-            return known
-        return self.executor.choose(
-            Workload(
-                self.plan.most_trials,
-                exclusive=self.plan.benchmark.timing == "exclusive",
-                before=known,
-                sources=self.plan.sources(),
-                versions={name: environment.version(name) for name in environment.CORE_PACKAGES},
-                distributions=self.plan.distributions(),
-            )
-        )
+        """Device, jobs and threads; see `choose`."""
+        return choose(self.executor, self.plan, self.options, before, idle=idle)
 
     def write_looks(self, record: LooksRecord) -> None:
         """Write what looks decided, where there are any."""
@@ -246,10 +233,12 @@ class _Execution:
             self.measured.pop(trial.id, None)
             if train:
                 folder.reset(keep_checkpoint=self.resume.keeps_checkpoint(record))
+            brought = train and store_brought(trial, folder, self.conditions)
             asked = trial.search is None and (train or self.request.must_predict_views(record))
+            mode: Mode = "train" if train and not brought else "score"
+            latency = mode == "train" and trial.search is None and self.latencies.take(trial)
             views = self.request.views if asked else ()
-            latency = train and trial.search is None and self.latencies.take(trial)
-            yield submissions.of(trial, folder.path, "train" if train else "score", views, latency=latency)
+            yield submissions.of(trial, folder.path, mode, views, latency=latency)
 
     def trial(self, key: str) -> Trial:
         """The trial whose submission has this key."""

@@ -19,13 +19,30 @@ from mnistarena.plan.audits import audited
 from mnistarena.plan.contents import Plan
 from mnistarena.plan.recipe import test_rows
 from mnistarena.plugin.components import Params
-from mnistarena.plugin.executor import Executor, ExecutorContext, ExecutorDef, PluginFile
+from mnistarena.plugin.executor import Executor, ExecutorContext, ExecutorDef, PluginFile, Workload
 from mnistarena.plugin.observer import ObserverDef
 from mnistarena.plugin.registry import Registry
 from mnistarena.spec.load import Spec
 from mnistarena.spec.problems import describe
 from mnistarena.store.records import PlanRecord
 from mnistarena.store.run_folder import RunFolder
+
+
+def choose(executor: Executor, plan: Plan, options: Options, before: PlanRecord | None, *, idle: bool) -> Conditions:
+    """Device, jobs and threads: as asked for, else as at the first start, else as the executor thinks best."""
+    known = before.get("conditions", Conditions()) if before else Conditions()
+    if idle and known and not (options.device or options.jobs or options.threads):
+        return known
+    return executor.choose(
+        Workload(
+            plan.most_trials,
+            exclusive=plan.benchmark.timing == "exclusive",
+            before=known,
+            sources=plan.sources(),
+            versions={name: environment.version(name) for name in environment.CORE_PACKAGES},
+            distributions=plan.distributions(),
+        )
+    )
 
 
 def write_start(folder: RunFolder, plan: Plan, described: PlanRecord, conditions: Conditions) -> tuple[PluginFile, ...]:

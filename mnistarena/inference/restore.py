@@ -52,6 +52,8 @@ def restore(
     """
     registry, device = registry_for_run(run, plugins), torch.device(device)
     identity = identity_of(trial)
+    if "predictions" in identity:
+        raise ArenaError(f"{trial.name}: its predictions were brought from outside, so there is no model to restore")
     try:
         changed = registry.changed_sources(identity)
         if changed:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from mnistarena.data.draws import Draw
+from mnistarena.plan.brought import BroughtRecipe
 from mnistarena.plan.identity import ENGINE
 from mnistarena.plan.metric import Metric
 from mnistarena.plan.recipe import LoadedDataset, PlannedDataset, Recipe, Transforms, Trial, transform_identities
@@ -20,7 +21,14 @@ from mnistarena.spec import schema, units
 from mnistarena.spec.load import Spec
 from mnistarena.spec.seeds import SeedsUntil
 from mnistarena.stats.looks import Looks
-from mnistarena.store.records import AutoPrecision, LooksPlan, PlannedTrial, PlanRecord, RecipeRecord
+from mnistarena.store.records import (
+    AutoPrecision,
+    LooksPlan,
+    PlannedTrial,
+    PlanRecord,
+    PublishedRecord,
+    RecipeRecord,
+)
 from mnistarena.store.search_records import ChosenRecord
 from mnistarena.version import __version__
 
@@ -83,6 +91,7 @@ class Plan:
     searches: tuple[Search, ...] = ()
     chosen: Mapping[tuple[str, str], Sequence[ChosenRecord]] = field(default_factory=dict)
     auto_precision: AutoPrecision | None = None
+    published: tuple[PublishedRecord, ...] = ()
 
     def with_chosen(self, chosen: Mapping[tuple[str, str], Sequence[ChosenRecord]]) -> Plan:
         """The plan with the recipes that its searches chose, by label and dataset; one that found nothing has none."""
@@ -180,6 +189,8 @@ class Plan:
         }
         if self.auto_precision is not None:
             found["auto_precision"] = self.auto_precision
+        if self.published:
+            found["published"] = list(self.published)
         if self.searches:
             found["searches"] = [search.describe() for search in self.searches]
         return found
@@ -207,7 +218,8 @@ class Plan:
 
     def components(self) -> list[Component]:
         """Every component in use."""
-        recipes = [*self.recipes, *(search.base for search in self.searches)]
+        recipes = [r for r in self.recipes if not isinstance(r, BroughtRecipe)]
+        recipes += [search.base for search in self.searches]
         used = [r.model for r in recipes] + [d.component for d in self.datasets]
         used += [m.component for m in self.metrics] + [c for r in recipes for c, _ in r.transforms]
         used += [c for r in recipes for c in r.ingredients]

@@ -6,13 +6,16 @@ import copy
 from collections.abc import Callable, Sequence
 from typing import cast
 
+from mnistarena.errors import DataError
 from mnistarena.plan.alone import PlannedModel, check_damaged, planned_metrics, planned_model
+from mnistarena.plan.brought import brought_recipe, files_of
 from mnistarena.plan.contents import Outline, Plan
 from mnistarena.plan.deciding import planned_margin
 from mnistarena.plan.grid import Source, Variant, is_chosen, variants
 from mnistarena.plan.loading import Loader, unique_labels
 from mnistarena.plan.lookup import Lookup
 from mnistarena.plan.metric import Metric
+from mnistarena.plan.published import published
 from mnistarena.plan.recipe import LoadedDataset, PlannedDataset, Recipe, Transforms, transform_identities
 from mnistarena.plan.search import Search
 from mnistarena.plan.searching import Searching
@@ -24,6 +27,7 @@ from mnistarena.plugin.executor import Resources
 from mnistarena.plugin.registry import Component, Registry
 from mnistarena.plugin.space import Point
 from mnistarena.spec import schema, units
+from mnistarena.spec.brought import BroughtTable
 from mnistarena.spec.lines import Path as KeyPath
 from mnistarena.spec.load import Spec
 from mnistarena.spec.problems import Problems
@@ -71,6 +75,7 @@ class _Resolver:
         margin = planned_margin(self.spec, metrics)
         found = self.recipes(datasets, metrics)
         views = tuple(views_of(self.spec, self.lookup, datasets))
+        shown = tuple(published(self.spec, datasets, labels, self.only))
         self.problems.stop()
         assert self.spec.benchmark is not None
         return Plan(
@@ -84,6 +89,7 @@ class _Resolver:
             views=views,
             margin=margin,
             searches=tuple(self.searches),
+            published=shown,
         )
 
     def outline(self) -> Outline:
@@ -92,6 +98,7 @@ class _Resolver:
         datasets, labels = self.loader.datasets(), self.labels()
         self.recipes(datasets, metrics)
         list(views_of(self.spec, self.lookup, datasets))
+        list(published(self.spec, datasets, labels, self.only))
         self.problems.stop()
         missing = tuple(entry.label for entry in datasets if not isinstance(entry, LoadedDataset))
         return Outline(tuple(labels), tuple(datasets), trials=self.trials, missing=missing)
@@ -110,6 +117,7 @@ class _Resolver:
     def labels(self) -> list[str]:
         """The labels of all recipes, checked against `baseline` and --only."""
         labelled = [(v.path, v.label) for v in self.variants()]
+        labelled += [(path, table.label) for path, table in self.brought()]
         rests = [(one.path, one.table) for one in self.spec.damaged if isinstance(one.table, schema.ModelTable)]
         labelled += [(path, table.label) for path, table in rests if table.label is not None and not table.grid]
         labels = unique_labels(labelled, "model", self.problems)
@@ -125,8 +133,13 @@ class _Resolver:
 
     def variants(self) -> list[Variant]:
         """Every `[[model]]` at every point of its grid."""
-        tables = [(i, table) for i, table in enumerate(self.spec.models) if table is not None]
+        tables = [(i, table) for i, table in enumerate(self.spec.models) if isinstance(table, schema.ModelTable)]
         return [v for i, table in tables for v in variants(table, ("model", i), self.problems)]
+
+    def brought(self) -> list[tuple[KeyPath, BroughtTable]]:
+        """Every `[[model]]` that was trained elsewhere."""
+        tables = enumerate(self.spec.models)
+        return [(("model", i), table) for i, table in tables if isinstance(table, BroughtTable)]
 
     # ---- Recipes
 
@@ -147,6 +160,7 @@ class _Resolver:
             model = planned_model(variant, self.spec, self.lookup)
             found += [self.recipe(variant, model, data, chosen=chosen) for data in datasets]
         searching.finish()
+        found += [self.brought_on(table, path, data) for path, table in self.brought() for data in datasets]
         return [recipe for recipe in found if recipe is not None and self.is_chosen(recipe.label)]
 
     def recipe_at(self, variant: Variant, data: PlannedDataset, source: Source) -> Callable[[Point], Recipe]:
@@ -205,6 +219,20 @@ class _Resolver:
             files=context.files,
             path=path,
         )
+
+    def brought_on(self, table: BroughtTable, path: KeyPath, data: PlannedDataset) -> Recipe | None:
+        """A model that was trained elsewhere on a dataset; None where that is not loaded, or something is wrong."""
+        base, several = self.spec.source.base_dir, len(self.spec.datasets) > 1
+        try:
+            if not isinstance(data, LoadedDataset):
+                self.trials += len(files_of(table, data.label, base, several=several))
+                return None
+            found = brought_recipe(table, data, path, base=base, several=several)
+        except DataError as problem:
+            self.problems.add((*path, "predictions"), str(problem))
+            return None
+        self.trials += len(found.seeds) if self.is_chosen(table.label) else 0
+        return found
 
     def fits(self, model: Component, params: Params, task: Task, path: KeyPath, dataset: str) -> bool:
         """Whether the model's own `check` accepts the images."""

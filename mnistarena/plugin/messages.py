@@ -40,6 +40,8 @@ class Identity(TypedDict, total=False):
 
     `training` is the recipe's training table; `sources` are the digests of the plugins in use, by
     "distribution:plugin". `search` is there where it is a trial of a search, which never sees the test images.
+    Of a model that was trained elsewhere there is `predictions`, the SHA-256 of the file that holds what it said of the
+    test images, beside `dataset` and `seed` alone.
     """
 
     engine: str
@@ -50,6 +52,7 @@ class Identity(TypedDict, total=False):
     sources: dict[str, str]
     seed: int
     search: SearchIdentity
+    predictions: str
 
 
 class ViewDefinition(TypedDict, total=False):

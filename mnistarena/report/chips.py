@@ -34,7 +34,8 @@ def _facts(view: ReportData) -> Iterator[str]:
         yield plural(len(datasets), "dataset")
     else:
         for data in datasets:
-            yield f"{data['label']}: {count(data.get('n_train', 0))} train, {count(data['n_test'])} test"
+            train = f"{count(data['n_train'])} train, " if data.get("n_train") else ""
+            yield f"{data['label']}: {train}{count(data['n_test'])} test"
     seeds = sorted({row.seeds for comparison in view.comparisons for row in comparison.rows if row.seeds > 1})
     if seeds:
         yield f"{seeds[0]} seeds" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds"

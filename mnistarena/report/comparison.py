@@ -14,6 +14,7 @@ from mnistarena.report.sections.duel import Duel
 from mnistarena.report.sections.factors import Factors
 from mnistarena.report.sections.gallery import LabelErrors, Tile
 from mnistarena.report.sections.learning import Curve, CurvePoint
+from mnistarena.report.sections.published import Published
 from mnistarena.report.sections.ranking import Row
 from mnistarena.report.sections.ratios import RatioTable
 from mnistarena.report.sections.robustness import Robustness
@@ -32,7 +33,7 @@ class Comparison:
     `duel` is None with fewer than two models on the same test images, `search` where no parameters were searched for.
     `data` is None of a run that did not look at its images. `missing` says which metrics and views are missing, why.
     `pairs` are all pairs, those that could be compared one Holm family, which `family` names; `rows` show those with
-    the `reference`.
+    the `reference`. `published` are figures from elsewhere, which nothing is compared with.
     """
 
     dataset: DatasetRecord
@@ -62,6 +63,7 @@ class Comparison:
     factors: tuple[Factors, ...]
     search: Search | None
     answers: dict[str, str]
+    published: tuple[Published, ...] = ()
 
     @property
     def label(self) -> str:

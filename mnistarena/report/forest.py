@@ -56,10 +56,11 @@ class Forest:
     differences: Scale | None
 
 
-def forest(rows: Sequence[Row], figure: Figure, margin: float) -> Forest:
-    """The axes that all rows of a leaderboard share."""
+def forest(rows: Sequence[Row], figure: Figure, margin: float, *, published: Sequence[float] = ()) -> Forest:
+    """The axes that all rows of a leaderboard share, and figures from elsewhere that are `published`."""
     known = [(row.decided, row.seed_values) for row in rows if row.decided is not None]
     every = [value for one, seeds in known for value in (one.low, one.high, *seeds)]
+    every += published if every else ()
     pairs = [row.against.difference for row in rows if row.against and row.against.difference]
     ends = [end for one in pairs for end in (one.low, one.high)]
     return Forest(
@@ -103,6 +104,15 @@ def interval(row: Row, found: Forest, colour: str) -> Markup:
         + f'<line x1="{low}" x2="{high}" y1="14" y2="14" stroke="{colour}" stroke-width="5" opacity=".45"/>'
         + f'<circle class="mean" cx="{mean}" cy="14" r="5" {fill}/>{seeds}',
     )
+
+
+def dashed(value: float, found: Forest) -> Markup:
+    """A figure from elsewhere, of which nothing but its value is known: a dashed line."""
+    if found.values is None:
+        return Markup("")
+    at = _at(found.values, value)
+    line = f'<line x1="{at}" x2="{at}" y1="2" y2="32" stroke="currentColor" stroke-dasharray="4 3"/>'
+    return _svg("forest", 34, line)
 
 
 def difference(row: Row, found: Forest) -> Markup:

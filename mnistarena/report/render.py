@@ -13,11 +13,13 @@ import jinja2
 from markupsafe import Markup
 
 from mnistarena.errors import StoreError
+from mnistarena.evidence.figure import ACCURACY
 from mnistarena.paths import resource
 from mnistarena.report import altered, explore, forest, format as text, wording
 from mnistarena.report.charts.figure import Figure
 from mnistarena.report.charts.style import DARK, Style, styles
 from mnistarena.report.chips import chips
+from mnistarena.report.comparison import Comparison
 from mnistarena.report.downloads import downloads
 from mnistarena.report.markdown import escape_markdown, fence
 from mnistarena.report.sections.claim import split_of
@@ -89,9 +91,15 @@ def render_html(
         downloads=downloads(data),
         chips=chips(data),
         home=home,
-        forests=[forest.forest(one.rows, data.figure, data.margin) for one in data.comparisons],
+        forests=[_forest(one, data) for one in data.comparisons],
         explored=explore.explore_all(data),
     )
+
+
+def _forest(one: Comparison, data: ReportData) -> forest.Forest:
+    """The axes of a leaderboard."""
+    known = [entry.share for entry in one.published] if data.figure == ACCURACY else []
+    return forest.forest(one.rows, data.figure, data.margin, published=known)
 
 
 def render_markdown(data: ReportData, figures: tuple[Figure, ...], template: Path | None = None) -> str:

@@ -36,6 +36,7 @@ from mnistarena.report.sections import (
     learning,
     looks,
     pairs,
+    published,
     ranking,
     ratios,
     record,
@@ -251,6 +252,7 @@ def _comparison(
         search=searches,
         robustness=robustness.over_views(ranked, run.plan, reference),
         answers={},
+        published=published.published(run.plan, dataset["label"]),
     )
     answers = _answers(found, judged, recipes, mixed, target)
     answers["certainty"] += looks.warning(run, judged.pairs)

@@ -43,7 +43,8 @@ def write_report(
             folder.write_report(f"figures/{figure.file}", figure.svg)
         for comparison in data.comparisons:
             for tile in comparison.tiles[:MARKDOWN_TILES]:
-                folder.write_report(f"figures/{picture(tile, comparison.label)}", base64.b64decode(tile.png))
+                if tile.png:
+                    folder.write_report(f"figures/{picture(tile, comparison.label)}", base64.b64decode(tile.png))
         written.append(folder.write_report("report.md", render_markdown(data, drawn, template)))
     if latex:
         written.append(folder.write_report("report.tex", as_latex(data, folder.path.resolve().name)))

@@ -14,6 +14,7 @@ from pydantic.json_schema import models_json_schema
 
 from mnistarena.plugin.registry import Registry
 from mnistarena.spec import optimizers, schema
+from mnistarena.spec.brought import OF_KEYS
 from mnistarena.spec.search import ACCURACY, LOSS, SearchTable
 
 Json = dict[str, Any]
@@ -29,7 +30,7 @@ _KEYS: tuple[tuple[str, type[BaseModel], bool], ...] = (
 )
 """Each key of the document, its table, and whether there are several."""
 _KINDS = ("model", "dataset", "transform", "metric", "optimizer", "loss", "schedule", "augmentation", "searcher")
-TABLES = tuple(table for _, table, _ in _KEYS)
+TABLES = (*(table for _, table, _ in _KEYS), *OF_KEYS.values())
 
 
 def json_schema(registry: Registry) -> Json:
@@ -57,7 +58,10 @@ def json_schema(registry: Registry) -> Json:
     }
     properties: Json = {"plugins": _PLUGINS}
     for key, table, several in _KEYS:
-        one = {"$ref": f"#/$defs/{_name(refs[table], defs)}"}
+        one: Json = {"$ref": f"#/$defs/{_name(refs[table], defs)}"}
+        if table is schema.ModelTable:
+            for mark, other in OF_KEYS.items():
+                one = {"if": {"required": [mark]}, "then": {"$ref": f"#/$defs/{_name(refs[other], defs)}"}, "else": one}
         properties[key] = {"type": "array", "items": one} if several else one
     return {
         "$schema": DIALECT,

@@ -17,6 +17,7 @@ from mnistarena.errors import PluginError, SpecError
 from mnistarena.plugin.executor import PluginFile
 from mnistarena.plugin.single_file import plugin_file
 from mnistarena.spec import schema
+from mnistarena.spec.brought import OF_KEYS, ModelTables
 from mnistarena.spec.lines import Path as KeyPath
 from mnistarena.spec.problems import Problems, Source, T, TomlTable
 from mnistarena.spec.search import SearchTable
@@ -54,7 +55,7 @@ class Spec:
     problems: Problems
     benchmark: schema.Benchmark | None
     datasets: list[schema.DatasetTable | None]
-    models: list[schema.ModelTable | None]
+    models: list[ModelTables | None]
     evaluations: list[schema.EvaluationTable | None]
     search: SearchTable | None = None
     plugins: tuple[PluginFile, ...] = ()
@@ -180,7 +181,7 @@ def load_spec(
         problems=problems,
         benchmark=benchmark,
         datasets=tables.array("dataset", schema.DatasetTable),
-        models=tables.array("model", schema.ModelTable),
+        models=tables.array("model", schema.ModelTable, others=OF_KEYS),
         evaluations=tables.array("evaluation", schema.EvaluationTable, required=False),
         search=tables.one("search", SearchTable),
         plugins=_plugins(problems, data, plugins),
@@ -205,17 +206,24 @@ class _Tables:
             self.check(kind, entry, (key, i), damaged=True)
         return None
 
-    def array(self, key: str, kind: type[T], *, required: bool = True) -> list[T | None]:
-        """The tables of an array of tables."""
-        entries = self.data.get(key, [])
+    def array(
+        self,
+        key: str,
+        kind: type[BaseModel],
+        *,
+        required: bool = True,
+        others: Mapping[str, type[BaseModel]] | None = None,
+    ) -> list[Any]:
+        """The tables of an array of tables: of `kind`, or where they have a key of `others` of that one."""
+        entries, others = self.data.get(key, []), others or {}
         if not isinstance(entries, list):
             self.problems.add((key,), f"must be an array of tables: write [[{key}]], with two brackets")
             if isinstance(entries, dict):
-                self.check(kind, entries, (key,), damaged=True)
+                self.check(_kind_of(entries, kind, others), entries, (key,), damaged=True)
             return []
         if not entries and required:
             self.problems.add((key,) if key in self.data else (), f"nothing to run: there is no [[{key}]]")
-        return [self.check(kind, entry, (key, i)) for i, entry in enumerate(entries)]
+        return [self.check(_kind_of(entry, kind, others), entry, (key, i)) for i, entry in enumerate(entries)]
 
     def check(self, kind: type[T], value: Any, path: KeyPath, *, damaged: bool = False) -> T | None:
         """A table that is sound, or None; what is left of one that is not, or is `damaged`, is kept."""
@@ -223,6 +231,12 @@ class _Tables:
         rest = self.problems.rest(kind, value) if table is None or damaged else None
         self.damaged += [] if rest is None else [Damaged(path, rest)]
         return table
+
+
+def _kind_of(entry: Any, kind: type[BaseModel], others: Mapping[str, type[BaseModel]]) -> type[BaseModel]:
+    """The model of a table: that of the first of its keys that has one of its own, else `kind`."""
+    keys = entry if isinstance(entry, dict) else ()
+    return next((other for key, other in others.items() if key in keys), kind)
 
 
 def _plugins(problems: Problems, data: TomlTable, further: Sequence[object]) -> tuple[PluginFile, ...]:

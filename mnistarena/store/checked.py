@@ -28,6 +28,7 @@ from mnistarena.plugin.split_identity import SplitIdentity
 from mnistarena.store import search_records
 from mnistarena.store.proofs import FindingRecord, ProofRecord
 from mnistarena.store.records import (
+    BroughtRecord,
     DatasetLooks,
     DatasetRecord,
     DrawRecord,
@@ -40,6 +41,7 @@ from mnistarena.store.records import (
     PlannedTrial,
     PlanRecord,
     PluginRecord,
+    PublishedRecord,
     RecipeRecord,
     TrainingRecord,
     TransformRecord,
@@ -60,7 +62,7 @@ for _kind in (
         PlannedTrial,
         PluginRecord,
     ),
-    *(EarlierRecipe, EarlierUse),
+    *(EarlierRecipe, EarlierUse, BroughtRecord, PublishedRecord),
     *(LooksPlan, LookedAt, DatasetLooks, LooksRecord),
     *(PlanRecord, TrialRecord, Conditions, Identity, ComponentIdentity, MetricDefinition, ViewDefinition),
     *(HistoryRow, Measurements, ErrorDetails, StepsSaved, messages.Latency, SplitIdentity),

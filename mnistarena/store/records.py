@@ -99,13 +99,22 @@ class TrainingRecord(TypedDict, total=False):
     select: Label
 
 
+class BroughtRecord(TypedDict):
+    """Predictions of a model that was trained elsewhere: the seed, the file as the spec has it, its SHA-256."""
+
+    seed: Count
+    file: Text
+    sha256: Label
+
+
 class RecipeRecord(TypedDict, total=False):
     """A recipe of the plan, on one dataset.
 
     `output` is what the model's plugin says that it returns; None or absent: logits, of a classifier what it has.
     `ended_before`: how many of its seeds had ended at each start that changed which seeds it is asked for. `chosen`
     is there where a search chooses its parameters: what was chosen, empty as long as nothing is. Of several repeats the
-    entry describes the first one's recipe; the others differ by their points, and have a seed each.
+    entry describes the first one's recipe; the others differ by their points, and have a seed each. `brought` is there
+    where it was not trained here: the files with its predictions.
     """
 
     label: Required[Label]
@@ -123,6 +132,19 @@ class RecipeRecord(TypedDict, total=False):
     seeds: list[Count]
     ended_before: list[Count]
     chosen: list[ChosenRecord]
+    brought: list[BroughtRecord]
+
+
+class PublishedRecord(TypedDict):
+    """A figure from elsewhere, without predictions: an accuracy on a dataset's whole test split, of `n_test` images.
+
+    `text` is the figure as it was published; `n_test` is None where the dataset has no test split of its own.
+    """
+
+    label: Label
+    dataset: Label
+    text: Label
+    n_test: Count | None
 
 
 class MetricRecord(TypedDict, total=False):
@@ -235,6 +257,7 @@ class PlanRecord(TypedDict, total=False):
     datasets: Required[list[DatasetRecord]]
     entries: Required[list[RecipeRecord]]
     searches: list[SearchPlan]
+    published: list[PublishedRecord]
     trials: Required[Annotated[list[PlannedTrial], Field(max_length=100_000)]]
     plugins: list[PluginRecord]
     earlier_uses: list[EarlierUse]

@@ -216,6 +216,8 @@ def _score_again(job: Job, registry: Registry, send: Send) -> Result:
 def _trained(job: Job, folder: TrialFolder, registry: Registry) -> Predict:
     """The finished trial's model, ready to predict: its stored weights, or fitted again."""
     assert job.task is not None
+    if "predictions" in job.identity:
+        raise TrialError("its predictions were brought from outside: there is no model that can predict views")
     if changed := registry.changed_sources(job.identity):
         raise ChangedCodeError(f"the code of {', '.join(changed)} {CHANGED}")
     found: Trained = untrained(job.identity, params=job.params, task=job.task, device=set_up(job), registry=registry)

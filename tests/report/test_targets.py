@@ -46,7 +46,7 @@ class Trial:
 
 def recipe(label, *seconds):
     found = object.__new__(RecipeEvidence)
-    for name, value in (("label", label), ("trials", tuple(map(Trial, seconds)))):
+    for name, value in (("label", label), ("entry", {}), ("trials", tuple(map(Trial, seconds)))):
         object.__setattr__(found, name, value)
     return found
 

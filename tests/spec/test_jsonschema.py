@@ -32,6 +32,13 @@ name = "cnn"
 params = { channels = [8, 16] }
 grid = { params.hidden = [[10], [20]] }
 training = { optimizer = { lr = 0.1 } }
+[[model]]
+label = "jax"
+predictions = "jax-*.csv"
+deterministic = true
+[[model]]
+label = "paper"
+published = 0.99
 [[evaluation]]
 name = "blur"
 transforms = ["blur"]
@@ -79,6 +86,8 @@ def test_what_the_loader_accepts_is_valid():
         ("[[evaluation]]", "[[evaluations]]"),
         ('[[dataset]]\nname = "mnist"', '[[dataset]]\nlabel = "mnist"'),
         ("sigma = [1.0, 2.0]", "sigma = 1.0"),
+        ("deterministic = true", "deterministic = 1"),
+        ("published = 0.99", "published = 99"),
     ],
 )
 def test_a_mistake_is_shown(right, wrong):

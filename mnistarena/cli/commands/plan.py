@@ -156,6 +156,10 @@ def _searched(search: Search) -> str:
 
 
 def _summary(recipe: Recipe) -> str:
+    from mnistarena.plan.brought import BroughtRecipe
+
+    if isinstance(recipe, BroughtRecipe):
+        return str(recipe.model.definition.summary)
     training = recipe.training
     length = f"{training.steps} steps" if training.steps else f"{training.epochs} epochs"
     chain = " → ".join(component.name for component, _ in recipe.transforms) or "no transforms"

@@ -113,7 +113,7 @@ def duel(
     weight = (~right / np.maximum((~right).sum(axis=1, keepdims=True), 1)).sum(axis=0) * (1 + right.any(axis=0))
     order = np.lexsort((index, -weight))
     order = np.array([at for at in order if not right[:, at].all() and int(index[at]) in place], np.int64)[:MOST_IMAGES]
-    images = [split["images"][place[int(index[at])]] for at in order]
+    images = [image for at in order if (image := split["images"][place[int(index[at])]]).size]
     shown, picture, kind, tile = _sprite(images, BUDGET // datasets)
     called = split.get("names")
     names = [visible(str(called[place[int(row)]])) if called is not None else f"№ {row}" for row in index]
@@ -198,6 +198,8 @@ def answer(found: Duel | None) -> str:
     if not apart:
         return f"All of the {len(found.models)} models get every test image right."
     said = f"At least one model is wrong on {plural(apart, 'test image')} of {found.right.shape[1]:,}"
+    if not found.picture:
+        return f"{said}."
     if len(found.shown) == apart:
         return f"{said}; this page holds {'it' if apart == 1 else 'all of them'}."
     return f"{said}; this page holds {len(found.shown):,} of them, first those that the best models get wrong."

@@ -60,8 +60,9 @@ class Box:
 
 @dataclass(frozen=True)
 class Tile:
-    """A test image that some recipe got wrong. `png` is base64, `name` what its dataset calls it, or its number.
+    """A test image that some recipe got wrong. `name` is what its dataset calls it, or its number.
 
+    `png` is base64, "" where the run has no pixels of it.
     `misses` are the recipes most of whose seeds were wrong, `right` the number of the others; `boxes` are of the
     detectors among all recipes. `suspect`: most recipes take it for one other class, and are sure of that.
     """
@@ -174,8 +175,11 @@ def _miss(recipe: RecipeEvidence, at: int, names: Sequence[str]) -> Miss:
 
 
 def png(image: NDArray[np.uint8]) -> str:
-    """An image `(C, H, W)` as PNG, base64."""
+    """An image `(C, H, W)` as PNG, base64; "" where the run was given no images, so that it has no pixels."""
     from PIL import Image
+
+    if not image.size:
+        return ""
 
     shown = Image.fromarray(pixels(image))
     if max(shown.size) > LARGEST:

@@ -8,6 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 
 from mnistarena.environment import Conditions
 from mnistarena.report.format import NONE, names, plain, series
+from mnistarena.report.sections import published
 from mnistarena.store import earlier_use
 from mnistarena.store.findings import idle_seeds, repeated_seeds
 from mnistarena.store.records import DatasetRecord, RecipeRecord, TrainingRecord
@@ -62,7 +63,8 @@ def caveats(run: StoredRun) -> tuple[str, ...]:
         *(f"{entry['label']}: {caveat}" for entry in entries if (caveat := entry.get("caveat"))),
         *(f"{kind}: {names(dict.fromkeys(labels), 8)}." for kind, labels in _shortcuts(entries).items()),
         *_from_trials(run.trials),
-        *(sentence for dataset in run.plan["datasets"] for sentence in _of_dataset(dataset)),
+        *published.caveats(run.plan),
+        *(sentence for dataset in run.plan["datasets"] for sentence in _of_dataset(dataset, entries)),
     ]
     return tuple(dict.fromkeys(said))
 
@@ -127,16 +129,17 @@ def _from_trials(trials: Sequence[StoredTrial]) -> Iterator[str]:
     yield from _noted((trial.label, note) for trial in trials for note in trial.notes)
 
 
-def _of_dataset(dataset: DatasetRecord) -> Iterator[str]:
+def _of_dataset(dataset: DatasetRecord, entries: Sequence[RecipeRecord]) -> Iterator[str]:
     label = dataset["label"]
-    if not dataset.get("n_validation"):
+    trained = any("brought" not in entry for entry in entries if entry["dataset"] == label)
+    if not dataset.get("n_validation") and trained:
         yield f"{label}: no validation split; all {dataset['n_train']:,} images were trained on."
     if share := dataset.get("test"):
         yield (
             f"{label}: the data have no test split of their own; {100 * share:g} % of the images were drawn as one, "
             f"by the split seed {dataset.get('split_seed', 0)}."
         )
-    if dataset.get("train_limit"):
+    if dataset.get("train_limit") and trained:
         yield f"{label}: only a part of it, {dataset['n_train']:,} training images."
     if dataset.get("test_limit"):
         yield f"{label}: only a part of it, {dataset['n_test']:,} test images."
@@ -178,16 +181,19 @@ def recipe(entry: RecipeRecord, shared: Sequence[str] = ()) -> RecipeText:
         _with_settings(transform["name"], {key: value for key, value in transform.items() if value is not None})
         for transform in entry.get("transforms", ())
     ]
+    brought = [f"{one['file']} (SHA-256 {one['sha256'][:16]}…)" for one in entry.get("brought", ())]
     return RecipeText(
         entry["label"],
         entry["dataset"],
         model=entry.get("model", ""),
         summary=entry.get("summary", ""),
-        params=(plain(entry.get("params") or {}) or NONE) + _searched(entry),
-        transforms=" → ".join(transforms) or "none",
-        training=", ".join(parts) or ("nothing else" if _training(entry) else "fitted at once"),
+        params=series(brought) or (plain(entry.get("params") or {}) or NONE) + _searched(entry),
+        transforms=NONE if brought else " → ".join(transforms) or "none",
+        training="not here: predictions brought from outside"
+        if brought
+        else ", ".join(parts) or ("nothing else" if _training(entry) else "fitted at once"),
         seeds=plain(entry.get("seeds", ())) + (" (deterministic)" if entry.get("deterministic") else ""),
-        distribution=entry.get("distribution", ""),
+        distribution=NONE if brought else entry.get("distribution", ""),
     )
 
 

@@ -42,8 +42,8 @@ def spelt(target: float) -> str:
 
 
 def reached(recipe: RecipeEvidence, target: float) -> Reached:
-    """The times of a recipe's finished trials to the target."""
-    times = [trial.time_to(target) for trial in recipe.done]
+    """The times of a recipe's finished trials to the target; nothing is known of a training elsewhere."""
+    times = [trial.time_to(target) for trial in recipe.done if "brought" not in recipe.entry]
     got = sorted(time for time in times if time is not None)
     late = got + [math.inf] * (len(times) - len(got))
     middle = (late[(len(late) - 1) // 2] + late[len(late) // 2]) / 2 if late else math.inf
