@@ -243,11 +243,10 @@ def _comparison(
         costs=tuple(cost.cost(recipe, spent.get(recipe.label)) for recipe in ranked),
         reached=tuple(targets.reached(recipe, target) for recipe in ranked) if target else (),
         duel=duel.duel(ranked, judged.pairs, split, dataset, figure=figure, datasets=len(run.plan["datasets"])),
-        data=data.data(
+        data=audit
+        and data.data(
             audit, ready, None if followed else judged.pairs, margin=margin, split=split, label=dataset["label"]
-        )
-        if audit
-        else None,
+        ),
         factors=(),
         search=searches,
         robustness=robustness.over_views(ranked, run.plan, reference),
