@@ -88,6 +88,15 @@ def expected(trial):
     return {key: found for key, found in {**curves, **figures}.items() if found}
 
 
+@pytest.fixture
+def interruptible():
+    """SIGINT raises here, also where the tests run in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_every_row_and_figure_is_read_back_once_after_an_interruption_too(uri, tmp_path):
     (tmp_path / "slow.py").write_text(MODEL)
     options = mnistarena.Options("cpu", 1, threads=1, observers={"mlflow": {"uri": uri}})

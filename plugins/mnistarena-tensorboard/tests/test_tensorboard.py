@@ -78,6 +78,15 @@ def expected(trial):
     }
 
 
+@pytest.fixture
+def interruptible():
+    """SIGINT raises here, also where the tests run in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_every_row_and_figure_is_read_back_once_after_an_interruption_too(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "slow.py").write_text(MODEL)
