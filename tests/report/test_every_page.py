@@ -1,0 +1,77 @@
+"""Pages of every kind of run, at four widths, light and dark: nothing beside the page, and no violation of axe's."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+
+from mnistarena.report.write import write_report
+
+from .synthetic import MODELS, build_run
+from .test_browser import Visit
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+pytestmark = pytest.mark.browser
+
+TWO = {label: MODELS[label] for label in ("cnn", "vit-8")}
+RUNS: dict[str, dict[str, Any]] = {
+    "one model, one seed": {"models": {"cnn": MODELS["cnn"]}, "seeds": 1, "n": 100, "epochs": 2},
+    "a grid of 12 × 2": {
+        "models": {f"cnn[channels={c},norm={n}]": MODELS["cnn"] for c in range(12) for n in ("true", "false")},
+        "seeds": 2,
+        "n": 100,
+        "epochs": 1,
+    },
+    "eight datasets": {"models": TWO, "datasets": [f"set-{at}" for at in range(8)], "seeds": 2, "n": 100, "epochs": 1},
+    "three classes with long names": {
+        "models": TWO,
+        "class_names": [f"{kind} of a rather uncommon family of leaves"[:40] for kind in ("oak", "elm", "beech")],
+        "seeds": 2,
+        "n": 100,
+        "epochs": 1,
+    },
+    "200 trials": {"models": {f"model-{at}": MODELS["cnn"] for at in range(40)}, "seeds": 5, "n": 60, "epochs": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def page_of(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The run folder of a kind, with its report, written once."""
+
+    @cache
+    def written(kind: str) -> Path:
+        path = build_run(tmp_path_factory.mktemp("every") / "run", **RUNS[kind])
+        write_report(path, markdown=False)
+        return path
+
+    return written
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("kind", RUNS)
+def test_every_page_fits_every_width_and_axe_finds_no_violation(
+    browser: Browser, page_of: Any, kind: str, scheme: Literal["light", "dark"]
+) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    context = browser.new_context(color_scheme=scheme, bypass_csp=True)
+    page = context.new_page()
+    visit = Visit(page, page_of(kind))
+    wide = {}
+    for width in (360, 768, 1280, 2560):
+        page.set_viewport_size({"width": width, "height": 900})
+        wide[width] = page.evaluate("document.documentElement.scrollWidth")
+    page.set_viewport_size({"width": 1280, "height": 900})
+    found = Axe().run(page).response["violations"]
+    context.close()
+    assert all(found_width <= width for width, found_width in wide.items()), wide
+    serious = [
+        f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found if one["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
+    assert visit.complaints == []
