@@ -10,9 +10,10 @@ and a one-sided p is the mean of a normal tail over it (Tsui & Weerahandi 1989, 
 In place of the normal tail stands Student's, I being on n − 1 degrees of freedom. With many seeds it is a t test.
 
 With two recipes of similar σ²/k that is wider than it need be, as this answer to Behrens and Fisher's problem is known
-to be: 97 to 99 % of its 95 % intervals hold the truth. So the values drawn are weighted by ((Σ_m v_m)²/Σ_m v_m²)^1.25,
-v_m = σ²_m/k_m: by 1 where one recipe has all the uncertainty and the mean above is right, by 2.4 where two have as much
-each. That is a prior for how alike they are, found by simulation; `benchmarks/VERDICTS.md` says what it covers.
+to be: 97 to 99 % of its 95 % intervals hold the truth. So the values drawn are weighted by ((Σ_m v_m)²/Σ_m v_m²)^e,
+v_m = σ²_m/k_m and e = 1.25 min ν/max ν: by 1 where one recipe has all the uncertainty and the mean above is right, by
+2.4 where two of as many seeds have as much each. That is a prior for how alike they are, found by simulation, as is
+that it must be weaker where the numbers of seeds differ; `benchmarks/VERDICTS.md` says what it covers.
 
 All arrays have one entry an estimate, `(p,)`, or one an estimate and recipe, `(p, recipes)`. Pure functions.
 """
@@ -58,9 +59,11 @@ class Pivot:
         self, images: Floats, image_df: Floats, *, square: Floats, interaction: Floats, seeds: Floats, df: Floats
     ) -> None:
         self.images, self.image_df = images, image_df
-        known, at = np.unique(np.maximum(df, 1.0), return_inverse=True)
+        bounded = np.maximum(df, 1.0)
+        known, at = np.unique(bounded, return_inverse=True)
         quantiles = 2 * special.gammaincinv(known[:, None] / 2, _LOWER)
         factors = (known[:, None] / quantiles)[at.reshape(df.shape)]
+        self._evenness = _EVENNESS * bounded.min(axis=1) / bounded.max(axis=1)
         self._drawn = square[..., None] * factors / seeds[..., None]
         self._parts = np.maximum(0.0, self._drawn - (interaction / seeds)[..., None])
 
@@ -101,7 +104,8 @@ class Pivot:
         for start in range(0, len(self.images), _BLOCK):
             rows = slice(start, start + _BLOCK)
             total, squares = _sums(self._drawn[rows]), _sums(self._drawn[rows] ** 2)
-            weights = nodes * np.divide(total**2, squares, out=np.ones_like(total), where=squares > 0) ** _EVENNESS
+            even = np.divide(total**2, squares, out=np.ones_like(total), where=squares > 0)
+            weights = nodes * even ** self._evenness[rows, None]
             weights /= weights.sum(axis=1, keepdims=True)
             variance = self.images[rows, None] + _sums(self._parts[rows])
             # Satterthwaite's, where only the images' part is uncertain.

@@ -54,9 +54,11 @@ def test_it_is_the_distribution_that_drawing_from_it_gives(parts: list[tuple[flo
         drawn = square * df / rng.chisquare(df, variance.size)
         variance += np.maximum(0.0, drawn - interaction) / k
         total, squares = total + drawn / k, squares + (drawn / k) ** 2
-    weights = (total**2 / squares) ** 1.25
+    df = [one[3] for one in parts]
+    evenness = 1.25 * min(df) / max(df)
+    weights = (total**2 / squares) ** evenness
     assert weights.min() >= 1 - 1e-9
-    assert weights.max() <= len(parts) ** 1.25
+    assert weights.max() <= len(parts) ** evenness
     weights /= weights.mean()
     known = pivot(1.0, 1e7, *parts)
     for distance in (0.5, 2.0, 4.0, 8.0):
