@@ -237,8 +237,7 @@ class _Loop:
         if score is None:
             return False
         self.schedule.after_epoch(scores["validation_loss"], score[0])
-        better = progress.best is None or score > progress.best["score"]
-        if better:
+        if better := progress.best is None or score > progress.best["score"]:
             progress.best, progress.waited = Best(score=score, row={"epoch": 0, "step": 0}), 0
         else:
             progress.waited += 1
@@ -285,7 +284,7 @@ class _Loop:
             progress.train_seconds += self.own.seconds
             progress.train_cpu_seconds += self.own.cpu_seconds
             scores = self.watch.validate()
-        return {
+        measurements: Measurements = {
             "train_seconds": progress.train_seconds,
             "train_cpu_seconds": progress.train_cpu_seconds,
             "images_per_second": progress.images_seen / progress.train_seconds if progress.train_seconds else None,
@@ -296,3 +295,6 @@ class _Loop:
             "validation_loss": scores.get("validation_loss", selected["validation_loss"]),
             "validation_accuracy": scores.get("validation_accuracy", selected["validation_accuracy"]),
         }
+        if progress.step < self.total and self.watch.prunes(last):
+            measurements["pruned"] = True
+        return measurements

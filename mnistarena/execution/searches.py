@@ -17,7 +17,6 @@ from mnistarena.plan.recipe import Trial
 from mnistarena.plan.search import Search
 from mnistarena.plugin.messages import HistoryRow
 from mnistarena.plugin.search import Tried
-from mnistarena.plugin.search_identity import is_stopped
 from mnistarena.plugin.space import Point, has_point
 from mnistarena.spec.search import HalvingPruner, MedianPruner
 from mnistarena.store.records import PlanRecord, TrialRecord
@@ -123,7 +122,7 @@ class _Repeat:
                 course: dict[int, float] = {}
             else:
                 record, rows = resume.result(trial)
-                found, course = self.result(point, trial, record, rows), self.course(rows)
+                found, course = self.result(point, trial, record), self.course(rows)
             self.tried.append(found)
             self.courses.append(course)
             told.append(
@@ -137,7 +136,7 @@ class _Repeat:
         given_up = len(lost) >= IN_A_ROW and all(lost)
         self.ended = given_up or self.search.spent(len(self.tried), seconds=seconds, steps=steps)
 
-    def result(self, point: Point, trial: Trial, record: TrialRecord | None, rows: Sequence[HistoryRow]) -> TriedRecord:
+    def result(self, point: Point, trial: Trial, record: TrialRecord | None) -> TriedRecord:
         """What became of a trial."""
         if record is None:
             return {"id": trial.id, "point": point, "status": "failed", "value": None, "error": "it left no result"}
@@ -155,10 +154,8 @@ class _Repeat:
             "steps": int(measured.get("steps") or 0),
             "seconds": float(measured.get("train_seconds") or 0.0),
         }
-        search, epochs = record.get("identity", {}).get("search"), trial.recipe.training.epochs
-        ran = rows[-1].get("epoch") if rows else None
-        if done and search is not None and ran is not None and is_stopped(search, rows[-1]) and ran != epochs:
-            found |= {"status": "pruned", "value": None, "epoch": int(ran)}
+        if done and measured.get("pruned"):
+            found |= {"status": "pruned", "value": None, "epoch": int(measured.get("epochs") or 0)}
         if not done:
             found["error"] = record.get("error", {}).get("message", record["status"])
         elif found["value"] is None and found["status"] == "done":

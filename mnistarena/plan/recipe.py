@@ -148,6 +148,12 @@ def _sizes(found: Draw) -> dict[str, Any]:
     }
 
 
+def one_seed_is_enough(model: Component, transforms: Transforms, data: PlannedDataset) -> bool:
+    """Whether nothing of a training depends on its seed."""
+    random = any(component.definition.random for component, _ in transforms) or data.table.split_seed == "seed"
+    return model.definition.deterministic and not random
+
+
 @dataclass(frozen=True)
 class Recipe:
     """A model with everything that makes it what it is, on one dataset; its seeds are its trials.

@@ -16,7 +16,14 @@ from mnistarena.plan.loading import Loader, unique_labels
 from mnistarena.plan.lookup import Lookup
 from mnistarena.plan.metric import Metric
 from mnistarena.plan.published import published
-from mnistarena.plan.recipe import LoadedDataset, PlannedDataset, Recipe, Transforms, transform_identities
+from mnistarena.plan.recipe import (
+    LoadedDataset,
+    PlannedDataset,
+    Recipe,
+    Transforms,
+    one_seed_is_enough,
+    transform_identities,
+)
 from mnistarena.plan.search import Search
 from mnistarena.plan.searching import Searching
 from mnistarena.plan.space import at, with_parameters
@@ -263,9 +270,7 @@ class _Resolver:
         if len(set(seeds)) != len(seeds):
             where: KeyPath = (*path, "seeds") if table.seeds else ("benchmark", "seeds")
             self.problems.add(where, f"a seed is given twice: {list(seeds)}")
-        random = any(component.definition.random for component, _ in transforms)
-        random |= data.table.split_seed == "seed"
-        return seeds[:1] if model.definition.deterministic and not random else seeds
+        return seeds[:1] if one_seed_is_enough(model, transforms, data) else seeds
 
     def transforms(self, variant: Variant, data: PlannedDataset) -> tuple[Transforms | None, Task | None]:
         """A model's transforms with their parameters, and the task after them (None where that is not known)."""

@@ -21,6 +21,16 @@ from mnistarena.store.search_records import BudgetRecord, ParameterRecord, Searc
 FIRST_SEED = 2**31
 """Trials of searches have seeds from here on; those of a spec are below, so that none is in both."""
 
+MOST_BY_TIME = 1000
+"""A search by time ends after so many trials at the latest."""
+
+
+def steps_of(recipe: Recipe) -> int:
+    """The steps of a whole training."""
+    training, n = recipe.training, recipe.data.task.n_train
+    size = training.batch_size * training.accumulate
+    return training.steps or (training.epochs or 1) * (n // size if training.drop_last else math.ceil(n / size))
+
 
 @dataclass(frozen=True)
 class Search:
@@ -70,13 +80,6 @@ class Search:
         """The trial that stands for those of the search where it is said what the run will be like."""
         return Trial(self.base, self.seeds[0], split=self.data.table.numbers[0])
 
-    @property
-    def steps_of_one(self) -> int:
-        """The steps of a trial."""
-        training = self.base.training
-        size = training.batch_size * training.accumulate
-        return training.steps or (training.epochs or 1) * math.ceil(self.data.task.n_train / size)
-
     def expected(self, seconds: float | None) -> int:
         """About how many trials there will be, with those of what is chosen, if one takes so long."""
         if self.trials is not None:
@@ -84,7 +87,7 @@ class Search:
         elif self.table.time is not None:
             tried = math.ceil(units.seconds(self.table.time) / seconds) if seconds else self.table.at_once
         else:
-            tried = math.ceil((self.table.steps or 0) / self.steps_of_one)
+            tried = math.ceil((self.table.steps or 0) / steps_of(self.base))
         return self.table.repeats * tried + len(self.seeds)
 
     def start(self, repeat: int) -> Searcher:
@@ -120,7 +123,8 @@ class Search:
         if self.trials is not None:
             return trials >= self.trials
         if self.table.time is not None:
-            return seconds >= units.seconds(self.table.time)
+            # What is fitted in no time would be tried for ever.
+            return seconds >= units.seconds(self.table.time) or trials >= MOST_BY_TIME
         return steps >= (self.table.steps or 0)
 
     @property

@@ -12,8 +12,8 @@ from mnistarena.plan.alone import planned_model
 from mnistarena.plan.grid import Source, Variant, axes_of
 from mnistarena.plan.lookup import Lookup
 from mnistarena.plan.metric import Metric
-from mnistarena.plan.recipe import LoadedDataset, PlannedDataset, Recipe
-from mnistarena.plan.search import Search, is_measured_always
+from mnistarena.plan.recipe import LoadedDataset, PlannedDataset, Recipe, one_seed_is_enough
+from mnistarena.plan.search import Search, is_measured_always, steps_of
 from mnistarena.plan.space import at, corners, space_of
 from mnistarena.plugin.components import Params
 from mnistarena.plugin.registry import Component
@@ -190,7 +190,7 @@ class Searching:
 
     def affords_one(self, search: Search) -> bool:
         """Whether a budget of steps is enough for one trial; recorded where it is not."""
-        needed = search.steps_of_one
+        needed = steps_of(search.base)
         if self.table.steps is None or search.trials is not None or self.table.steps >= needed:
             return True
         self.problems.add(
@@ -202,8 +202,12 @@ class Searching:
         """The seeds of what is chosen."""
         given = variant.table.seeds or self.table.seeds
         repeats = self.table.repeats
+        if self.table.seeds is not None and len(set(self.table.seeds)) != len(self.table.seeds):
+            self.problems.add(("search", "seeds"), f"a seed is given twice: {self.table.seeds}")
         if repeats == 1:
-            return base.seeds if given is None else tuple(given[: len(base.seeds)] if len(base.seeds) == 1 else given)
+            if variant.table.seeds is not None or self.table.seeds is None:
+                return base.seeds
+            return tuple(self.table.seeds[: 1 if one_seed_is_enough(base.model, base.transforms, base.data) else None])
         if given is None and self.spec.benchmark is not None and not isinstance(self.spec.benchmark.seeds, SeedsUntil):
             given = self.spec.benchmark.seeds
         if given is None or len(given) != repeats:

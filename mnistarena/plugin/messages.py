@@ -127,7 +127,8 @@ class Measurements(TypedDict, total=False):
 
     `train_cpu_seconds` is the processor time of all threads in `train_seconds`. With `flops_uncounted`, the names of
     costly operations, `flops_per_image` is a lower bound. `latency_ms` is by the number of images in a batch.
-    `earlier_seconds` is what an interrupted training had used before; it ends up in `wall_seconds`.
+    `earlier_seconds` is what an interrupted training had used before; it ends up in `wall_seconds`. `pruned`: a search
+    ended it early, since it was hopeless.
     """
 
     train_seconds: Number
@@ -138,6 +139,7 @@ class Measurements(TypedDict, total=False):
     images_per_second: Number | None
     epochs: Number
     steps: Count
+    pruned: bool
     selected_epoch: Number
     train_loss: Number | None
     validation_loss: Number | None

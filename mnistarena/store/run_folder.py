@@ -240,7 +240,7 @@ class RunFolder:
                 for entry in sorted(entries, key=lambda entry: entry.name):
                     if entry.is_dir(follow_symlinks=False):
                         known.setdefault(entry.name.rpartition("-")[2], entry.name)
-        return TrialFolder(self.path / kind / self._folders[kind].get(identity, f"{name}-{identity}"))
+        return TrialFolder(self.path / kind / self._folders[kind].setdefault(identity, f"{name}-{identity}"))
 
     def move_aside(self, path: Path) -> Path:
         """Move something damaged into `damaged/`, where it can be inspected; returns where it is now."""

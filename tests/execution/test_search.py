@@ -270,3 +270,22 @@ def test_a_search_that_finds_nothing_is_said_and_the_others_are_judged(tmp_path,
     assert [trial["steps"] for trial in found["own space"][0]["trials"]] == [18, 18, 18]
     assert {record["label"] for record in records(tmp_path / "run")} == {"own space", "as it stands"}
     assert arena("report", "run", "--html").status == 0
+
+
+def test_two_labels_of_one_search_are_tried_once_and_its_own_seeds_are_those_judged(tmp_path, arena):
+    table = '\n[[model]]\nname = "net"\nlabel = "{}"\nsearch.params.width = [4, 16]\n'
+    head = (
+        SPEC[: SPEC.index("[[model]]")]
+        .replace("seeds = [0, 1]\n", "")
+        .replace("trials = 7", "trials = 2\nseeds = [3, 4]")
+    )
+    put(tmp_path, head + table.format("one") + table.format("other"))
+    done = arena("run", "tuned.toml", "--out", "run")
+    assert done.status == 0, done.out + done.err
+    found = searches(tmp_path / "run")
+    assert found["one"] == found["other"]
+    assert {trial["status"] for trial in found["one"][0]["trials"]} == {"done"}
+    assert len(searched(tmp_path / "run")) == 2
+    assert [record["seed"] for record in records(tmp_path / "run")] == [3, 4]
+    again = put(tmp_path, head.replace("[3, 4]", "[3, 3]") + table.format("one"))
+    assert "a seed is given twice: [3, 3]" in arena("validate", again / "tuned.toml").err
