@@ -7,6 +7,11 @@
   const kept = [];
   const keep = (name, get, set) => kept.push({ name, get, set });
   const sections = new Set(all("main > section[id]").map((one) => one.id));
+  for (const part of sections) all("h3", document.getElementById(part)).forEach((head, at) => {
+    head.id = `${part}-${at + 1}`;
+    head.before(Object.assign(document.createElement("a"), { className: "anchor", href: `#${head.id}`, textContent: "#", ariaLabel: `Link to ${head.textContent}` }));
+  });
+  all("main > section h3[id]").forEach((head) => sections.add(head.id));
   let section = "";
   const save = () => {
     const found = new URLSearchParams(section ? { at: section } : {});

@@ -229,10 +229,18 @@ def test_an_address_that_names_nothing_of_the_page_changes_nothing(
 
 
 @pytest.mark.browser
-def test_every_section_has_a_link_to_itself(pages: tuple[Page, Page]) -> None:
+def test_every_heading_has_a_link_to_itself(pages: tuple[Page, Page]) -> None:
     page, _ = pages
-    links = page.locator("main section > a.anchor")
+    links = page.locator("main section > a.anchor:has(+ h2)")
     assert links.count() == page.locator("main > section").count() > 10
+    assert page.locator("main a.anchor:has(+ h3)").count() == page.locator("main > section h3").count() > 2
+    page.get_by_role("link", name="Link to Which classes are hard?").first.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**#confusion-*")
+    head = page.locator(f'[id="{page.url.partition("#")[2]}"]')
+    assert head.inner_text() == "Which classes are hard?"
+    page.reload()
+    assert page.url.partition("#")[2].startswith("confusion-")
     page.get_by_role("link", name="Link to Calibration").focus()
     page.keyboard.press("Enter")
     page.wait_for_url("**#calibration")
