@@ -51,6 +51,7 @@ notebooks: $(VENV)/.dev
 chaos: $(VENV)/.dev
 	ARENA_CHAOS_KILLS=20 $(BIN)/python -m pytest -s tests/execution/test_chaos.py
 	ARENA_CHAOS_KILLS=10 $(BIN)/python -m pytest -s plugins/mnistarena-ray -k killed
+	ARENA_REQUEUES=10 $(BIN)/python -m pytest -s plugins/mnistarena-slurm -k preempted
 
 $(VENV)/.bench: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[bench]"

@@ -15,6 +15,12 @@ from mnistarena.executors import RowAdded
 
 (SLURM,) = mnistarena_slurm.arena_executors()
 
+TIMES = int(os.environ.get("ARENA_REQUEUES", "2"))
+"""How often a job is ended and queued again; `make chaos` asks for more."""
+
+LOCAL_STARTS = 6
+"""How often submitit's local cluster starts a job at most; then it is lost, and the same command has to go on."""
+
 MODEL = """
 import time
 from mnistarena import ModelDef, Params, hookimpl
@@ -39,27 +45,23 @@ def arena_models():
 SPEC = {
     "benchmark": {"name": "on Slurm", "seeds": [0]},
     "dataset": [{"name": "digits", "train_limit": 64, "validation": 20, "test_limit": 30}],
-    "training": {"epochs": 20, "batch_size": 32},
+    "training": {"epochs": 10 + 3 * TIMES, "batch_size": 32},
     "model": [{"name": "slow"}, {"name": "knn"}],
 }
 
 
 class Preempt(mnistarena.Observer):
-    """Sends a job that trains what Slurm sends before it ends one."""
+    """Sends a job that trains what Slurm sends before it ends one, as soon as each job has added an epoch."""
 
     def __init__(self):
-        self.rows = 0
+        self.preempted = set()
 
     def event(self, trial, event):
-        self.rows += isinstance(event, RowAdded)
-        if self.rows == 3:
-            self.rows += 1
-            (job,) = [
-                process
-                for process in psutil.Process().children(recursive=True)
-                if "submitit.core._submit" in process.cmdline()
-            ]
-            job.send_signal(signal.SIGUSR2)
+        if isinstance(event, RowAdded) and trial.recipe.label == "slow" and len(self.preempted) < TIMES:
+            for process in psutil.Process().children(recursive=True):
+                if "submitit.core._submit" in process.cmdline() and process.pid not in self.preempted:
+                    self.preempted.add(process.pid)
+                    process.send_signal(signal.SIGUSR2)
 
 
 def test_a_preempted_trial_is_queued_again_and_has_the_same_bits(tmp_path, monkeypatch):
@@ -68,9 +70,12 @@ def test_a_preempted_trial_is_queued_again_and_has_the_same_bits(tmp_path, monke
     how = {"plugins": ["slow.py"]}
     own = {"executor": "slurm", "executor_params": {"cluster": "local", "folder": "jobs"}}
     seen = Preempt()
-    run = mnistarena.run(SPEC, out="run", options=mnistarena.Options("cpu", 1, threads=1, **own), observer=seen, **how)
+    for _ in range(1 + TIMES // LOCAL_STARTS):
+        options = mnistarena.Options("cpu", 1, threads=1, **own)
+        run = mnistarena.run(SPEC, out="run", options=options, observer=seen, **how)
     assert run.complete, [trial.error for trial in run.trials]
     slow, _ = run.trials
+    assert len(seen.preempted) == TIMES
     assert slow.measurements["resumed_at_step"] > 0
     assert list((tmp_path / "jobs").iterdir()) == []
 
