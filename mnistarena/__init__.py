@@ -46,6 +46,7 @@ _HOME = {
     "FitContext": "plugin.fit",
     "TrainingContext": "plugin.fit",
     "hookimpl": "plugin.hooks",
+    "register": "plugin.cells",
     "per_image": "engine.adapters",
     "drawing_from": "engine.adapters",
     "run": "api",
@@ -88,6 +89,7 @@ if TYPE_CHECKING:
     )
     from mnistarena.execution.observer import Observer as Observer
     from mnistarena.execution.options import Options as Options
+    from mnistarena.plugin.cells import register as register
     from mnistarena.plugin.components import (
         DataContext as DataContext,
         Dataset as Dataset,

@@ -164,15 +164,16 @@ def run(
     `out` is the run folder (default: `runs/<name of the spec file>`); `only` selects model labels by
     pattern; `overrides` set keys, such as `"training.epochs=1"`; `plugins` are paths of plugins that are single
     Python files; `options` say how it is run, such as `Options(jobs=1, device="cuda")`; `observer` is told what
-    happens. Finished trials are not run again.
+    happens: without one, a Jupyter notebook shows how far the run is. Finished trials are not run again.
     Raises `SpecError` with every problem of the spec before anything runs. A trial that fails is
     recorded, and the others continue: see `Run.complete`.
     """
+    from mnistarena.execution.jupyter import shown
     from mnistarena.execution.run import execute
 
-    return _public(
-        execute(spec, out=out, only=only, overrides=overrides, plugins=plugins, options=options, observer=observer)
-    )
+    with shown(observer) as told:
+        found = execute(spec, out=out, only=only, overrides=overrides, plugins=plugins, options=options, observer=told)
+    return _public(found)
 
 
 def judge(

@@ -48,6 +48,13 @@ def byte_size(size: float) -> str:
     return f"{size / 2**30:.2f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
 
 
+def clock(seconds: float) -> str:
+    """Seconds as on a clock: 0:42, 3:07, 1:02:09."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
 def plural(number: int, noun: str, many: str = "") -> str:
     """A number and its noun, such as "1 seed" or "3 seeds"."""
     return f"{number:,} {noun if number == 1 else many or noun + 's'}"

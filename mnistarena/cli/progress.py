@@ -19,7 +19,7 @@ from mnistarena.plan.contents import Plan
 from mnistarena.plan.recipe import Trial
 from mnistarena.plugin.messages import Event, StepsDone
 from mnistarena.store.records import LookedAt, TrialRecord
-from mnistarena.text import plural, visible
+from mnistarena.text import clock, plural, visible
 
 PACE_SECONDS = 5.0
 """Seconds that a recipe's steps are timed before its pace is used."""
@@ -27,11 +27,7 @@ PACE_SECONDS = 5.0
 
 def duration(seconds: float) -> str:
     """Seconds for people: 4.2 s, 3:07, 1:02:09."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    return f"{seconds:.1f} s" if seconds < 60 else clock(seconds)
 
 
 def figures_of(trial: Trial, record: TrialRecord) -> dict[str, float | None]:

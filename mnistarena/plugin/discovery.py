@@ -44,6 +44,9 @@ KINDS: dict[str, tuple[str, type]] = {
 }
 """Kind of component → its hook, and the type the hook returns."""
 
+REGISTERED = "_arena_registered"
+"""The name in a single-file plugin of what it gave to `mnistarena.register`."""
+
 OFFERED: dict[str, Any] = {}
 """What hooks are passed, by the name of the argument; a plugin is given those that it takes."""
 
@@ -137,6 +140,11 @@ def discover(files: Sequence[PluginFile] = ()) -> list[Plugin]:
     if broken and os.environ.get("ARENA_STRICT_PLUGINS") == "1":
         raise PluginError("\n".join(f"plugin {p.name} ({p.distribution}): {p.cause}" for p in broken))
     return plugins
+
+
+def kind_of(component: object) -> str | None:
+    """The kind of a component; None where it is none."""
+    return next((kind for kind, (_, expected) in KINDS.items() if isinstance(component, expected)), None)
 
 
 def discover_builtin() -> list[Plugin]:
@@ -238,7 +246,7 @@ def _refuse_unknown_arguments(module: ModuleType) -> None:
 
 def _collect(plugin: Plugin, manager: pluggy.PluginManager) -> None:
     known = {hook: (kind, expected) for kind, (hook, expected) in KINDS.items()}
-    provided = 0
+    provided = set()
     for caller in manager.get_hookcallers(plugin.module) or ():
         if caller.name not in known:
             raise PluginError(
@@ -249,14 +257,24 @@ def _collect(plugin: Plugin, manager: pluggy.PluginManager) -> None:
         # One implementation at a time, so that what it returns, or raises, belongs to one plugin.
         for implementation in caller.get_hookimpls():
             if implementation.plugin is plugin.module:
-                provided += 1
+                provided.add(kind)
                 given = [OFFERED[name] for name in implementation.argnames]
                 returned = cast(Iterable[Any], implementation.function(*given))
                 plugin.components[kind] = _checked(caller.name, returned, expected)
-    if not provided:
+    registered = getattr(plugin.module, REGISTERED, [])
+    for component in registered:
+        kind = str(kind_of(component))
+        if kind in provided:
+            raise PluginError(
+                f'gives {kind} "{component.name}" to mnistarena.register, and implements {KINDS[kind][0]}(); '
+                f"return it from {KINDS[kind][0]}(), or register every {kind}"
+            )
+        plugin.components[kind].append(component)
+    if not provided and not registered:
         raise PluginError(
             f"{getattr(plugin.module, '__name__', plugin.module)} implements no hook; "
-            "mark functions such as arena_models() with @mnistarena.hookimpl"
+            "mark functions such as arena_models() with @mnistarena.hookimpl, or, in a plugin that is a single file, "
+            "give components to mnistarena.register"
         )
 
 

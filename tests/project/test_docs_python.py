@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import linecache
 import re
 from typing import Any
 
@@ -39,12 +40,14 @@ def namespace(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        for block in BLOCKS:
+        for number, block in enumerate(BLOCKS):
             if block.startswith("%%writefile "):
                 first, _, text = block.partition("\n")
                 (folder / first.split()[1]).write_text(text)
             else:
-                exec(block, names)
+                file = f"block {number}"  # as Jupyter keeps the text of a cell
+                linecache.cache[file] = len(block), None, block.splitlines(keepends=True), file
+                exec(compile(block, file, "exec"), names)
     return {**names, "folder": folder}
 
 
