@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 from mnistarena.report.charts.axes import Axis
@@ -119,10 +120,21 @@ def finish(
     )
 
 
-def _drawn(spec: Document) -> str:
+def vega_svg(spec: Document) -> str:
+    """The SVG of a Vega-Lite document, as it comes from the library."""
+    return _vega_svg(json.dumps(spec))
+
+
+# Most charts of a page that is written again, as by `arena watch` and `arena site`, are those it had before.
+@lru_cache(maxsize=256)
+def _vega_svg(document: str) -> str:
     import vl_convert
 
-    svg = vl_convert.vegalite_to_svg(spec)
+    return str(vl_convert.vegalite_to_svg(document))
+
+
+def _drawn(spec: Document) -> str:
+    svg = vega_svg(spec)
     # What is said of a mark is for the page's script: the figure around a drawing describes it to a screen reader.
     svg = re.sub(r' (?:role="graphics-\w+"|aria-roledescription="[^"]*"|pointer-events="none")', "", svg)
     # Hundredths of a pixel, but every digit of what is written.

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
-from mnistarena.report.charts.figure import Figure, sized, spread
+from mnistarena.report.charts.figure import Figure, sized, spread, vega_svg
 
 INCHES = (3.3, 6.9)
 """The widths: one column of two, and both."""
@@ -50,8 +50,6 @@ def _sorted(resources: re.Match[bytes]) -> bytes:
 
 def _drawn(figure: Figure, inches: float) -> str:
     """The figure in pixels, of which `_TEXT` are `POINTS`."""
-    import vl_convert
-
     config = figure.spec.get("config", {})
     config = {**config, "axis": {**config.get("axis", {}), **_AXIS}}
     for part in ("text", "title"):
@@ -63,7 +61,7 @@ def _drawn(figure: Figure, inches: float) -> str:
         "autosize": {"type": "fit-x", "contains": "padding"},
         "background": "#ffffff",
     }
-    svg = re.sub(r' (?:role|aria-\w+)="[^"]*"', "", vl_convert.vegalite_to_svg(spec))
+    svg = re.sub(r' (?:role|aria-\w+)="[^"]*"', "", vega_svg(spec))
     svg = _TICKS.sub(_thinned, svg)
     return _without_numbers(svg) if figure.kind == "confusion" else _moved_apart(svg)
 
