@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 import numpy as np
@@ -123,7 +124,29 @@ def test_another_file_is_another_trial_and_the_same_file_the_same(brought):
     assert len({trial.id for trial in changed.trials} & ids) == 2
 
 
-def test_classes_without_probabilities_beside_a_trained_model(trained):
+def test_exported_probabilities_come_back_as_the_same_model(trained, arena, tmp_path):
+    again = []
+    for label, more in (("cnn", {}), ("logistic-regression", {"deterministic": True})):
+        file = tmp_path / f"{label}.csv"
+        done = arena("export", trained.path, "--what", "probabilities", "--only", label, "--output", file)
+        assert done.status == 0, done.err
+        again.append({"label": f"{label} again", "predictions": str(file), **more})
+    folder = shutil.copytree(trained.path, tmp_path / "run")
+    spec = {**TRAINED, "benchmark": {**BENCHMARK, "margin": "5pp"}, "model": [*TRAINED["model"], *again]}
+    found = mnistarena.run(spec, out=folder, options=Options(jobs=1, threads=1))
+    pairs = {frozenset((row.a, row.b)): row for row in found.pairs().itertuples()}
+    for label, seeds, verdict in (("cnn", [3, 4], "undecided"), ("logistic-regression", [3], "equal")):
+        mine, theirs = found.of(label, "digits"), found.of(f"{label} again", "digits")
+        assert [trial.seed for trial in theirs] == seeds
+        for own, other in zip(mine, theirs, strict=True):
+            assert own.metrics == other.metrics
+            np.testing.assert_array_equal(own.predictions().probabilities, other.predictions().probabilities)
+        pair = pairs[frozenset((label, f"{label} again"))]
+        # Of the network there are two seeds only, and further ones could differ by more.
+        assert (pair.difference, pair.verdict) == (0, verdict)
+
+
+def test_classes_without_probabilities_beside_a_trained_model(trained, arena):
     """Exported predictions come back as classes: no log loss, no further views, no verdict without a second seed."""
     folder = trained.path.parent
     rows = trained.frame("predictions")
@@ -146,6 +169,12 @@ def test_classes_without_probabilities_beside_a_trained_model(trained):
         assert "no model" in other.missing["blurred"]
     (text,) = found.report(html=False)
     assert "Never: exported" not in text.read_text(), "nothing is known of its training"
+    probabilities = arena("export", found.path, "--what", "probabilities")
+    assert "left out: exported gives no probabilities; --what predictions has the classes" in probabilities.err
+    assert "\nexported," not in probabilities.out
+    nothing = arena("export", found.path, "--what", "probabilities", "--only", "exported")
+    assert nothing.status == 2
+    assert nothing.err == "error: exported gives no probabilities; --what predictions has the classes\n"
     written = [(trial.folder.path / "trial.json").stat().st_mtime_ns for trial in theirs]
     mnistarena.run(spec, out=folder / "mixed", options=options, only=["exported"])
     again = [(trial.folder.path / "trial.json").stat().st_mtime_ns for trial in theirs]
