@@ -71,6 +71,7 @@ class Run(StoredRun):
         """A row a recipe and dataset, the best first: its places, accuracy with 95 % interval, verdict.
 
         `figure` is the one that decides, with its interval; it is the accuracy where the spec names no other.
+        Published figures, of which there are no predictions, are no rows: `view.comparisons[…].published` has them.
         """
         import pandas as pd
 

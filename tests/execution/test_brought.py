@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from typing import Any
 
@@ -97,6 +98,29 @@ def test_what_was_not_measured_is_missing_and_the_report_says_where_they_come_fr
     assert said in text
     assert f"⚠ published, without predictions; {said}" in page
     assert "| a paper (published) | – | 99.11 | no verdict |" in text
+
+
+def test_a_published_figure_stands_in_every_leaderboard_without_a_verdict(brought, arena):
+    note = "published, without predictions; no whole number of the 360 test images gives 0.9911"
+    printed = arena("run", "brought.toml", "--out", brought.path, cwd=brought.path.parent).out
+    assert re.search(r"(?m)^a paper \(published\) +–  +–  +99\.11%( +–)+$", printed)
+    assert f"\na paper: {note}" in printed
+    (paper,) = brought.report(html=False, markdown=False, latex=True)
+    assert "    a paper$^{\\circ}$ & -- & 99.11 & -- & -- \\\\\n    \\bottomrule" in paper.read_text()
+    assert "$^{\\circ}$ published, without predictions." in paper.read_text()
+    row = brought._repr_html_().partition(">a paper</th>")[2].partition("</tr>")[0]
+    assert row.startswith("<td>–</td><td>99.11&#8239;%</td><td>–</td><td>published, without predictions; no whole")
+    short = arena("report", brought.path, "--summary", "--markdown").out
+    assert "| a paper | – | 99.11\u202f% | – | published, without predictions | – |" in short
+    assert "a paper" not in set(brought.leaderboard()["label"]), "a frame is computed with"
+    decided = '[benchmark]\ndecide = "log_loss"\nmargin = 0.1'
+    (brought.path.parent / "other.toml").write_text(BROUGHT.replace("[benchmark]", decided))
+    printed = arena("run", "other.toml", "--out", "other", cwd=brought.path.parent).out
+    assert re.search(r"(?m)^a paper \(published\) +–  +–  +–  +–  +99\.11%( +–)+$", printed)
+    found = mnistarena.load_run(brought.path.parent / "other")
+    (paper,) = found.report(html=False, markdown=False, latex=True)
+    assert "    a paper$^{\\circ}$ & -- & -- & 99.11 & -- & -- \\\\\n" in paper.read_text()
+    assert "<td>–</td><td>–</td><td>–</td><td>99.11&#8239;%</td><td>–</td>" in found._repr_html_()
 
 
 def test_they_verify_and_are_not_trained_again(brought, arena):
