@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mnistarena.report.view import ReportData
     from mnistarena.verify import Finding
 
-Table = Literal["trials", "history", "predictions", "views"]
+Table = Literal["trials", "history", "predictions", "probabilities", "views"]
 
 
 class TrialResult(StoredTrial):
@@ -58,16 +58,20 @@ class Run(StoredRun):
 
         return build(self)
 
-    def frame(self, what: Table = "trials") -> pd.DataFrame:
-        """A tidy table: `trials`, `history`, `predictions` or `views`; `rows` says what each holds."""
+    def frame(self, what: Table = "trials", *, only: Sequence[str] = (), dataset: str | None = None) -> pd.DataFrame:
+        """A tidy table: `trials`, `history`, `predictions`, `probabilities` or `views`; `rows` says what each holds.
+
+        `only` selects labels by patterns, `dataset` one dataset.
+        """
         import pandas as pd
 
-        return pd.DataFrame(list(self.rows(what)))
+        return pd.DataFrame(list(self.rows(what, only=only, dataset=dataset)))
 
     def leaderboard(self) -> pd.DataFrame:
         """A row a recipe and dataset, the best first: its places, accuracy with 95 % interval, verdict.
 
         `figure` is the one that decides, with its interval; it is the accuracy where the spec names no other.
+        Published figures, of which there are no predictions, are no rows: `view.comparisons[…].published` has them.
         """
         import pandas as pd
 

@@ -1,8 +1,9 @@
-"""Text made fit to show: control characters escaped, long lists cut, names turned into file names."""
+"""Text made fit to show: control characters escaped, long lists cut, names turned into file names; labels chosen."""
 
 from __future__ import annotations
 
 import difflib
+import fnmatch
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
@@ -83,6 +84,11 @@ def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """`; did you mean "…"?` where something similar is known, else nothing."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
     return f'; did you mean "{close[0]}"?' if close else ""
+
+
+def is_chosen(label: str, only: Sequence[str]) -> bool:
+    """Whether a recipe is among those that `--only` names by patterns of labels; without any, all are."""
+    return not only or any(label == pattern or fnmatch.fnmatchcase(label, pattern) for pattern in only)
 
 
 def slug(text: str) -> str:

@@ -30,6 +30,8 @@ def print_summary(console: Console, run: StoredRun, selected: set[str]) -> None:
         _print_table(console, data, comparison)
         if any(row.interval_of == ONE_MODEL for row in comparison.rows):
             console.print(Text("* of this one trained model: one seed says nothing of its recipe's spread", "dim"))
+        for published in comparison.published:
+            console.print(Text(published.caveat, "dim"))
         console.print(Text(comparison.headline, style="bold"))
         if comparison.answers["looks"]:
             console.print(Text(comparison.answers["looks"]))
@@ -58,14 +60,14 @@ def _print_table(console: Console, data: ReportData, comparison: Comparison) -> 
     headings += ["training", *([f"to {data.target}"] if comparison.reached else [])]
     headings += [data.metrics[at]["label"] for at in others]
     reached = [[one.text] for one in comparison.reached] or [[] for _ in comparison.rows]
-    print_table(
-        console,
-        [Column("model", wraps=True), *(Column(heading, right=True) for heading in headings)],
-        [
-            [Text(row.label, looks[row.label].colour), *_cells(row, data.figure), *last, *_metrics(row, others)]
-            for row, last in zip(comparison.rows, reached, strict=True)
-        ],
-    )
+    rows: list[list[str | Text]] = [
+        [Text(row.label, looks[row.label].colour), *_cells(row, data.figure), *last, *_metrics(row, others)]
+        for row, last in zip(comparison.rows, reached, strict=True)
+    ]
+    for one in comparison.published:
+        figures = (f"{one.percent}%" if heading == ACCURACY.label else "–" for heading in headings)
+        rows.append([f"{one.label} (published)", *figures])
+    print_table(console, [Column("model", wraps=True), *(Column(heading, right=True) for heading in headings)], rows)
 
 
 def _cells(row: Row, figure: Figure) -> list[str]:

@@ -7,10 +7,11 @@ from contextlib import suppress
 
 from mnistarena.builtin.metrics import WITHOUT_SCIKIT_LEARN
 from mnistarena.errors import PluginError
-from mnistarena.plan.grid import is_chosen, variants
+from mnistarena.plan.grid import variants
 from mnistarena.plugin.registry import Registry
 from mnistarena.spec.load import Spec
 from mnistarena.spec.schema import ModelTable
+from mnistarena.text import is_chosen
 
 ALWAYS = ("mnistarena.trial.origin", "mnistarena.trial.process", "mnistarena.trial.own_plugins")
 

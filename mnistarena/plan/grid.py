@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import fnmatch
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Literal
 
@@ -61,11 +60,6 @@ def variants(table: schema.ModelTable, path: KeyPath, problems: Problems) -> Ite
             params=changes["params"],
             training=changes["training"],
         )
-
-
-def is_chosen(label: str, only: Sequence[str]) -> bool:
-    """Whether a recipe is among those that `--only` names by patterns of labels; without any, all are."""
-    return not only or any(label == pattern or fnmatch.fnmatchcase(label, pattern) for pattern in only)
 
 
 def axes_of(table: schema.ModelTable, path: KeyPath, problems: Problems) -> Iterator[tuple[str, str, list[Any]]]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mnistarena.plan.grid import is_chosen
 from mnistarena.plan.recipe import LoadedDataset, PlannedDataset
 from mnistarena.spec.brought import PublishedTable
 from mnistarena.spec.lines import Path as KeyPath
 from mnistarena.spec.load import Spec
 from mnistarena.store.records import PublishedRecord
-from mnistarena.text import did_you_mean
+from mnistarena.text import did_you_mean, is_chosen
 
 
 def published(

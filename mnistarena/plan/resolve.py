@@ -11,7 +11,7 @@ from mnistarena.plan.alone import PlannedModel, check_damaged, planned_metrics, 
 from mnistarena.plan.brought import brought_recipe, files_of
 from mnistarena.plan.contents import Outline, Plan
 from mnistarena.plan.deciding import planned_margin
-from mnistarena.plan.grid import Source, Variant, is_chosen, variants
+from mnistarena.plan.grid import Source, Variant, variants
 from mnistarena.plan.loading import Loader, unique_labels
 from mnistarena.plan.lookup import Lookup
 from mnistarena.plan.metric import Metric
@@ -39,7 +39,7 @@ from mnistarena.spec.lines import Path as KeyPath
 from mnistarena.spec.load import Spec
 from mnistarena.spec.problems import Problems
 from mnistarena.spec.seeds import SeedsUntil
-from mnistarena.text import did_you_mean
+from mnistarena.text import did_you_mean, is_chosen
 
 
 def resolve(spec: Spec, registry: Registry, *, only: Sequence[str] = ()) -> Plan:

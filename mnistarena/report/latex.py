@@ -6,11 +6,12 @@ All text is ASCII, and text of the run is escaped, so that it compiles with pdfL
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from mnistarena.evidence.figure import ACCURACY, Figure
 from mnistarena.report import format as text
 from mnistarena.report.comparison import Comparison
+from mnistarena.report.sections.published import WHAT, Published
 from mnistarena.report.sections.ranking import Row
 from mnistarena.report.view import ReportData
 from mnistarena.stats.intervals import Interval
@@ -25,6 +26,9 @@ MARKS = {
 """The mark of each verdict against the reference, and its words in the legend."""
 ALONE = "$^{\\ast}$"
 """The mark of an interval that describes one trained model only."""
+
+PUBLISHED = "$^{\\circ}$"
+"""The mark of a figure from elsewhere, of which there are no predictions."""
 
 _DASH = "\0"
 """Stands for a dash until hyphens that follow one another, which would become one, are kept apart."""
@@ -100,9 +104,13 @@ def _table(data: ReportData, comparison: Comparison) -> Iterator[str]:
     yield "    \\midrule"
     for row in comparison.rows:
         yield f"    {' & '.join(_cells(row, figure))} \\\\"
+    if comparison.published:
+        yield "    \\midrule"
+    for one in comparison.published:
+        yield f"    {' & '.join(_published(one, len(head)))} \\\\"
     yield "    \\bottomrule"
     yield "  \\end{tabular}"
-    if notes := list(_legend(comparison.rows, comparison.reference, mixed=not comparison.times_comparable)):
+    if notes := list(_legend(comparison)):
         yield "  \\par\\smallskip"
         yield f"  {{\\footnotesize {' '.join(notes)}}}"
     yield "\\end{table}"
@@ -130,6 +138,12 @@ def _cells(row: Row, figure: Figure) -> list[str]:
     ]
 
 
+def _published(one: Published, columns: int) -> list[str]:
+    """A row of so many columns; the accuracy is the third from the end, as in the rows above."""
+    none = escape_latex(text.NONE)
+    return [escape_latex(one.label) + PUBLISHED, *[none] * (columns - 4), one.percent, none, none]
+
+
 def _estimate(found: Interval | None, figure: Figure) -> str:
     if found is None:
         return escape_latex(text.NONE)
@@ -137,8 +151,9 @@ def _estimate(found: Interval | None, figure: Figure) -> str:
     return escape_latex(mean) + " " + "{[}" + escape_latex(low) + ", " + escape_latex(high) + "]"
 
 
-def _legend(rows: Sequence[Row], reference: str | None, *, mixed: bool) -> Iterator[str]:
+def _legend(comparison: Comparison) -> Iterator[str]:
     """What the marks mean that stand in the table, and what rows without one are."""
+    rows, reference = comparison.rows, comparison.reference
     kinds = {row.verdict for row in rows if row.label != reference}
     used = ", ".join(f"{mark} {words}" for kind, (mark, words) in MARKS.items() if kind in kinds)
     name = escape_latex(reference or "")
@@ -148,5 +163,7 @@ def _legend(rows: Sequence[Row], reference: str | None, *, mixed: bool) -> Itera
         yield f"{'Without a mark: not' if used else 'Not'} compared with {name}." if name else "Nothing is compared."
     if any(row.interval_of == "one trained model" and row.accuracy for row in rows):
         yield f"{ALONE} of one trained model, which says nothing of the recipe's spread."
-    if mixed:
+    if comparison.published:
+        yield f"{PUBLISHED} {WHAT}."
+    if not comparison.times_comparable:
         yield "Training times were measured under different conditions."

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from mnistarena.evidence.figure import ACCURACY
 from mnistarena.report import format as text, wording
 from mnistarena.report.comparison import Comparison
 from mnistarena.report.format import sentence
 from mnistarena.report.markdown import escape_markdown, table
+from mnistarena.report.sections.published import WHAT
 from mnistarena.report.sections.ranking import Row
 from mnistarena.report.view import ReportData
 from mnistarena.text import plural
@@ -55,7 +57,9 @@ def _models(data: ReportData) -> tuple[list[str], str, list[list[str]]]:
     rows = comparison.rows if comparison else ()
     against = f"Against {comparison.reference}" if comparison and comparison.reference else "Verdict"
     head = ["Model", "Place", data.figure.name.capitalize(), "95 % interval", against, "Training"]
-    return head, "lrrclr", [_model(data, row) for row in rows]
+    published = comparison.published if comparison and data.figure == ACCURACY else ()
+    last = [[one.label, text.NONE, f"{one.percent}\u202f%", text.NONE, WHAT, text.NONE] for one in published]
+    return head, "lrrclr", [_model(data, row) for row in rows] + last
 
 
 def _model(data: ReportData, row: Row) -> list[str]:

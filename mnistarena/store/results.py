@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,7 +15,7 @@ from mnistarena.plugin.predictions import Predictions
 from mnistarena.store.contributions import CONTRIBUTIONS, Contribution
 from mnistarena.store.looks import is_needed
 from mnistarena.store.records import LooksRecord, PlannedTrial, PlanRecord, RecipeRecord, TrialRecord
-from mnistarena.store.rows import Row, image_names, prediction_rows, view_rows
+from mnistarena.store.rows import Row, chosen, rows
 from mnistarena.store.run_folder import RunFolder
 from mnistarena.store.search_records import SearchesRecord
 from mnistarena.store.trial_folder import CLASSIFIER, MODEL, TrialFolder
@@ -129,11 +129,15 @@ class StoredTrial:
                 return float(row["train_seconds"])
         return None
 
-    def predictions(self) -> Predictions:
-        """The stored predictions on the test split; raises `StoreError` where they were altered."""
+    def predictions(self, *, as_stored: bool = False) -> Predictions:
+        """The stored predictions on the test split; raises `StoreError` where they were altered.
+
+        Probabilities are divided by their sum in float64; `as_stored`, they are the float32 that the file holds, which
+        give the same figures again where they are brought to another run.
+        """
         if not self.done:
             raise StoreError(f"{self.name} is {self.status}: no predictions")
-        return self.folder.predictions(self.files)
+        return self.folder.predictions(self.files, as_stored=as_stored)
 
     def contributions(self) -> dict[str, Contribution]:
         """What each test image contributes to each metric, by label; `StoreError` where altered."""
@@ -196,37 +200,22 @@ class StoredRun:
         """The dataset's test split: `images` uint8 (n, C, H, W), `labels` (n,), `index` (n,)."""
         return RunFolder(self.path).dataset(dataset)
 
-    def rows(self, what: str = "trials") -> Iterator[Row]:
-        """Flat rows of a tidy table: `trials`, `history`, `predictions` or `views`.
+    def rows(self, what: str = "trials", *, only: Sequence[str] = (), dataset: str | None = None) -> Iterator[Row]:
+        """Flat rows of a tidy table: `trials`, `history`, `predictions`, `probabilities` or `views`.
 
         trials: a row a trial: id, label, dataset, seed, split if any, status, then every metric and scalar
         measurement; `time_to_target` (s) where the spec has a target and the training reached it.
         history: a row a trial and epoch. predictions: a row a trial and test image: index into the test split, true
         class, predicted class, its probability (None where there is none), whether it is right, its name if it has one.
+        probabilities: the same rows, with the name of the true class, and as `p_NAME` the probability of each class,
+        float32 as it is stored; trials of models that give no probabilities are left out.
         views: a row a trial and further view of the test images: its name, parameter and severity, and the accuracy
         on it.
+
+        `only` selects labels by patterns, `dataset` one dataset. Raises `ArenaError` where nothing is called so, and
+        for probabilities where the datasets have different classes.
         """
-        target = self.plan.get("target")
-        names: dict[str, dict[int, str]] = {}
-        for trial in self.trials:
-            key = {"label": trial.label, "dataset": trial.dataset, "seed": trial.seed}
-            key |= {} if trial.split is None else {"split": trial.split}
-            if what == "trials":
-                reached = {"time_to_target": trial.time_to(target) if trial.done else None} if target else {}
-                yield {**trial.row(), **reached}
-            elif what == "history":
-                yield from ({**key, **line} for line in trial.history())
-            elif what == "predictions":
-                if trial.done:
-                    if trial.dataset not in names:
-                        names[trial.dataset] = image_names(self.test_split(trial.dataset))
-                    yield from ({**key, **row} for row in prediction_rows(trial.predictions(), names[trial.dataset]))
-            elif what == "views":
-                if trial.views:
-                    right = trial.views_predicted() == trial.predictions().labels
-                    yield from ({**key, **row} for row in view_rows(trial.views, right))
-            else:
-                raise ValueError(f'"{what}" is not a table; there are trials, history, predictions and views')
+        return rows(self, what, chosen(self, only, dataset))
 
 
 def read_run(path: str | os.PathLike[str], known: Mapping[str, TrialRecord] | None = None) -> StoredRun:

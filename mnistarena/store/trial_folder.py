@@ -186,10 +186,10 @@ class TrialFolder:
         arrays["index"] = predictions.index
         write_atomically(self.path / PREDICTIONS, pack({**arrays, **extras}))
 
-    def predictions(self, digests: Mapping[str, str] | None = None) -> Predictions:
+    def predictions(self, digests: Mapping[str, str] | None = None, *, as_stored: bool = False) -> Predictions:
         """The stored predictions: probabilities, whose rows sum to 1 in float64, or scores, or classes.
 
-        With `digests`, the file is checked first.
+        With `digests`, the file is checked first. `as_stored`, probabilities and scores are float32, as in the file.
         """
         path = self.path / PREDICTIONS
         if digests is not None:
@@ -201,10 +201,10 @@ class TrialFolder:
         output = _answers_in(arrays)
         n_classes = int(arrays["n_classes"][0]) if output == "labels" else 0
         values = arrays["predicted" if output == "labels" else output]
-        if output != "labels":
+        if output != "labels" and not as_stored:
             values = values.astype(np.float64)
-        if output == "probabilities":
-            values /= values.sum(axis=1, keepdims=True)
+            if output == "probabilities":
+                values /= values.sum(axis=1, keepdims=True)
         extras = {name[6:]: array for name, array in arrays.items() if name.startswith("extra_")}
         return Predictions(
             arrays["labels"], values, index=arrays["index"], extras=extras, output=output, n_classes=n_classes

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from typing import Any
 
 import numpy as np
@@ -98,6 +100,29 @@ def test_what_was_not_measured_is_missing_and_the_report_says_where_they_come_fr
     assert "| a paper (published) | – | 99.11 | no verdict |" in text
 
 
+def test_a_published_figure_stands_in_every_leaderboard_without_a_verdict(brought, arena):
+    note = "published, without predictions; no whole number of the 360 test images gives 0.9911"
+    printed = arena("run", "brought.toml", "--out", brought.path, cwd=brought.path.parent).out
+    assert re.search(r"(?m)^a paper \(published\) +–  +–  +99\.11%( +–)+$", printed)
+    assert f"\na paper: {note}" in printed
+    (paper,) = brought.report(html=False, markdown=False, latex=True)
+    assert "    a paper$^{\\circ}$ & -- & 99.11 & -- & -- \\\\\n    \\bottomrule" in paper.read_text()
+    assert "$^{\\circ}$ published, without predictions." in paper.read_text()
+    row = brought._repr_html_().partition(">a paper</th>")[2].partition("</tr>")[0]
+    assert row.startswith("<td>–</td><td>99.11&#8239;%</td><td>–</td><td>published, without predictions; no whole")
+    short = arena("report", brought.path, "--summary", "--markdown").out
+    assert "| a paper | – | 99.11\u202f% | – | published, without predictions | – |" in short
+    assert "a paper" not in set(brought.leaderboard()["label"]), "a frame is computed with"
+    decided = '[benchmark]\ndecide = "log_loss"\nmargin = 0.1'
+    (brought.path.parent / "other.toml").write_text(BROUGHT.replace("[benchmark]", decided))
+    printed = arena("run", "other.toml", "--out", "other", cwd=brought.path.parent).out
+    assert re.search(r"(?m)^a paper \(published\) +–  +–  +–  +–  +99\.11%( +–)+$", printed)
+    found = mnistarena.load_run(brought.path.parent / "other")
+    (paper,) = found.report(html=False, markdown=False, latex=True)
+    assert "    a paper$^{\\circ}$ & -- & -- & 99.11 & -- & -- \\\\\n" in paper.read_text()
+    assert "<td>–</td><td>–</td><td>–</td><td>99.11&#8239;%</td><td>–</td>" in found._repr_html_()
+
+
 def test_they_verify_and_are_not_trained_again(brought, arena):
     findings = list(brought.verify(sample=None))
     assert [(finding.check, finding.ok) for finding in findings] == [("stored", True)] * 3
@@ -123,7 +148,29 @@ def test_another_file_is_another_trial_and_the_same_file_the_same(brought):
     assert len({trial.id for trial in changed.trials} & ids) == 2
 
 
-def test_classes_without_probabilities_beside_a_trained_model(trained):
+def test_exported_probabilities_come_back_as_the_same_model(trained, arena, tmp_path):
+    again = []
+    for label, more in (("cnn", {}), ("logistic-regression", {"deterministic": True})):
+        file = tmp_path / f"{label}.csv"
+        done = arena("export", trained.path, "--what", "probabilities", "--only", label, "--output", file)
+        assert done.status == 0, done.err
+        again.append({"label": f"{label} again", "predictions": str(file), **more})
+    folder = shutil.copytree(trained.path, tmp_path / "run")
+    spec = {**TRAINED, "benchmark": {**BENCHMARK, "margin": "5pp"}, "model": [*TRAINED["model"], *again]}
+    found = mnistarena.run(spec, out=folder, options=Options(jobs=1, threads=1))
+    pairs = {frozenset((row.a, row.b)): row for row in found.pairs().itertuples()}
+    for label, seeds, verdict in (("cnn", [3, 4], "undecided"), ("logistic-regression", [3], "equal")):
+        mine, theirs = found.of(label, "digits"), found.of(f"{label} again", "digits")
+        assert [trial.seed for trial in theirs] == seeds
+        for own, other in zip(mine, theirs, strict=True):
+            assert own.metrics == other.metrics
+            np.testing.assert_array_equal(own.predictions().probabilities, other.predictions().probabilities)
+        pair = pairs[frozenset((label, f"{label} again"))]
+        # Of the network there are two seeds only, and further ones could differ by more.
+        assert (pair.difference, pair.verdict) == (0, verdict)
+
+
+def test_classes_without_probabilities_beside_a_trained_model(trained, arena):
     """Exported predictions come back as classes: no log loss, no further views, no verdict without a second seed."""
     folder = trained.path.parent
     rows = trained.frame("predictions")
@@ -146,6 +193,12 @@ def test_classes_without_probabilities_beside_a_trained_model(trained):
         assert "no model" in other.missing["blurred"]
     (text,) = found.report(html=False)
     assert "Never: exported" not in text.read_text(), "nothing is known of its training"
+    probabilities = arena("export", found.path, "--what", "probabilities")
+    assert "left out: exported gives no probabilities; --what predictions has the classes" in probabilities.err
+    assert "\nexported," not in probabilities.out
+    nothing = arena("export", found.path, "--what", "probabilities", "--only", "exported")
+    assert nothing.status == 2
+    assert nothing.err == "error: exported gives no probabilities; --what predictions has the classes\n"
     written = [(trial.folder.path / "trial.json").stat().st_mtime_ns for trial in theirs]
     mnistarena.run(spec, out=folder / "mixed", options=options, only=["exported"])
     again = [(trial.folder.path / "trial.json").stat().st_mtime_ns for trial in theirs]

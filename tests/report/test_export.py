@@ -13,6 +13,8 @@ import pytest
 
 import mnistarena
 
+from .synthetic import build_run
+
 Arena = Callable[..., Any]
 
 
@@ -40,6 +42,33 @@ def test_predictions_give_the_accuracy_again(arena: Arena, five: Path, tmp_path:
     found = frame.groupby(["label", "seed"])["correct"].mean()
     for trial in mnistarena.load_run(five).trials:
         assert found[trial.label, trial.seed] == pytest.approx(trial.metrics["accuracy"])
+
+
+def test_probabilities_have_a_column_for_each_class_of_one_dataset(arena: Arena, tmp_path: Path) -> None:
+    names = ["label", "index", "seed", *"abcdefg"]
+    run = build_run(
+        tmp_path / "run", datasets=("a", "b"), data={"b": {"class_names": names}}, n=50, seeds=1, epochs=1, validation=0
+    )
+    both = arena("export", run, "--what", "probabilities")
+    assert both.status == 2
+    assert "a and b have different classes, so their probabilities are not one table; choose a dataset:" in both.err
+    one = arena("export", run, "--what", "probabilities", "--dataset", "b", "--only", "vit*", "--only", "cnn")
+    rows = list(csv.DictReader(one.out.splitlines()))
+    assert list(rows[0]) == ["label", "dataset", "seed", "index", "true", *(f"p_{name}" for name in names)]
+    assert {row["label"] for row in rows} == {"cnn", "vit-8"}
+    found = mnistarena.load_run(run)
+    stored = found.of("cnn", "b")[0].predictions(as_stored=True)
+    frame = found.frame("probabilities", only=["cnn"], dataset="b")
+    assert (frame[[f"p_{name}" for name in names]].to_numpy() == stored.values).all()
+    assert [names[label] for label in stored.labels] == list(frame["true"])
+
+
+def test_what_is_exported_may_be_chosen_by_label(arena: Arena, five: Path) -> None:
+    pairs = json.loads(arena("export", five, "--json", "--what", "pairs", "--only", "cnn", "--only", "v*").out)
+    assert {pair[side] for pair in pairs for side in "ab"} == {"cnn", "vgg16", "vit-8"}
+    assert len(list(csv.DictReader(arena("export", five, "--only", "vgg16").out.splitlines()))) == 3
+    assert 'no model labelled "vgg61"; did you mean "vgg16"?' in arena("export", five, "--only", "vgg61").err
+    assert 'no dataset labelled "nist"; did you mean "mnist"?' in arena("export", five, "--dataset", "nist").err
 
 
 def test_pairs_and_history_are_tables_too(arena: Arena, five: Path) -> None:

@@ -27,6 +27,11 @@ class Published:
     note: str
     possible: bool
 
+    @property
+    def caveat(self) -> str:
+        """A sentence on it, without its full stop."""
+        return f"{self.label}: {self.note}; there is no verdict on it"
+
 
 def published(plan: PlanRecord, dataset: str) -> tuple[Published, ...]:
     """The published figures on a dataset, the highest first."""
@@ -41,7 +46,7 @@ def published(plan: PlanRecord, dataset: str) -> tuple[Published, ...]:
 def caveats(plan: PlanRecord) -> list[str]:
     """A sentence for each figure, on whichever dataset."""
     return [
-        f"{one.label}: {one.note}; there is no verdict on it"
+        one.caveat
         for dataset in dict.fromkeys(entry["dataset"] for entry in plan.get("published", ()))
         for one in published(plan, dataset)
     ]

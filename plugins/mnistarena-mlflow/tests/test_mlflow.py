@@ -2,57 +2,15 @@
 
 from __future__ import annotations
 
-import signal
-
 import mnistarena_mlflow
 import pytest
 from mlflow import MlflowClient
 
 import mnistarena
 import mnistarena.testing
-from mnistarena.executors import RowAdded
+from tests.observed import MODEL, SPEC, figures, run_interrupted
 
 (MLFLOW,) = mnistarena_mlflow.arena_observers()
-
-MODEL = """
-import time
-from mnistarena import ModelDef, Params, hookimpl
-
-
-def build(params, task):
-    from torch import nn
-
-    class Slow(nn.Sequential):
-        def forward(self, images):
-            time.sleep(0.05 * self.training)
-            return super().forward(images)
-
-    return Slow(nn.Flatten(), nn.Linear(64, task.n_classes))
-
-
-@hookimpl
-def arena_models():
-    return [ModelDef("slow", "a linear layer that naps", params=Params, build=build)]
-"""
-
-SPEC = {
-    "benchmark": {"name": "observed", "seeds": [0, 1]},
-    "dataset": [{"name": "digits", "train_limit": 64, "validation": 20, "test_limit": 30}],
-    "training": {"epochs": 12, "batch_size": 32, "optimizer": {"name": "adam", "lr": 0.01}},
-    "model": [{"name": "slow"}, {"name": "knn"}],
-}
-
-
-class Stop(mnistarena.Observer):
-    """Asks for a stop after some rows."""
-
-    def __init__(self, rows):
-        self.rows = rows
-
-    def event(self, trial, event):
-        self.rows -= isinstance(event, RowAdded)
-        if self.rows == 0:
-            signal.raise_signal(signal.SIGINT)
 
 
 @pytest.fixture(scope="module")
@@ -78,31 +36,11 @@ def points(client, run):
     return {key: sorted((one.step, one.value) for one in history) for key, history in histories.items()}
 
 
-def expected(trial):
-    """The same from the run folder."""
-    names = ("train_loss", "validation_loss", "validation_accuracy", "learning_rate")
-    rows = trial.history()
-    curves = {name: [(row["step"], row[name]) for row in rows if row.get(name) is not None] for name in names}
-    steps = trial.measurements.get("steps", 0)
-    figures = {f"test/{label}": [(steps, value)] for label, value in trial.metrics.items() if value is not None}
-    return {key: found for key, found in {**curves, **figures}.items() if found}
-
-
-@pytest.fixture
-def interruptible():
-    """SIGINT raises here, also where the tests run in the background, which ignores it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("interruptible")
 def test_every_row_and_figure_is_read_back_once_after_an_interruption_too(uri, tmp_path):
     (tmp_path / "slow.py").write_text(MODEL)
     options = mnistarena.Options("cpu", 1, threads=1, observers={"mlflow": {"uri": uri}})
     how = {"out": tmp_path / "run", "plugins": [tmp_path / "slow.py"], "options": options}
-    with pytest.raises(KeyboardInterrupt):
-        mnistarena.run(SPEC, observer=Stop(5), **how)
+    run_interrupted(**how)
     client = MlflowClient(tracking_uri=uri)
     (begun,) = runs(client, label="slow")
     assert begun.info.status == "KILLED"
@@ -116,7 +54,7 @@ def test_every_row_and_figure_is_read_back_once_after_an_interruption_too(uri, t
     assert verdicts
     for trial in run.trials:
         (found,) = runs(client, mnistarena__trial=trial.id)
-        assert points(client, found) == expected(trial)
+        assert points(client, found) == figures(trial)
         assert found.data.tags["mlflow.parentRunId"] == parent.info.run_id
         assert (found.data.tags["label"], found.data.tags["seed"]) == (trial.label, str(trial.seed))
         assert {one.path for one in client.list_artifacts(found.info.run_id)} >= {"trial.json"}
@@ -143,7 +81,7 @@ def test_every_row_and_figure_is_read_back_once_after_an_interruption_too(uri, t
     tell({"event": "ended", "outcome": "complete"})
     for trial in run.trials:
         (found,) = runs(client, mnistarena__trial=trial.id)
-        assert points(client, found) == expected(trial)
+        assert points(client, found) == figures(trial)
 
 
 def test_it_keeps_the_promises_of_an_observer(uri):

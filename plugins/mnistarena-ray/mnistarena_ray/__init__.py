@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from mnistarena import ExecutorDef, Params, hookimpl
+from mnistarena import ArenaError, ExecutorDef, Params, hookimpl
 
 if TYPE_CHECKING:
     from mnistarena.executors import ExecutorContext
@@ -29,7 +30,12 @@ class RayParams(Params):
 
 
 def start(params: RayParams, context: ExecutorContext) -> RayExecutor:
-    """The executor; it connects when there is something to run."""
+    """The executor; it connects when there is something to run. Raises `ArenaError` on Windows."""
+    if sys.platform == "win32":
+        raise ArenaError(
+            'the executor "ray" does not run on Windows: leave it out, and trials run on this machine; or start the '
+            "run on Linux, macOS or in the Windows Subsystem for Linux"
+        )
     from mnistarena_ray.executor import RayExecutor
 
     return RayExecutor(params, context)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import mnistarena_ray
 import numpy as np
 import pytest
 from mnistarena_ray import RayParams
@@ -16,6 +17,7 @@ from mnistarena_ray.outbox import Outbox
 from mnistarena_ray.submission import ClusterTrial, Ended, Resubmit, Running
 from ray import exceptions
 
+import mnistarena
 from mnistarena.executors import (
     ExecutorContext,
     Job,
@@ -32,6 +34,14 @@ from mnistarena.executors import (
     core_digest,
     version,
 )
+
+
+def test_on_windows_it_is_refused_before_anything_runs(monkeypatch, tmp_path):
+    monkeypatch.setattr(mnistarena_ray, "sys", SimpleNamespace(platform="win32"))
+    spec = {"benchmark": {"name": "x"}, "dataset": [{"name": "digits"}], "model": [{"name": "knn"}]}
+    with pytest.raises(mnistarena.ArenaError, match=r'"ray" does not run on Windows: leave it out, and .* or start'):
+        mnistarena.run(spec, out=tmp_path / "run", options=mnistarena.Options(executor="ray"))
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_machine_of_another_version_or_with_other_code_is_described():

@@ -2,59 +2,16 @@
 
 from __future__ import annotations
 
-import signal
-
 import mnistarena_tensorboard
 import numpy as np
-import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 
 import mnistarena
 import mnistarena.testing
-from mnistarena.executors import RowAdded
+from tests.observed import MODEL, SPEC, figures, run_interrupted
 
 (TENSORBOARD,) = mnistarena_tensorboard.arena_observers()
-
-MODEL = """
-import time
-from mnistarena import ModelDef, Params, hookimpl
-
-
-def build(params, task):
-    from torch import nn
-
-    class Slow(nn.Sequential):
-        def forward(self, images):
-            time.sleep(0.05 * self.training)
-            return super().forward(images)
-
-    return Slow(nn.Flatten(), nn.Linear(64, task.n_classes))
-
-
-@hookimpl
-def arena_models():
-    return [ModelDef("slow", "a linear layer that naps", params=Params, build=build)]
-"""
-
-SPEC = {
-    "benchmark": {"name": "observed", "seeds": [0, 1]},
-    "dataset": [{"name": "digits", "train_limit": 64, "validation": 20, "test_limit": 30}],
-    "training": {"epochs": 12, "batch_size": 32, "optimizer": {"name": "adam", "lr": 0.01}},
-    "model": [{"name": "slow"}, {"name": "knn"}],
-}
-
-
-class Stop(mnistarena.Observer):
-    """Asks for a stop after some rows."""
-
-    def __init__(self, rows):
-        self.rows = rows
-
-    def event(self, trial, event):
-        self.rows -= isinstance(event, RowAdded)
-        if self.rows == 0:
-            signal.raise_signal(signal.SIGINT)
 
 
 def scalars(folder):
@@ -66,34 +23,15 @@ def scalars(folder):
 
 def expected(trial):
     """The same from the run folder, at the precision of TensorBoard."""
-    names = ("train_loss", "validation_loss", "validation_accuracy", "learning_rate")
-    rows = trial.history()
-    curves = {name: [(row["step"], row[name]) for row in rows if row.get(name) is not None] for name in names}
-    steps = trial.measurements.get("steps", 0)
-    figures = {f"test/{label}": [(steps, value)] for label, value in trial.metrics.items() if value is not None}
-    return {
-        tag: [(step, float(np.float32(value))) for step, value in points]
-        for tag, points in {**curves, **figures}.items()
-        if points
-    }
+    return {tag: [(step, float(np.float32(value))) for step, value in points] for tag, points in figures(trial).items()}
 
 
-@pytest.fixture
-def interruptible():
-    """SIGINT raises here, also where the tests run in the background, which ignores it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("interruptible")
 def test_every_row_and_figure_is_read_back_once_after_an_interruption_too(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "slow.py").write_text(MODEL)
     options = mnistarena.Options("cpu", 1, threads=1, observers={"tensorboard": {}})
     how = {"out": "run", "plugins": ["slow.py"], "options": options}
-    with pytest.raises(KeyboardInterrupt):
-        mnistarena.run(SPEC, observer=Stop(5), **how)
+    run_interrupted(**how)
     run = mnistarena.run(SPEC, **how)
     assert run.complete
     assert any("resumed_at_step" in trial.measurements for trial in run.trials)
