@@ -44,6 +44,10 @@ class ResizeParams(Params):
         return (self.size, self.size) if isinstance(self.size, int) else (self.size[0], self.size[1])
 
 
+class CropParams(ResizeParams):
+    """Parameters of center-crop."""
+
+
 class PadParams(Params):
     """Parameters of pad."""
 
@@ -132,6 +136,25 @@ def resize(params: ResizeParams, task: Task) -> Apply:
 def resize_shape(params: ResizeParams, shape: Shape) -> Shape:
     """The target size."""
     return (shape[0], *params.target())
+
+
+def center_crop(params: CropParams, task: Task) -> Apply:
+    """The middle of each image; an odd pixel is cut off on the right and below."""
+    high, wide = params.target()
+
+    def apply(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        top, left = (images.shape[2] - high) // 2, (images.shape[3] - wide) // 2
+        return images[:, :, top : top + high, left : left + wide]
+
+    return apply
+
+
+def crop_shape(params: CropParams, shape: Shape) -> Shape:
+    """The size that is left."""
+    high, wide = params.target()
+    if high > shape[1] or wide > shape[2]:
+        raise ValueError(f'{high} × {wide} pixels cannot be cut out of {shape[1]} × {shape[2]} images; use "pad"')
+    return (shape[0], high, wide)
 
 
 def pad(params: PadParams, task: Task) -> Apply:
@@ -244,6 +267,9 @@ def arena_transforms() -> Iterable[TransformDef]:
             shape=normalize_shape,
         ),
         TransformDef("resize", "another size, bilinear", params=ResizeParams, build=resize, shape=resize_shape),
+        TransformDef(
+            "center-crop", "the middle of the image", params=CropParams, build=center_crop, shape=crop_shape
+        ),
         TransformDef("pad", "a border around the image", params=PadParams, build=pad, shape=pad_shape),
         TransformDef("to-rgb", "one channel three times", params=NoParams, build=to_rgb, shape=to_rgb_shape),
         TransformDef(

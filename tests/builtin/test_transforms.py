@@ -45,14 +45,18 @@ def test_imagenets_statistics_need_three_channels():
         DEFS["normalize"].shape(DEFS["normalize"].params(statistics="imagenet"), (1, 28, 28))
 
 
-def test_resize_pad_and_to_rgb_change_the_shape_as_they_say():
+def test_resize_crop_pad_and_to_rgb_change_the_shape_as_they_say():
     images = torch.rand(3, 1, 28, 28)
     assert apply("resize", images, size=32).shape == (3, 1, 32, 32)
     assert apply("resize", images, size=[10, 20]).shape == (3, 1, 10, 20)
     padded = apply("pad", images, size=33)
     assert torch.equal(padded[:, :, 2:30, 2:30], images)
     assert padded.sum() == pytest.approx(images.sum().item(), rel=1e-5)
+    assert torch.equal(apply("center-crop", padded, size=28), images)
+    assert torch.equal(apply("center-crop", images, size=[28, 7]), images[:, :, :, 10:17])
     assert torch.equal(apply("to-rgb", images)[:, 1:2], images)
+    with pytest.raises(ValueError, match="29 × 7 pixels cannot be cut out of 28 × 28 images"):
+        DEFS["center-crop"].shape(DEFS["center-crop"].params(size=[29, 7]), (1, 28, 28))
     with pytest.raises(ValueError, match="do not shrink by padding"):
         DEFS["pad"].shape(DEFS["pad"].params(size=20), (1, 28, 28))
     with pytest.raises(ValueError, match="2 channels"):

@@ -332,6 +332,7 @@ BUILTIN = {
 }
 BUILTIN["resize"][1]["params"] = {"size": [12, 20]}
 BUILTIN["pad"][1]["params"] = {"size": 40}
+BUILTIN["center-crop"][1]["params"] = {"size": [20, 7]}
 
 
 @pytest.mark.parametrize("name", BUILTIN)
