@@ -43,7 +43,7 @@ class Snapshot:
     def __init__(self, model: nn.Module, optimizer: Optimizers, device: torch.device) -> None:
         self.optimizer, self.device = optimizer, device
         self.fresh = not optimizer.state
-        self.groups = [list(model.parameters()), list(model.buffers())]
+        self.groups: list[list[torch.Tensor]] = [list(model.parameters()), list(model.buffers())]
         self.state = [v for values in optimizer.state.values() for v in values.values() if isinstance(v, torch.Tensor)]
         self.kept = [[tensor.detach().clone() for tensor in group] for group in (*self.groups, self.state)]
         self.streams = capture_streams(device)
