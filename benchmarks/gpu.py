@@ -53,7 +53,7 @@ RATIOS = (
 PROOFS = tuple((precision, fixed) for fixed in (True, False) for precision in ("float32", "bf16"))
 """Precisions, with deterministic kernels and with those of a trial."""
 
-EQUAL = "equal bits, or no further than ordinary steps from themselves"
+EQUAL = "equal bits, or as near as ordinary steps to themselves"
 
 
 def run(rounds: int) -> list[Row]:
