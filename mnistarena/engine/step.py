@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import torch
 from torch import nn
@@ -164,8 +165,12 @@ class GraphStep(Step):
                 before.restore()
             torch.cuda.current_stream(device).wait_stream(side)
             self.optimizer.zero_grad(set_to_none=True)
-            with torch.cuda.graph(graph, stream=side):
-                self.loss = self.ordinary(self.images, self.targets)
+            try:
+                with torch.cuda.graph(graph, stream=side):
+                    self.loss = self.ordinary(self.images, self.targets)
+            except Exception:
+                free_generator(device)
+                raise
         return graph
 
     def ordinary(self, images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -180,6 +185,14 @@ class GraphStep(Step):
         self.targets.copy_(targets)
         self.graph.replay()
         return self.loss.clone()
+
+
+def free_generator(device: torch.device) -> None:
+    """After a recording that failed: older versions of torch refuse random numbers until another one has ended well."""
+    with suppress(Exception), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the graph is empty
+        with torch.cuda.graph(torch.cuda.CUDAGraph(), stream=torch.cuda.Stream(device)):
+            pass
 
 
 def changes_the_host(model: nn.Module, step: Callable[[], object]) -> bool:

@@ -175,7 +175,8 @@ class AsksTheDevice(nn.Module):
         self.linear = nn.Linear(16, 3)
 
     def forward(self, x):
-        return self.linear(x.flatten(1)) if x.sum().item() != 0 else self.linear(x.flatten(1) + 1)
+        x = functional.dropout(x.flatten(1), 0.1, self.training)
+        return self.linear(x) if x.sum().item() != 0 else self.linear(x + 1)
 
 
 @cuda
