@@ -1,7 +1,7 @@
 """The same network trained by others: the stock PyTorch loop, Lightning, skorch, a hand-written tight loop; and by us.
 
-Each returns images a second over one epoch of `n` images, warm-up excluded: batches of 64, Adam at 0.001,
-cross-entropy on logits, the original notebook's CNN.
+Each returns images a second over one epoch of `n` images, warm-up excluded: batches of 64, Adam, cross-entropy on
+logits; the original notebook's CNN at 0.001, or another of NETWORKS.
 """
 
 from __future__ import annotations
@@ -19,15 +19,14 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Subset
 from torchvision import transforms
 
+from benchmarks.networks import NETWORKS, NotebookCnn
 from mnistarena import DataContext
 from mnistarena.data.dataset import task_of
 from mnistarena.data.splits import SplitRule, split_dataset
-from mnistarena.engine.batches import Batches
-from mnistarena.engine.chain import Chain
-from mnistarena.engine.layout import set_format
+from mnistarena.engine.measure import synchronize
 from mnistarena.engine.training import train
 from mnistarena.plugin.registry import installed
-from mnistarena.spec.schema import Training
+from mnistarena.trial.run import choose_kernels
 
 MEAN, DEVIATION = 0.1307, 0.3081
 
@@ -44,10 +43,11 @@ def mnist(n: int) -> tuple[Any, Any, Any]:
 class Pictures(torch.utils.data.Dataset):
     """MNIST as torchvision gives it: a PIL image and a label at a time, transformed one by one."""
 
-    def __init__(self, images: Any, labels: Any) -> None:
+    def __init__(self, images: Any, labels: Any, network: str = "cnn") -> None:
         self.images, self.labels = np.array(images), labels
         self.to_pil = transforms.ToPILImage()
-        self.transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((MEAN,), (DEVIATION,))])
+        normal = transforms.ToTensor(), transforms.Normalize((MEAN,), (DEVIATION,))
+        self.transform = transforms.Compose([*NETWORKS[network].pictures, *normal])
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -56,28 +56,12 @@ class Pictures(torch.utils.data.Dataset):
         return self.transform(self.to_pil(torch.from_numpy(self.images[index]))), int(self.labels[index])
 
 
-class NotebookCnn(nn.Module):
-    """The original notebook's CNN as it writes it: ReLU, then pooling."""
-
-    def __init__(self, pool_first: bool = False) -> None:
-        super().__init__()
-        self.conv1, self.conv2 = nn.Conv2d(1, 16, 5, padding=2), nn.Conv2d(16, 32, 5, padding=2)
-        self.pool, self.pool_first = nn.MaxPool2d(2, 2), pool_first
-        self.fc1, self.fc2, self.fc3 = nn.Linear(1568, 120), nn.Linear(120, 84), nn.Linear(84, 10)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        for convolution in (self.conv1, self.conv2):
-            x = convolution(x)
-            x = torch.relu(self.pool(x)) if self.pool_first else self.pool(torch.relu(x))
-        x = x.flatten(1)
-        return self.fc3(torch.relu(self.fc2(torch.relu(self.fc1(x)))))
-
-
-def stock(n: int, device: str = "cpu") -> float:
+def stock(n: int, device: str = "cpu", network: str = "cnn") -> float:
     """A Dataset of PIL images, a DataLoader, Adam, `.item()` every batch, as tutorials and the original notebook do."""
     images, labels, _ = mnist(n)
-    model, pictures = NotebookCnn().to(device).train(), Pictures(images, labels)
-    optimizer, criterion = torch.optim.Adam(model.parameters(), lr=0.001), nn.CrossEntropyLoss()
+    model, pictures = NETWORKS[network].written().to(device).train(), Pictures(images, labels, network)
+    optimizer = torch.optim.Adam(model.parameters(), lr=NETWORKS[network].rate)
+    criterion = nn.CrossEntropyLoss()
 
     def epoch(dataset: Any) -> None:
         total = 0.0
@@ -95,8 +79,8 @@ def stock(n: int, device: str = "cpu") -> float:
     return n / (time.perf_counter() - began)
 
 
-def lightning(n: int) -> float:
-    """Lightning's Trainer on the same dataset, with everything off that is not training."""
+def lightning(n: int, device: str = "cpu", network: str = "cnn", precision: str = "32-true") -> float:
+    """Lightning's Trainer on the same dataset, with everything off that is not training; `precision` by its names."""
     import logging
 
     import lightning.pytorch as pl
@@ -108,13 +92,13 @@ def lightning(n: int) -> float:
     class Lit(pl.LightningModule):
         def __init__(self) -> None:
             super().__init__()
-            self.model = NotebookCnn()
+            self.model = NETWORKS[network].written()
 
         def training_step(self, batch: Any, index: int) -> torch.Tensor:
             return functional.cross_entropy(self.model(batch[0]), batch[1])
 
         def configure_optimizers(self) -> Any:
-            return torch.optim.Adam(self.parameters(), lr=0.001)
+            return torch.optim.Adam(self.parameters(), lr=NETWORKS[network].rate)
 
     class Clock(pl.Callback):
         began = took = 0.0
@@ -123,13 +107,16 @@ def lightning(n: int) -> float:
             self.began = time.perf_counter()
 
         def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
+            synchronize(module.device)
             self.took = time.perf_counter() - self.began
 
-    clock, lit, pictures = Clock(), Lit(), Pictures(images, labels)
+    clock, lit, pictures = Clock(), Lit(), Pictures(images, labels, network)
     for dataset in (Subset(pictures, range(64)), pictures):
         trainer = pl.Trainer(
             max_epochs=1,
-            accelerator="cpu",
+            accelerator="gpu" if device == "cuda" else "cpu",
+            devices=1,
+            precision=precision,
             logger=False,
             enable_checkpointing=False,
             enable_progress_bar=False,
@@ -204,19 +191,21 @@ def tight(n: int) -> float:
     return n / (time.perf_counter() - began)
 
 
-def engine(n: int, device: str = "cpu", precision: str = "float32") -> float:
-    """This engine, as it reports itself."""
-    images, labels, task = mnist(n)
-    registry = installed()
-    definition = registry.get("model", "cnn").definition
-    normalize = registry.get("transform", "normalize").definition
-    chain = Chain([(normalize, normalize.params())], task)
+def engine(
+    n: int,
+    device: str = "cpu",
+    network: str = "cnn",
+    precision: str = "float32",
+    graph: bool = True,
+    tf32: bool = True,
+) -> float:
+    """This engine, as it reports itself; on a GPU with the kernels of a trial, or without TF32."""
     where = torch.device(device)
-    model = definition.build(definition.params(), chain.task).to(where)
-    set_format(model, torch.channels_last)
-    batches = Batches(images, labels, chain=chain, device=where, keep=True)
-    recipe = Training.model_validate({"epochs": 1, "precision": precision})
-    return train(model, batches, recipe, seed=0)["images_per_second"] or 0.0
+    choose_kernels(where)
+    if where.type == "cuda":
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
+    model, batches = NETWORKS[network].made(*mnist(n), where)
+    return train(model, batches, NETWORKS[network].recipe(precision, graph), seed=0)["images_per_second"] or 0.0
 
 
 def flops_per_trained_image() -> float:

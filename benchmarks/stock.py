@@ -17,7 +17,8 @@ def main() -> None:
     from torch import nn
     from torch.utils.data import DataLoader
 
-    from benchmarks.contenders import NotebookCnn, Pictures, mnist
+    from benchmarks.contenders import Pictures, mnist
+    from benchmarks.networks import NotebookCnn
     from mnistarena import DataContext
     from mnistarena.plugin.registry import installed
 

@@ -49,6 +49,15 @@ def components(kind: str) -> str:
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
+def measured(section: str) -> str:
+    """What a section of benchmarks/RESULTS.md measured, and what explains it."""
+    text = (Path(__file__).parent.parent / "benchmarks" / "RESULTS.md").read_text()
+    lines = text.partition(f"\n## {section}\n")[2].partition("\n## ")[0].splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")][2:]
+    shown = [f"| {what} | {target} | {' '.join((found, *notes)).strip()} |" for what, target, found, _, *notes in rows]
+    return "\n".join(["| what | target | measured |", "|---|--:|---|", *shown]) + "\n"
+
+
 def _sentence(summary: str) -> str:
     return f"{summary[0].upper()}{summary[1:]}."
 

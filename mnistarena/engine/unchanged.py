@@ -61,7 +61,10 @@ class Kept:
             undo()
 
     def host_changed(self) -> bool:
-        """Whether something that is no tensor has changed: a number or text in a container, or a generator."""
+        """Whether something has changed other than a tensor in place.
+
+        That is a number or text in a container, a generator, or which tensor is a parameter or buffer of a module.
+        """
         return any(now() != before for now, before in self.plain)
 
     def visit(self, value: Any) -> None:
@@ -75,6 +78,7 @@ class Kept:
             own = *value._parameters.values(), *value._buffers.values()
             if not any(one is not None and is_lazy(one) for one in own):
                 self.container(vars(value))
+                self.plain.append((lambda: _tensors_of(value), _tensors_of(value)))
             for child in value.children():
                 self.visit(child)
         elif isinstance(value, (dict, list, set, deque)):
@@ -138,6 +142,11 @@ class Kept:
         else:
             return False
         return True
+
+
+def _tensors_of(module: nn.Module) -> list[tuple[str, int]]:
+    """Which tensors a module's own parameters and buffers are, by id."""
+    return [(name, id(one)) for name, one in (*module._parameters.items(), *module._buffers.items())]
 
 
 def _plain(value: Any) -> list[Any]:

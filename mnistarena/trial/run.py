@@ -95,11 +95,16 @@ def set_up(job: Job) -> torch.device:
     torch.set_num_threads(threads)
     threadpool_limits(threads)
     device = torch.device(job.conditions["device"])
+    choose_kernels(device)
+    return device
+
+
+def choose_kernels(device: torch.device) -> None:
+    """On a CUDA device: float32 products and convolutions may be TF32, and cuDNN times its kernels to choose one."""
     if device.type == "cuda":
         torch.backends.cuda.matmul.allow_tf32 = True
         torch.backends.cudnn.allow_tf32 = True
         torch.backends.cudnn.benchmark = True
-    return device
 
 
 def _refuse_changed_code(job: Job, registry: Registry) -> None:

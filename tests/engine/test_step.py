@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from mnistarena.engine.agreement import Snapshot
 from mnistarena.engine.optimizer import Optimizers
 from mnistarena.engine.step import GraphStep, Step, changes_the_host, recordable
 
@@ -46,7 +47,7 @@ def test_without_a_device_to_record_on_the_step_stays_as_it_was(capsys):
         pytest.skip("here a step can be recorded")
     plain, graph = made(Step), made(GraphStep)
     before = copy.deepcopy(graph.model.state_dict())
-    assert not recordable(graph.optimizer, torch.device("cpu"))
+    assert not recordable(graph.model, graph.optimizer, torch.device("cpu"))
     assert not graph.record(*next(batches()))
     assert "trained kernel by kernel: the step cannot be recorded" in capsys.readouterr().out
     assert all(torch.equal(value, before[name]) for name, value in graph.model.state_dict().items())
@@ -70,6 +71,7 @@ class OnTheHost(nn.Module):
             "torch": lambda: torch.rand(()),
             "own": self.generator.random,
             "counts": self.count,
+            "replaces": self.replace,
             "nothing": self.nothing,
         }
         return self.linear(x.flatten(1)) + draw[self.way]()
@@ -78,13 +80,17 @@ class OnTheHost(nn.Module):
         self.calls += 1
         return self.calls
 
+    def replace(self):
+        self.device_calls = self.device_calls + 1
+        return self.device_calls
+
     def nothing(self):
         self.device_calls += 1
         self.cache = torch.ones(1) if self.cache is None else self.cache
         return self.cache
 
 
-@pytest.mark.parametrize("way", ["numpy", "python", "torch", "own", "counts", "nothing"])
+@pytest.mark.parametrize("way", ["numpy", "python", "torch", "own", "counts", "replaces", "nothing"])
 def test_a_step_that_draws_or_counts_outside_the_device_is_not_recorded(way, capsys):
     step = made(GraphStep, model=OnTheHost(way))
     before, drawn = copy.deepcopy(step.model.state_dict()), (random.getstate(), np.random.rand())
@@ -97,6 +103,58 @@ def test_a_step_that_draws_or_counts_outside_the_device_is_not_recorded(way, cap
     assert not step.record(x, y)
     said = capsys.readouterr().out
     assert ("draws random numbers or changes attributes" in said) == (way != "nothing")
+
+
+class Drops(nn.Sequential):
+    def __init__(self, **methods):
+        super().__init__(nn.Flatten(), nn.Linear(16, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, 3))
+        vars(self).update(methods)
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=cuda)])
+def test_two_ways_to_take_the_same_steps_are_compared_bit_by_bit(device):
+    step = made(GraphStep, device, Drops())
+    recorded = step.record(*next(batches(device, 1)))
+    assert recorded == (device == "cuda")
+    snapshot, given = Snapshot(step.model, step.optimizer, torch.device(device)), list(batches(device, 2))
+    before = copy.deepcopy(step.model.state_dict())
+    same = snapshot.compare(step.ordinary, step, given)  # on a GPU the replays, with its dropout
+    if device == "cpu":
+        assert (same.different, same.largest, same.share) == (0, 0, 0)
+    assert same.share < 0.05
+    assert same.numbers == sum(value.numel() for value in before.values())
+    nothing = snapshot.compare(step.ordinary, lambda x, y: None, given)
+    assert nothing.different > 0
+    assert nothing.share == pytest.approx(1)
+    other_draws = snapshot.compare(step.ordinary, lambda x, y: (torch.rand(1, device=device), step(x, y)), given)
+    assert other_draws.share > 0.5
+    assert all(torch.equal(value, before[name]) for name, value in step.model.state_dict().items())
+
+
+@pytest.mark.parametrize("does", ["the step", "nothing"])
+def test_replays_that_do_something_else_are_found_out(does, monkeypatch, capsys):
+    class Replayed:
+        def __init__(self, step):
+            self.step = step
+
+        def replay(self):
+            if does == "the step":
+                self.step.ordinary(self.step.images, self.step.targets)
+
+    step = made(GraphStep)
+    monkeypatch.setattr(step, "_recorded", lambda before: Replayed(step))
+    assert step.record(*next(batches())) == (does == "the step")
+    assert ("is 1 of their change away" in capsys.readouterr().out) == (does == "nothing")
+
+
+def test_a_model_that_changes_between_steps_is_not_recorded():
+    rate = {"lr": torch.tensor(0.01), "capturable": True}
+    gpu = torch.device("cuda")
+    for methods, wanted in (({}, True), ({"after_step": print}, False), ({"training_loss": lambda x, y, c: x}, False)):
+        model = Drops(**methods)
+        assert recordable(model, Optimizers([torch.optim.Adam(model.parameters(), **rate)]), gpu) == wanted
+        assert not recordable(model, Optimizers([torch.optim.Adam(model.parameters())]), gpu)
+        assert not recordable(model, Optimizers([torch.optim.SGD(model.parameters())]), gpu)
 
 
 @cuda
@@ -117,7 +175,8 @@ class AsksTheDevice(nn.Module):
         self.linear = nn.Linear(16, 3)
 
     def forward(self, x):
-        return self.linear(x.flatten(1)) if x.sum().item() != 0 else self.linear(x.flatten(1) + 1)
+        x = functional.dropout(x.flatten(1), 0.1, self.training)
+        return self.linear(x) if x.sum().item() != 0 else self.linear(x + 1)
 
 
 @cuda
