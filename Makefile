@@ -4,13 +4,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Ray's plugin is for Linux and macOS.
 PORTABLE := $(filter-out plugins/mnistarena-ray/%,$(wildcard plugins/*/mnistarena_*))
+# What takes long beside the tests of the core: all that examples/ has, and the plugins that are installed on demand.
+EXAMPLES := $(addprefix tests/project/,test_notebooks.py test_examples.py test_docs_plugins.py test_ci.py) \
+	$(addprefix plugins/mnistarena-,mlflow ray slurm tensorboard timm)
+TESTED := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs notebooks bench chaos dist version clean
+.PHONY: help demo test examples check docs notebooks bench chaos dist version clean
 
 help:
 	@echo "make demo    install, run the quick spec on real MNIST, write the report"
-	@echo "make test    the whole test suite"
+	@echo "make test    the tests of the core and of the plugins that are installed with it"
+	@echo "make examples    those of examples/, its notebooks, and of the plugins on demand"
 	@echo "make check   ruff and mypy"
 	@echo "make docs    what docs/ says of the code, written anew from it"
 	@echo "make notebooks    examples/notebooks, executed anew"
@@ -34,7 +39,10 @@ demo: $(BIN)/arena
 	$(BIN)/arena report runs/quick --html --markdown
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(TESTED) $(addprefix --ignore=,$(EXAMPLES))
+
+examples: $(VENV)/.dev
+	$(TESTED) $(EXAMPLES)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
