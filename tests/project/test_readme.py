@@ -53,7 +53,7 @@ def test_every_shipped_spec_has_its_result_and_every_make_target_is_mentioned():
     results = (ROOT / "docs" / "results.md").read_text()
     for spec in ROOT.glob("specs/*.toml"):
         assert f"specs/{spec.name}" in results
-    for target in ("demo", "test", "check", "docs", "bench", "chaos"):
+    for target in ("demo", "test", "examples", "check", "docs", "bench", "chaos"):
         assert f"make {target}" in README
 
 
