@@ -267,9 +267,7 @@ def arena_transforms() -> Iterable[TransformDef]:
             shape=normalize_shape,
         ),
         TransformDef("resize", "another size, bilinear", params=ResizeParams, build=resize, shape=resize_shape),
-        TransformDef(
-            "center-crop", "the middle of the image", params=CropParams, build=center_crop, shape=crop_shape
-        ),
+        TransformDef("center-crop", "the middle of the image", params=CropParams, build=center_crop, shape=crop_shape),
         TransformDef("pad", "a border around the image", params=PadParams, build=pad, shape=pad_shape),
         TransformDef("to-rgb", "one channel three times", params=NoParams, build=to_rgb, shape=to_rgb_shape),
         TransformDef(

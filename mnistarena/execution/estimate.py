@@ -12,6 +12,7 @@ from mnistarena import environment
 from mnistarena.environment import Conditions
 from mnistarena.execution.cores import Cores
 from mnistarena.execution.faults import fault
+from mnistarena.execution.latency import Latencies
 from mnistarena.execution.submissions import Submissions
 from mnistarena.execution.supervisor import run_here
 from mnistarena.execution.workers import Workers
@@ -39,16 +40,22 @@ STARTING = 0.5
 class Estimate:
     """One trial of a recipe: `seconds` from start to end, `memory` in bytes.
 
-    They are missing where there is a `problem`, which every trial of the recipe would fail of, or where they are
-    `unknown` for another reason. `notes` are what is odd about the model.
+    `latency` are those of its seconds in which the latency is measured. They are missing where there is a `problem`,
+    which every trial of the recipe would fail of, or where they are `unknown` for another reason. `notes` are what is
+    odd about the model.
     """
 
     seconds: float | None = None
     memory: int | None = None
     _: KW_ONLY
+    latency: float = 0.0
     problem: str | None = None
     unknown: str | None = None
     notes: tuple[str, ...] = ()
+
+    def without_latency(self) -> Estimate:
+        """The same trial where it does not measure its latency."""
+        return self if self.seconds is None else replace(self, seconds=self.seconds - self.latency, latency=0.0)
 
 
 @dataclass(frozen=True)
@@ -134,7 +141,12 @@ def estimate_plan(
                 tried(recipe, one)
             found |= {trial.id: one for trial in trials}
     late = Estimate(unknown=f"not tried: the recipes before it took {budget:.0f} s")
-    estimates = {trial.id: found.get(trial.id, late) for trial in plan.samples()}
+    latencies = Latencies(plan)
+    estimates = {}
+    for trial in plan.samples():
+        one = found.get(trial.id, late)
+        measures = trial.search is None and latencies.take(trial)
+        estimates[trial.id] = one if measures else one.without_latency()
     times = {key: search.expected(estimates[key].seconds) for key, search in plan.open_searches.items()}
     return PlanEstimate(conditions, estimates, times)
 
@@ -149,7 +161,8 @@ def _estimate(result: Result, recipe: Recipe, stage: str | None) -> Estimate:
     cost, limit = result.get("cost", {}), _limit(recipe)
     notes = tuple(cost.get("notes", ()))
     if "seconds" in cost:
-        return Estimate(STARTING + cost["seconds"], cost["memory_bytes"], notes=notes)
+        latency = cost.get("latency_seconds", 0.0)
+        return Estimate(STARTING + cost["seconds"], cost["memory_bytes"], latency=latency, notes=notes)
     if cost:
         return Estimate(unknown=cost["unknown"], notes=notes)
     if result["status"] == "timeout" and stage is not None:

@@ -157,10 +157,12 @@ class Measurements(TypedDict, total=False):
 class CostEstimate(TypedDict, total=False):
     """What a whole trial will take, from a few of its steps: seconds, and bytes of memory.
 
-    `unknown` says why these are missing, of a model that can be trained all the same. `notes` are what was found odd.
+    `latency_seconds` are those of `seconds` that measuring the latency takes, which not every trial does. `unknown`
+    says why these are missing, of a model that can be trained all the same. `notes` are what was found odd.
     """
 
     seconds: float
+    latency_seconds: float
     memory_bytes: int
     seconds_per_step: float
     unknown: str

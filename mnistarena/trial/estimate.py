@@ -90,6 +90,7 @@ def _training_cost(context: TrialContext, model: nn.Module) -> CostEstimate:
     activations = max(0, peak_memory_bytes() - before - weights) * (scale - 1)
     return {
         "seconds": preparing * max(1.0, share) + steps * a_step + an_image * evaluated + latency,
+        "latency_seconds": latency,
         "seconds_per_step": a_step,
         "memory_bytes": measure.peak_gpu_memory_bytes(device) or int(peak_memory_bytes() + kept + activations),
     }
