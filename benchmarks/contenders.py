@@ -208,6 +208,16 @@ def engine(
     return train(model, batches, NETWORKS[network].recipe(precision, graph), seed=0)["images_per_second"] or 0.0
 
 
+def engine_bf16(n: int) -> float:
+    """This engine in bf16: what `precision = "auto"` is for `cnn` on a processor that computes in bf16 itself."""
+    return engine(n, precision="bf16")
+
+
+def lightning_bf16(n: int) -> float:
+    """Lightning in bf16."""
+    return lightning(n, precision="bf16-mixed")
+
+
 def flops_per_trained_image() -> float:
     """Floating-point operations of one image forward and backward through that CNN, as torch counts."""
     from torch.utils.flop_counter import FlopCounterMode

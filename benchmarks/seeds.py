@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from benchmarks.rows import Row, at_least, seconds, take_turns
@@ -45,20 +46,23 @@ def run(rounds: int) -> list[Row]:
                 env={**os.environ, "PYTHONPATH": str(root)},
             )
 
-        def arena() -> float:
-            return seconds(lambda: command("mnistarena", "run", spec, "--out", Path(name) / str(next(number))))
+        def arena(*changes: str) -> float:
+            out = Path(name) / str(next(number))
+            return seconds(lambda: command("mnistarena", "run", spec, "--out", out, *changes))
 
         def stock() -> float:
             return seconds(
                 lambda: [command("benchmarks.stock", "--seed", seed, "--images", IMAGES) for seed in range(SEEDS)]
             )
 
-        turns = take_turns({"arena run": arena, "stock": stock}, rounds)
+        auto = partial(arena, "--set", "training.precision=auto")
+        turns = take_turns({"arena run": arena, "in bf16": auto, "stock": stock}, rounds)
     return [
         at_least(
             f"{SEEDS} seeds of `cnn`, whole command, against the stock loop run {SEEDS} times",
             turns.ratios("stock", "arena run"),
             3.5,
-            f"an epoch of {IMAGES:,} images a seed: {turns.told(('arena run', 'stock'), 's', 1)}",
-        )
+            f"an epoch of {IMAGES:,} images a seed: {turns.told(('arena run', 'in bf16', 'stock'), 's', 1)}",
+        ),
+        at_least('… with `precision = "auto"`', turns.ratios("stock", "in bf16"), 4.2),
     ]

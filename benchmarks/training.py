@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import statistics
+from functools import partial
 
 from benchmarks import contenders
 from benchmarks.places import places
@@ -15,7 +16,11 @@ IMAGES = 6400
 def run(rounds: int) -> list[Row]:
     """One trial with all cores against each contender with all cores; then two trials side by side, a core each."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    names = ("engine", "stock", "lightning", "skorch", "skorch_ready", "tight")
+    ours, theirs = (
+        ("engine", "engine_bf16"),
+        ("stock", "lightning", "lightning_bf16", "skorch", "skorch_ready", "tight"),
+    )
+    names = (*ours, *theirs)
     with places(len(names), cores) as homes:
         everyone = {
             name: (lambda place=place, name=name: place.call(getattr(contenders, name), IMAGES))
@@ -26,17 +31,19 @@ def run(rounds: int) -> list[Row]:
         turns = take_turns({**everyone, "roof": lambda: contenders.gemm_rate(cores) / 1e9}, rounds)
     with places(cores, 1) as homes:
 
-        def side_by_side() -> float:
+        def side_by_side(name: str) -> float:
             for place in homes:
-                place.ask(contenders.engine, IMAGES)
+                place.ask(getattr(contenders, name), IMAGES)
             return sum(place.answer() for place in homes)
 
-        side_by_side()
-        pairs = take_turns({"side by side": side_by_side, "roof": lambda: contenders.gemm_rate(cores) / 1e9}, rounds)
+        together = {name: partial(side_by_side, name) for name in ours}
+        for contender in together.values():
+            contender()
+        pairs = take_turns({**together, "roof": lambda: contenders.gemm_rate(cores) / 1e9}, rounds)
     flops = contenders.flops_per_trained_image() / 1e9
     one = [value * flops for value in turns.ratios("engine", "roof")]
-    two = [value * flops for value in pairs.ratios("side by side", "roof")]
-    both = [a / b for a, b in zip(pairs.values["side by side"], turns.values["stock"], strict=True)]
+    two = [value * flops for value in pairs.ratios("engine", "roof")]
+    both, both_bf16 = ([a / b for a, b in zip(pairs.values[name], turns.values["stock"], strict=True)] for name in ours)
     rates = turns.told(names, "images/s")
     say = f"{cores} threads each: {rates}"
     return [
@@ -48,7 +55,16 @@ def run(rounds: int) -> list[Row]:
             f"… {cores} trials side by side against the stock loop with {cores} threads",
             both,
             2.2,
-            f"{pairs.median('side by side'):,.0f} images/s together",
+            f"{pairs.median('engine'):,.0f} images/s together",
+        ),
+        at_least('in bf16 (`precision = "auto"`) against the stock loop', turns.ratios("engine_bf16", "stock"), 3.8),
+        at_least("… against Lightning in float32", turns.ratios("engine_bf16", "lightning"), 4),
+        at_least("… against Lightning in bf16-mixed", turns.ratios("engine_bf16", "lightning_bf16"), 2),
+        at_least(
+            f"… {cores} trials side by side against the stock loop with {cores} threads",
+            both_bf16,
+            4.8,
+            f"{pairs.median('engine_bf16'):,.0f} images/s together",
         ),
         at_most("time of an epoch over the hand-written tight loop", turns.ratios("tight", "engine"), 1.03, digits=3),
         _share("share of the machine's GEMM rate while training `cnn`, one trial", one, 0.40, turns.median("roof")),
