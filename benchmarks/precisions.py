@@ -1,7 +1,7 @@
 """Is a network that trains in bf16 as accurate as in float32? `python -m benchmarks.precisions [NETWORK …]`.
 
-Each network of bf16.toml (ten seeds a side, trained on 6,000 images of MNIST or fewer, judged on its 10,000 test images)
-in a run of its own, so that its two recipes are the one family that is judged; a run that was interrupted goes on. The
+Each network of bf16.toml (ten seeds a side, trained on 6,000 images of MNIST or fewer, tested on all test images)
+in a run of its own, so that its two recipes are the one family that is judged. A run that was interrupted goes on. The
 table of all that have finished is PRECISION.md.
 """
 
