@@ -22,9 +22,10 @@ from release.projects import ROOT, projects
 def build(folder: Path, sources: Sequence[Path]) -> list[Path]:
     """The wheels of these projects, in `folder` beside their sdists. Wheels and sdists that were there are removed."""
     folder.mkdir(parents=True, exist_ok=True)
+    folder, sources = folder.absolute(), [source.absolute() for source in sources]
     for path in (*folder.glob("*.whl"), *folder.glob("*.tar.gz")):
         path.unlink()
-    return [_build(folder.absolute(), source.absolute()) for source in sources]
+    return [_build(folder, source) for source in sources]
 
 
 def _build(folder: Path, source: Path) -> Path:

@@ -121,7 +121,8 @@ def environment(tmp_path_factory):
         (stranger / name).write_text(text)
     projects = [ROOT, *(ROOT / "plugins" / plugin for plugin in PLUGINS), stranger]
     wheels = folder / "wheels"
-    built = python(sys.executable, "-m", "release.dist", wheels, *projects, cwd=ROOT).split()
+    # By a relative path, as `make dist` gives it.
+    built = python(sys.executable, "-m", "release.dist", os.path.relpath(wheels, ROOT), *projects, cwd=ROOT).split()
     assert len(built) == len(projects)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", folder / "venv" / "bin" / "python"]
 
