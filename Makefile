@@ -7,8 +7,7 @@ PORTABLE := $(filter-out plugins/mnistarena-ray/%,$(wildcard plugins/*/mnistaren
 # What takes long beside the tests of the core: all that examples/ has, and the plugins that are installed on demand.
 EXAMPLES := $(addprefix tests/project/,test_notebooks.py test_examples.py test_docs_plugins.py test_ci.py) \
 	$(addprefix plugins/mnistarena-,mlflow ray slurm tensorboard timm)
-# Two workers for two cores: threads of their own would only wait for one another.
-TESTED := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+TESTED := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test examples check docs notebooks bench chaos dist version clean
