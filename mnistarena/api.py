@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mnistarena.execution.options import Options
     from mnistarena.inference.restore import Restored
     from mnistarena.report.view import ReportData
+    from mnistarena.store.rows import Row
     from mnistarena.verify import Finding
 
 Table = Literal["trials", "history", "predictions", "probabilities", "views"]
@@ -57,6 +58,25 @@ class Run(StoredRun):
         from mnistarena.report.view import build
 
         return build(self)
+
+    def rows(self, what: str = "trials", *, only: Sequence[str] = (), dataset: str | None = None) -> Iterator[Row]:
+        """Flat rows of a tidy table: `trials`, `history`, `predictions`, `probabilities` or `views`.
+
+        trials: a row a trial: id, label, dataset, seed, split if any, status, then every metric and scalar
+        measurement; `time_to_target` (s) where the spec has a target and the training reached it.
+        history: a row a trial and epoch. predictions: a row a trial and test image: index into the test split, true
+        class, predicted class, its probability (None where there is none), whether it is right, its name if it has one.
+        probabilities: the same rows, with the name of the true class, and as `p_NAME` the probability of each class,
+        float32 as it is stored; trials of models that give no probabilities are left out.
+        views: a row a trial and further view of the test images: its name, parameter and severity, and the accuracy
+        on it.
+
+        `only` selects labels by patterns, `dataset` one dataset. Raises `ArenaError` where nothing is called so, and
+        for probabilities where the datasets have different classes.
+        """
+        from mnistarena.store.rows import rows
+
+        return rows(self, what, only=only, dataset=dataset)
 
     def frame(self, what: Table = "trials", *, only: Sequence[str] = (), dataset: str | None = None) -> pd.DataFrame:
         """A tidy table: `trials`, `history`, `predictions`, `probabilities` or `views`; `rows` says what each holds.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,7 +15,6 @@ from mnistarena.plugin.predictions import Predictions
 from mnistarena.store.contributions import CONTRIBUTIONS, Contribution
 from mnistarena.store.looks import is_needed
 from mnistarena.store.records import LooksRecord, PlannedTrial, PlanRecord, RecipeRecord, TrialRecord
-from mnistarena.store.rows import Row, chosen, rows
 from mnistarena.store.run_folder import RunFolder
 from mnistarena.store.search_records import SearchesRecord
 from mnistarena.store.trial_folder import CLASSIFIER, MODEL, TrialFolder
@@ -95,7 +94,7 @@ class StoredTrial:
         """The whole record; None where the trial has not run."""
         return self.folder.read()
 
-    def row(self) -> Row:
+    def row(self) -> Mapping[str, Any]:
         """The trial as one flat row: id, label, dataset, seed, split if any, status, metrics, scalar measurements.
 
         `missing` says which figures are missing and why; `flops_uncounted` what `flops_per_image` does not count.
@@ -199,23 +198,6 @@ class StoredRun:
     def test_split(self, dataset: str) -> dict[str, NDArray[Any]]:
         """The dataset's test split: `images` uint8 (n, C, H, W), `labels` (n,), `index` (n,)."""
         return RunFolder(self.path).dataset(dataset)
-
-    def rows(self, what: str = "trials", *, only: Sequence[str] = (), dataset: str | None = None) -> Iterator[Row]:
-        """Flat rows of a tidy table: `trials`, `history`, `predictions`, `probabilities` or `views`.
-
-        trials: a row a trial: id, label, dataset, seed, split if any, status, then every metric and scalar
-        measurement; `time_to_target` (s) where the spec has a target and the training reached it.
-        history: a row a trial and epoch. predictions: a row a trial and test image: index into the test split, true
-        class, predicted class, its probability (None where there is none), whether it is right, its name if it has one.
-        probabilities: the same rows, with the name of the true class, and as `p_NAME` the probability of each class,
-        float32 as it is stored; trials of models that give no probabilities are left out.
-        views: a row a trial and further view of the test images: its name, parameter and severity, and the accuracy
-        on it.
-
-        `only` selects labels by patterns, `dataset` one dataset. Raises `ArenaError` where nothing is called so, and
-        for probabilities where the datasets have different classes.
-        """
-        return rows(self, what, chosen(self, only, dataset))
 
 
 def read_run(path: str | os.PathLike[str], known: Mapping[str, TrialRecord] | None = None) -> StoredRun:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mnistarena.errors import ArenaError
 from mnistarena.plugin.predictions import Predictions
+from mnistarena.store.results import StoredRun, StoredTrial
 from mnistarena.text import did_you_mean, is_chosen, series, visible
-
-if TYPE_CHECKING:
-    from mnistarena.store.results import StoredRun, StoredTrial
 
 Row = Mapping[str, Any]
 """A row of a tidy table: values by column."""
@@ -35,11 +33,14 @@ def chosen(run: StoredRun, only: Sequence[str], dataset: str | None) -> list[Sto
     return [one for one in run.trials if is_chosen(one.label, only) and dataset in (None, one.dataset)]
 
 
-def rows(run: StoredRun, what: str, trials: Sequence[StoredTrial]) -> Iterator[Row]:
-    """The rows of some trials; raises `ValueError` where there is no such table."""
+def rows(run: StoredRun, what: str, *, only: Sequence[str] = (), dataset: str | None = None) -> Iterator[Row]:
+    """The rows of the trials that are `chosen`; `Run.rows` says which each table has.
+
+    Raises `ValueError` where there is no such table.
+    """
     if what not in TABLES:
         raise ValueError(f'"{what}" is not a table; there are {series(TABLES)}')
-    tables = _Tables(run)
+    tables, trials = _Tables(run), chosen(run, only, dataset)
     if what == "probabilities":
         tables.check_classes(trials)
     for trial in trials:

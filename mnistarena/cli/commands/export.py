@@ -53,21 +53,21 @@ def command(run: Path, form: str, what: str, only: tuple[str, ...], dataset: str
 
 
 def _rows(run: StoredRun, what: str, only: Sequence[str], dataset: str | None) -> list[Row]:
-    rows = list(run.rows(what, only=only, dataset=dataset))
-    if what == "probabilities":
-        from mnistarena.errors import ArenaError
-        from mnistarena.store.rows import chosen
-        from mnistarena.text import series
+    from mnistarena.errors import ArenaError
+    from mnistarena.store.rows import chosen, rows
+    from mnistarena.text import series
 
-        have = {row["label"] for row in rows}
+    found = list(rows(run, what, only=only, dataset=dataset))
+    if what == "probabilities":
+        have = {row["label"] for row in found}
         lacking = {trial.label: None for trial in chosen(run, only, dataset) if trial.done and trial.label not in have}
         if lacking:
             verb = "gives" if len(lacking) == 1 else "give"
             said = f"{series(lacking)} {verb} no probabilities; --what predictions has the classes"
-            if not rows:
+            if not found:
                 raise ArenaError(said)
             click.echo(f"left out: {said}", err=True)
-    return rows
+    return found
 
 
 def _pairs(run: StoredRun, what: str, only: Sequence[str], dataset: str | None) -> list[Row]:
