@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from mnistarena_vit.network import VisionTransformer
 
 
-NARROW = 8
-"""Heads of at most this size are narrow: a CPU multiplies size × tokens matrices faster than tokens × size ones."""
-
-
 class VitParams(Params):
     """Parameters of `vit`; the defaults give the network of the notebook that mnistarena began as."""
 
@@ -72,11 +68,6 @@ def check(params: VitParams, task: Task) -> str | None:
     return None
 
 
-def gains_by_bf16(params: VitParams, device: str) -> bool:
-    """Whether training is faster in bf16: with torch's own attention it takes twice as long on a CPU."""
-    return device != "cpu" or params.width // params.heads <= NARROW
-
-
 def build(params: VitParams, task: Task) -> VisionTransformer:
     """The network: images `(N, C, H, W)` to logits `(N, n_classes)`."""
     from mnistarena_vit.network import VisionTransformer
@@ -94,7 +85,6 @@ def arena_models() -> Iterable[ModelDef]:
             params=VitParams,
             build=build,
             check=check,
-            bf16=gains_by_bf16,
             search=(
                 Parameter("training.optimizer.lr", Between(5e-4, 2e-2, log=True)),
                 Parameter("training.batch_size", OneOf((32, 64, 128))),

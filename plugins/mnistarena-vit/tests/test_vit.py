@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import mnistarena_vit
+import mnistarena_vit.network
 import pytest
 import torch
 from pydantic import ValidationError
@@ -63,6 +64,27 @@ def test_batched_code_equals_the_notebooks_loops(shape, params):
         [looped(network, x, network.stem.patches, network.blocks[0].attention.heads) for x in images]
     )
     torch.testing.assert_close(network(images), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_attention_in_bf16_is_that_of_float32_but_for_its_rounding(monkeypatch):
+    network, images = build(width=64, heads=4, attention="full", positions="learned"), torch.rand(8, 1, 28, 28)
+    logits, gradients = trained(network, images)
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded, rounded_gradients = trained(network, images)
+    torch.testing.assert_close(rounded.float(), logits, atol=0.05, rtol=0)
+    assert torch.nn.functional.cosine_similarity(rounded_gradients, gradients, dim=0) > 0.99
+    monkeypatch.setattr(mnistarena_vit.network, "NARROW", 64)  # the products that bf16 uses, in float32
+    same, same_gradients = trained(network, images)
+    torch.testing.assert_close(same, logits)
+    torch.testing.assert_close(same_gradients, gradients)
+
+
+def trained(network, images):
+    """The logits of the images, and the gradients of a loss, one behind another."""
+    network.zero_grad()
+    logits = network(images)
+    torch.nn.functional.cross_entropy(logits, torch.arange(len(images))).backward()
+    return logits.detach(), torch.cat([p.grad.flatten() for p in network.parameters()])
 
 
 def test_softmax_output_reproduces_the_notebooks_mistake():
