@@ -8,7 +8,7 @@ import importlib.metadata
 import inspect
 import os
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -127,15 +127,16 @@ def core_digest() -> str:
     return source_digest(str(Path(__file__).resolve().parents[1] / "__init__.py"))
 
 
-def discover(files: Sequence[PluginFile] = ()) -> list[Plugin]:
+def discover(files: Sequence[PluginFile] = (), only: Collection[str] | None = None) -> list[Plugin]:
     """Every plugin of this environment, the builtin ones first, then those that are single files.
 
+    `only` names those of the environment that are imported, as their `key` does; None: all of them.
     `ARENA_DISABLE_PLUGINS=name,…` blocks entry points or distributions before they are imported.
     With `ARENA_STRICT_PLUGINS=1`, a broken plugin raises `PluginError`.
     """
     manager = pluggy.PluginManager(hooks.PROJECT)
     manager.add_hookspecs(hooks)
-    plugins = [*_builtin(manager), *_entry_points(manager), *(_of_file(file, manager) for file in files)]
+    plugins = [*_builtin(manager), *_entry_points(manager, only), *(_of_file(file, manager) for file in files)]
     broken = [plugin for plugin in plugins if plugin.status == "broken"]
     if broken and os.environ.get("ARENA_STRICT_PLUGINS") == "1":
         raise PluginError("\n".join(f"plugin {p.name} ({p.distribution}): {p.cause}" for p in broken))
@@ -161,25 +162,35 @@ def _builtin(manager: pluggy.PluginManager) -> Iterable[Plugin]:
         yield plugin
 
 
-def _entry_points(manager: pluggy.PluginManager) -> Iterable[Plugin]:
+def _entry_points(manager: pluggy.PluginManager, only: Collection[str] | None) -> Iterable[Plugin]:
     blocked = {name.strip() for name in os.environ.get("ARENA_DISABLE_PLUGINS", "").split(",")} - {""}
     seen: set[tuple[str, str]] = set()
-    for entry_point in importlib.metadata.entry_points(group=hooks.PROJECT):
+    for entry_point in _declared(only):
         dist = entry_point.dist
-        # Each reading of `dist.metadata` parses its file.
-        described = dist.metadata if dist else None
-        distribution = described["Name"] if described else "unknown"
+        described = dist.metadata if dist else None  # each reading of `metadata` parses its file
+        distribution, version = (described["Name"], described["Version"]) if described else ("unknown", "?")
         # An editable install can be found twice, by its folder and by its link (setuptools#3649).
         if (distribution, entry_point.name) in seen:
             continue
         seen.add((distribution, entry_point.name))
-        version = described["Version"] if described else "?"
         plugin = Plugin(entry_point.name, distribution, version=version, unmet=unmet(dist, _version(CORE)))
         if {entry_point.name, distribution} & blocked:
             plugin.status, plugin.cause = "blocked", "blocked by ARENA_DISABLE_PLUGINS"
         else:
             _load(plugin, manager, entry_point.load)
         yield plugin
+
+
+def _declared(only: Collection[str] | None) -> Iterable[importlib.metadata.EntryPoint]:
+    """The entry points of all distributions, or those that `only` names, for which no other distribution is read."""
+    if only is None:
+        return importlib.metadata.entry_points(group=hooks.PROJECT)
+    return [
+        entry_point
+        for distribution, _, name in (key.partition(":") for key in sorted(only))
+        for found in importlib.metadata.distributions(name=distribution)
+        for entry_point in found.entry_points.select(group=hooks.PROJECT, name=name)
+    ]
 
 
 def _of_file(file: PluginFile, manager: pluggy.PluginManager) -> Plugin:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import cache
 from typing import Any
@@ -35,9 +35,17 @@ class Component:
 
 
 class Registry:
-    """What the plugins of this environment provide, by kind and name."""
+    """What plugins provide, by kind and name.
 
-    def __init__(self, plugins: list[Plugin]) -> None:
+    `others` finds all plugins where `plugins` are some of them: it is called once, when a name is asked for that these
+    do not provide, or all names are.
+    """
+
+    def __init__(self, plugins: list[Plugin], others: Callable[[], list[Plugin]] | None = None) -> None:
+        self._others = others
+        self._take(plugins)
+
+    def _take(self, plugins: list[Plugin]) -> None:
         self.plugins = plugins
         self._components: dict[str, dict[str, list[Component]]] = {kind: {} for kind in KINDS}
         for plugin in plugins:
@@ -51,8 +59,14 @@ class Registry:
         """The plugins that are single files."""
         return tuple(plugin.file for plugin in self.plugins if plugin.file is not None)
 
+    def _complete(self) -> None:
+        if self._others is not None:
+            others, self._others = self._others, None
+            self._take(others())
+
     def names(self, kind: str) -> list[str]:
         """The names of a kind, sorted."""
+        self._complete()
         return sorted(self._components[kind])
 
     def all(self, kind: str) -> list[Component]:
@@ -61,6 +75,7 @@ class Registry:
 
     def taken_twice(self) -> dict[str, dict[str, list[str]]]:
         """The names that more than one plugin provides, by kind, each with the plugins' distributions."""
+        self._complete()
         return {
             kind: twice
             for kind, names in self._components.items()
@@ -69,6 +84,8 @@ class Registry:
 
     def get(self, kind: str, name: str) -> Component:
         """The component of that name; raises `PluginError` where there is none, or more than one."""
+        if name not in self._components[kind]:
+            self._complete()
         found = self._components[kind].get(name, [])
         if len(found) == 1:
             return found[0]
@@ -109,9 +126,14 @@ def built_in() -> Registry:
     return Registry(discover_builtin())
 
 
-def installed(files: Sequence[PluginFile] = ()) -> Registry:
-    """The registry of this environment, and of plugins that are single files."""
-    return Registry(discover(files))
+def installed(files: Sequence[PluginFile] = (), first: Collection[str] | None = None) -> Registry:
+    """The registry of this environment, and of plugins that are single files.
+
+    With `first`, keys of plugins, the others of the environment are imported only when these do not suffice.
+    """
+    if first is None:
+        return Registry(discover(files))
+    return Registry(discover(files, only=first), others=lambda: discover(files))
 
 
 def named_in(training: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -32,8 +32,9 @@ def plugins_of(result):
     return {entry["name"]: entry for entry in json.loads(result.out)}
 
 
-def test_an_installed_plugin_is_listed_shown_and_run(arena, distribution, write_spec):
+def test_an_installed_plugin_is_listed_shown_and_run(arena, distribution, write_spec, tmp_path):
     site = distribution("arena-linear", GOOD.replace("{name}", "linear"), version="1.2")
+    distribution("arena-other", "import sys; print('imported too', file=sys.stderr)" + GOOD.replace("{name}", "other"))
     listed = json.loads(arena("list", "models", "--json", plugins=site).out)
     assert {"name": "linear", "summary": "a linear model", "distribution": "arena-linear 1.2"} in listed
     shown = json.loads(arena("show", "model", "linear", "--json", plugins=site).out)
@@ -54,6 +55,9 @@ def test_an_installed_plugin_is_listed_shown_and_run(arena, distribution, write_
     result = arena("run", spec, plugins=site)
     assert result.status == 0, result.err + result.out
     assert "linear on digits, seed 0" in result.out
+    assert "imported too" in result.err
+    (log,) = tmp_path.glob("runs/*/trials/*/log.txt")
+    assert "imported too" not in log.read_text(), "a trial imports the plugins that it uses"
 
 
 def test_a_plugin_that_does_not_import_is_listed_with_its_cause_and_bricks_nothing(arena, distribution):
