@@ -19,7 +19,7 @@ from mnistarena.report.comparison import Comparison
 from mnistarena.report.sections import ranking
 from mnistarena.report.sections.pairs import answer
 from mnistarena.report.view import ReportData
-from mnistarena.stats.verdicts import Verdict, judge, possible_places
+from mnistarena.stats.verdicts import Verdict, judge_at, possible_places
 
 FACTORS = (0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0)
 """The margins that a reader may choose, as multiples of the spec's."""
@@ -113,7 +113,7 @@ def explore(comparison: Comparison, figure: Figure, margin: float, *, looks: boo
         figure,
         able=tuple(row.label for row in comparison.rows if row.label in able),
         fixed=margin,
-        margins=tuple(_at_margin(comparison, figure, one, given=looks) for one in choices),
+        margins=tuple(_at_margins(comparison, figure, choices, given=looks)),
         # As long to either side, so that a pair seen from its other recipe is the mirrored drawing.
         scale=difference_scale([-reach, reach] if reach else [-1.0, 1.0], margin, figure),
     )
@@ -127,20 +127,23 @@ def _margins(margin: float, figure: Figure) -> Iterator[float]:
             yield found
 
 
-def _at_margin(comparison: Comparison, figure: Figure, margin: float, *, given: bool) -> AtMargin:
-    """The verdicts on all pairs at a margin and what follows from them; those of the report where they are `given`."""
-    pairs = list(comparison.pairs)
-    if not given:
-        every = judge([p.difference for p in pairs], margin=margin, higher_is_better=figure.higher_is_better)
-        pairs = [replace(pair, verdict=one.verdict) for pair, one in zip(pairs, every, strict=True)]
+def _at_margins(comparison: Comparison, figure: Figure, margins: Sequence[float], *, given: bool) -> Iterator[AtMargin]:
+    """The verdicts on all pairs at each margin and what follows; those of the report where they are `given`."""
     labels = {row.label: at for at, row in enumerate(comparison.rows)}
-    return AtMargin(
-        margin,
-        tuple(pair.verdict for pair in pairs),
-        answer=answer(pairs, comparison.family),
-        places=tuple(possible_places(len(labels), {(labels[pair.a], labels[pair.b]): pair.verdict for pair in pairs})),
-        cuts=tuple(row.cut for row in ranking.in_groups(comparison.rows, pairs)),
-    )
+    known = [pair.difference for pair in comparison.pairs]
+    every = [] if given else judge_at(known, margins, higher_is_better=figure.higher_is_better)
+    for at, margin in enumerate(margins):
+        pairs = list(comparison.pairs)
+        if not given:
+            pairs = [replace(pair, verdict=one.verdict) for pair, one in zip(pairs, every[at], strict=True)]
+        places = possible_places(len(labels), {(labels[pair.a], labels[pair.b]): pair.verdict for pair in pairs})
+        yield AtMargin(
+            margin,
+            tuple(pair.verdict for pair in pairs),
+            answer=answer(pairs, comparison.family),
+            places=tuple(places),
+            cuts=tuple(row.cut for row in ranking.in_groups(comparison.rows, pairs)),
+        )
 
 
 def _thousandths(scale: Scale, value: float) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, astuple, dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -114,7 +114,7 @@ def pivot(moments: Sequence[Moments], shared: Sequence[SharedVariance] | None = 
     if shared is not None:
         parts = [tuple(map(known.moderated, own)) for known, own in zip(shared, parts, strict=True)]
     # In an order of their own, so that A minus B and B minus A are the same to the bit.
-    ordered = [sorted(map(astuple, own)) for own in parts]
+    ordered = [sorted((one.seeds, one.square, one.interaction, one.df) for one in own) for own in parts]
     width = max(1, *map(len, ordered))
     nothing = (1, 0.0, 0.0, 1.0)
     table = np.array([given + [nothing] * (width - len(given)) for given in ordered], dtype=np.float64)

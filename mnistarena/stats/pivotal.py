@@ -68,10 +68,12 @@ class Pivot:
         self._parts = np.maximum(0.0, self._drawn - (interaction / seeds)[..., None])
 
     def tail(self, distance: Floats) -> Floats:
-        """P of an estimate that is `distance` `(p,)` or more above the truth; a distance may be negative."""
-        found = np.empty(len(self.images))
+        """P of an estimate that is `distance` `(…, p)` or more above the truth; a distance may be negative."""
+        found = np.empty(distance.shape)
         for rows, deviation, df, weights in self._blocks():
-            found[rows] = _mean(special.ndtr(-_normal(distance[rows, None] / deviation, df)), weights)
+            for at in np.ndindex(distance.shape[:-1]):
+                one = (*at, rows)
+                found[one] = _mean(special.ndtr(-_normal(distance[one][:, None] / deviation, df)), weights)
         return found
 
     def quantile(self, p: Floats) -> Floats:

@@ -62,7 +62,19 @@ def judge(
     higher_is_better: bool = True,
     at_look: AtLook | None = None,
 ) -> list[Judged]:
-    """One verdict a pair; the differences are the Holm family. None, a pair that cannot be compared, is no member.
+    """One verdict a pair, by `judge_at` a single margin."""
+    return judge_at(pairs, [margin], alpha=alpha, higher_is_better=higher_is_better, at_look=at_look)[0]
+
+
+def judge_at(
+    pairs: Sequence[Difference | None],
+    margins: Sequence[float],
+    *,
+    alpha: float = ALPHA,
+    higher_is_better: bool = True,
+    at_look: AtLook | None = None,
+) -> list[list[Judged]]:
+    """At each margin one verdict a pair; the differences are the Holm family, None, a pair not compared, no member.
 
     better: one-sided p of Δ ≤ 0 below α/2, and Δ̂ > margin. worse: the mirror; where a lower figure is better, the two
     change places. equal: both one-sided tests against ±margin below α/2 (Schuirmann 1987): the interval of a pair by
@@ -75,22 +87,30 @@ def judge(
     """
     family = [pair for pair in pairs if pair is not None]
     if not family:
-        return [Judged("not compared") for _ in pairs]
+        return [[Judged("not compared") for _ in pairs] for _ in margins]
     centres = np.array([pair.centre for pair in family])
-    own, shared = pivot(family), pivot(family, [pair.shared for pair in family])
+    distances = np.stack([np.abs(centres), *(margin - np.abs(centres) for margin in margins)])
     look = at_look or AtLook([1.0] * len(pairs), [None] * len(pairs))
     share = [one for one, pair in zip(look.shares, pairs, strict=True) if pair is not None]
     called = [one for one, pair in zip(look.called, pairs, strict=True) if pair is not None]
-    differ, alike = (
-        np.maximum(holm(_spent(shared.tail(distance), share, called, goal)), _spent(own.tail(distance), share))
-        for distance, goal in ((np.abs(centres), _APART), (margin - np.abs(centres), _ALIKE))
+    apart, *alike = (
+        np.maximum(holm(_spent(shared, share, called, goal)), _spent(own, share))
+        for own, shared, goal in zip(
+            pivot(family).tail(distances),
+            pivot(family, [pair.shared for pair in family]).tail(distances),
+            [_APART, *(_ALIKE for _ in margins)],
+            strict=True,
+        )
     )
     sign = 1 if higher_is_better else -1
-    found = iter(
-        Judged(_verdict(sign * pair.estimate, p, q, margin, alpha), p, q)
-        for pair, p, q in zip(family, _doubled(differ), _doubled(alike), strict=True)
-    )
-    return [Judged("not compared") if pair is None else next(found) for pair in pairs]
+    found = []
+    for margin, equal in zip(margins, alike, strict=True):
+        every = iter(
+            Judged(_verdict(sign * pair.estimate, p, q, margin, alpha), p, q)
+            for pair, p, q in zip(family, _doubled(apart), _doubled(equal), strict=True)
+        )
+        found.append([Judged("not compared") if pair is None else next(every) for pair in pairs])
+    return found
 
 
 def _doubled(p: NDArray[np.float64]) -> list[float]:

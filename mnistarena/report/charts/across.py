@@ -7,7 +7,7 @@ from typing import Any
 
 from mnistarena.report import format as text
 from mnistarena.report.charts.axes import Axis
-from mnistarena.report.charts.figure import PADDING, Datum, Figure, edge_layers, finish, look, told
+from mnistarena.report.charts.figure import PADDING, Datum, Figure, chart_of, edge_layers, finish, look, told
 from mnistarena.report.charts.style import INK, RULE, Styles
 from mnistarena.report.sections.across import MOST, Across, RankRow
 from mnistarena.text import plural
@@ -81,16 +81,16 @@ def _rank_layers(
         for rank in sorted(set(row.ranks))
     ]
     marks = look(list(means), styles)
-    base = alt.Chart(alt.InlineData(values=rows))
-    every = alt.Chart(alt.InlineData(values=ticks))
+    base = chart_of(rows)
+    every = chart_of(ticks)
     rank, at = x.x("rank"), y.y("at")
     return [
-        base.mark_rule(color=RULE, strokeDash=[2, 3]).encode(rank, at, y2=alt.value(0)),
+        base.mark_rule(color=RULE, strokeDash=[2, 3]).encode(rank, at, alt.Y2Value(0)),
         every.mark_tick(thickness=2, size=9, opacity=0.45, aria=True).encode(
-            rank, at, marks.colour, description="model:N"
+            rank, at, marks.colour, alt.Description("model:N")
         ),
         base.mark_point(size=90, filled=True, opacity=1, aria=True).encode(
-            rank, at, marks.colour, marks.shape, description="told:N"
+            rank, at, marks.colour, marks.shape, alt.Description("told:N")
         ),
     ]
 
@@ -105,10 +105,10 @@ def _group_layers(groups: Sequence[Sequence[str]], means: dict[str, float], x: A
         ranks, at = [means[label] for label in group], _BAR * (number + 0.7)
         bars.append({"group": number, "from": min(ranks), "to": max(ranks), "at": at})
         dots += [{"rank": rank, "at": at} for rank in ranks]
-    bar = alt.Chart(alt.InlineData(values=bars))
-    dot = alt.Chart(alt.InlineData(values=dots))
+    bar = chart_of(bars)
+    dot = chart_of(dots)
     return [
-        bar.mark_rule(color=INK, strokeWidth=3).encode(x.x("from"), y.y("at"), x2="to:Q"),
+        bar.mark_rule(color=INK, strokeWidth=3).encode(x.x("from"), y.y("at"), alt.X2("to:Q")),
         dot.mark_point(size=34, filled=True, opacity=1, color=INK).encode(x.x("rank"), y.y("at")),
     ]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from mnistarena.report import format as text
 from mnistarena.report.charts.axes import Axis, accuracy_axis, significant
-from mnistarena.report.charts.figure import LABEL, PADDING, Datum, Figure, finish, line_layers, told
+from mnistarena.report.charts.figure import LABEL, PADDING, Datum, Figure, chart_of, finish, line_layers, told
 from mnistarena.report.charts.style import RULE, Styles
 from mnistarena.report.comparison import Comparison
 from mnistarena.report.sections.calibration import Reliability, ReliabilityPoint
@@ -83,13 +83,12 @@ def _interval(point: ReliabilityPoint) -> str:
 
 def _diagonal(x: Axis, y: Axis) -> Any:
     """The line of perfect calibration, as far as both axes reach."""
-    import altair as alt
 
     most, least = min(x.domain[0], y.domain[0]), max(x.domain[1], y.domain[1])
     first, last = x.share(most), x.share(least)
     # Where one of the two axes has a place for zero, it is no straight line.
     values = [x.value(first + (last - first) * step / 60) for step in range(61)] if most > least else []
-    chart = alt.Chart(alt.InlineData(values=[{"x": significant(v), "y": significant(v)} for v in values]))
+    chart = chart_of([{"x": significant(v), "y": significant(v)} for v in values])
     return chart.mark_line(color=RULE, strokeWidth=1.5).encode(x.x("x"), y.y("y"))
 
 

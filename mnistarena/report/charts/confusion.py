@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mnistarena.report import format as text
-from mnistarena.report.charts.figure import Datum, Figure, finish
+from mnistarena.report.charts.figure import Datum, Figure, chart_of, finish
 from mnistarena.report.charts.style import ACCENT, INK, PAPER
 from mnistarena.report.comparison import Comparison
 from mnistarena.report.sections.confusion import Matrix
@@ -20,10 +20,10 @@ def matrix(key: str, comparison: Comparison, found: Matrix) -> Figure:
     names = [_short(name) for name in comparison.dataset["class_names"]]
     step = 40 if len(names) <= 12 else 26
     x, y = _axes(names)
-    base = alt.Chart(alt.InlineData(values=_cells(found, names))).encode(x, y)
+    base = chart_of(_cells(found, names)).encode(x, y)
     opacity = alt.Opacity("ink:Q", scale=None, legend=None)
     number = base.mark_text(fontSize=11 if step == 40 else 9).encode(
-        alt.Text("n:Q"), color=alt.condition("datum.ink > 0.55", alt.value(PAPER), alt.value(INK))
+        alt.Text("n:Q"), alt.ColorValue(INK, condition={"test": "datum.ink > 0.55", "value": PAPER})
     )
     chart = alt.layer(base.mark_rect(color=ACCENT).encode(opacity), number)
     chart = chart.properties(height=step * len(names), padding=4).add_params(alt.param("names", value=names))

@@ -104,6 +104,7 @@ def finish(
 ) -> Figure:
     """The figure of an Altair chart, at each of the `widths` where no `width` is given."""
     spec = chart.properties(width=width or WIDTH, background="#ffffff").configure(**_CONFIG).to_dict(validate=False)
+    spec["datasets"] = {name: list(rows) for name, rows in spec["datasets"].items()}
     if width is None:
         spec["autosize"] = {"type": "fit-x", "contains": "padding"}
     return Figure(
@@ -211,6 +212,18 @@ def look(labels: Sequence[str], styles: Styles) -> Look:
     )
 
 
+def chart_of(rows: Sequence[Datum]) -> Any:
+    """An Altair chart of rows, without a mark as yet.
+
+    An encoding of it is best given as its class, `alt.X2("high:Q")`: for `x2="high:Q"` Altair looks through all that
+    it has.
+    """
+    import altair as alt
+
+    # Of each chart that is made of another Altair copies the rows of a list, one by one; a tuple stays as it is.
+    return alt.Chart(alt.InlineData(values=tuple(rows)))
+
+
 def last_rows(rows: Sequence[Datum], labels: Sequence[str]) -> list[Datum]:
     """The last row of each model, in the order of the labels."""
     return [next(row for row in reversed(rows) if row["model"] == label) for label in labels]
@@ -220,13 +233,13 @@ def edge_layers(names: Sequence[Datum], at: Any, marks: Look) -> list[Any]:
     """The marks and names at the right edge that stand for a legend; `names` have `model` and a place."""
     import altair as alt
 
-    side = alt.Chart(alt.InlineData(values=list(names)))
-    edge = alt.value("width")
+    side = chart_of(names)
+    edge = alt.XValue("width")
     point = {"size": 44, "filled": True, "opacity": 1, "xOffset": 14}
     return [
-        side.mark_point(**point, aria=True).encode(at, marks.colour, marks.shape, x=edge, description="model:N"),
+        side.mark_point(**point, aria=True).encode(at, marks.colour, marks.shape, edge, alt.Description("model:N")),
         side.mark_text(align="left", baseline="middle", dx=22, aria=True).encode(
-            at, alt.Text("model:N"), x=edge, description="model:N"
+            at, alt.Text("model:N"), edge, alt.Description("model:N")
         ),
     ]
 
@@ -257,21 +270,20 @@ def line_layers(
     names = [
         {"model": row["model"], "at": y.value(1 - place / height)} for row, place in zip(ends, places, strict=True)
     ]
-    data = alt.InlineData(values=rows)
-    base = alt.Chart(data)
+    base = chart_of(rows)
     pointed = [row for row in rows if not row.get("bare")]
     kinds = {filled: [row for row in pointed if bool(row.get("open")) != filled] for filled in (True, False)}
     return [
-        alt.Chart(data, mark={**interval, "aria": True}).encode(
-            x, y.y("low"), alt.Y2("high:Q"), marks.colour, description="model:N"
+        base.properties(mark={**interval, "aria": True}).encode(
+            x, y.y("low"), alt.Y2("high:Q"), marks.colour, alt.Description("model:N")
         ),
         base.mark_line(strokeWidth=line, aria=True).encode(
-            x, y.y("y"), marks.colour, marks.dash, description="model:N"
+            x, y.y("y"), marks.colour, marks.dash, alt.Description("model:N")
         ),
         *(
-            alt.Chart(alt.InlineData(values=those))
+            chart_of(those)
             .mark_point(size=point, filled=filled, opacity=1, aria=True)
-            .encode(x, y.y("y"), marks.colour, marks.shape, description="told:N")
+            .encode(x, y.y("y"), marks.colour, marks.shape, alt.Description("told:N"))
             for filled, those in kinds.items()
             if those
         ),

@@ -7,7 +7,7 @@ from typing import Any
 
 from mnistarena.report import format as text
 from mnistarena.report.charts.axes import Axis, accuracy_axis, error_of, significant
-from mnistarena.report.charts.figure import PADDING, Datum, Figure, finish, look, told
+from mnistarena.report.charts.figure import PADDING, Datum, Figure, chart_of, finish, look, told
 from mnistarena.report.charts.style import GRID, Styles
 from mnistarena.report.comparison import Comparison
 from mnistarena.report.sections.ranking import Row
@@ -79,20 +79,20 @@ def _layers(drawn: list[Datum], seeds: list[Datum], x: Axis, styles: Styles) -> 
         labelLimit=240, labelPadding=8, gridColor=GRID,
     )  # fmt: skip
     y = Axis(names, (len(drawn) - 0.5, -0.5), kind="linear")
-    base = alt.Chart(alt.InlineData(values=drawn))
-    every = alt.Chart(alt.InlineData(values=seeds))
+    base = chart_of(drawn)
+    every = chart_of(seeds)
     right = base.mark_text(align="left", baseline="middle", dx=8)
     said = told(drawn, ("accuracy", "accuracy"), ("interval", "95 % interval"))
     kinds = {filled: [row for row in said if row["open"] is not filled] for filled in (True, False)}
     return [
-        base.mark_rule(strokeWidth=2.5).encode(x.x("low"), y.y("at"), marks.colour, x2="high:Q"),
+        base.mark_rule(strokeWidth=2.5).encode(x.x("low"), y.y("at"), marks.colour, alt.X2("high:Q")),
         every.mark_tick(thickness=1.5, size=12, opacity=0.6).encode(x.x("seed"), y.y("at"), marks.colour),
         *(
-            alt.Chart(alt.InlineData(values=those))
+            chart_of(those)
             .mark_point(size=80, filled=filled, opacity=1, aria=True)
-            .encode(x.x("mean"), y.y("at"), marks.colour, marks.shape, description="told:N")
+            .encode(x.x("mean"), y.y("at"), marks.colour, marks.shape, alt.Description("told:N"))
             for filled, those in kinds.items()
             if those
         ),
-        right.encode(y.y("at"), alt.Text("accuracy:N"), x=alt.value("width")),
+        right.encode(y.y("at"), alt.Text("accuracy:N"), alt.XValue("width")),
     ]

@@ -9,7 +9,17 @@ from typing import Any
 from mnistarena.evidence.figure import Figure as Decided
 from mnistarena.report import format as text, wording
 from mnistarena.report.charts.axes import Axis, accuracy_axis, error_of, loss_axis, significant
-from mnistarena.report.charts.figure import LABEL, PADDING, Datum, Figure, finish, last_rows, line_layers, told
+from mnistarena.report.charts.figure import (
+    LABEL,
+    PADDING,
+    Datum,
+    Figure,
+    chart_of,
+    finish,
+    last_rows,
+    line_layers,
+    told,
+)
 from mnistarena.report.charts.style import INK, Styles
 from mnistarena.report.sections.search import Search, spoken
 from mnistarena.report.sections.search_rows import Attempt, Row, setting
@@ -151,10 +161,10 @@ def _slice(
         ("chosen", {"filled": True, "color": colour, "opacity": 1, "size": 130, "stroke": INK, "strokeWidth": 1.5}),
     ):
         if those := [one for one in rows if one["kind"] == kind]:
-            base = alt.Chart(alt.InlineData(values=those))
-            told_of = {"description": "told:N"} if len(rows) <= MOST_TOLD else {}
+            base = chart_of(those)
+            told_of = [alt.Description("told:N")] if len(rows) <= MOST_TOLD else []
             marks = base.mark_point(shape=styles[row.label].shape, aria=bool(told_of), **look)
-            layers.append(marks.encode(x, y.y("y"), **told_of))
+            layers.append(marks.encode(x, y.y("y"), *told_of))
     return finish(
         alt.layer(*layers).properties(height=220, padding=PADDING),
         key,

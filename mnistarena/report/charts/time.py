@@ -7,7 +7,7 @@ from typing import Any
 
 from mnistarena.report import format as text
 from mnistarena.report.charts.axes import Axis, accuracy_axis, error_of, significant
-from mnistarena.report.charts.figure import LABEL, PADDING, Datum, Figure, finish, look, spread, told
+from mnistarena.report.charts.figure import LABEL, PADDING, Datum, Figure, chart_of, finish, look, spread, told
 from mnistarena.report.charts.style import RULE, Styles
 from mnistarena.report.comparison import Comparison
 from mnistarena.report.sections.time import TimePoint
@@ -98,13 +98,12 @@ def _named(points: Sequence[TimePoint]) -> set[str]:
 
 def _front(rows: Sequence[Datum], points: Sequence[TimePoint], x: Axis, y: Axis) -> list[Any]:
     """The line of the Pareto front, to the right edge; none for a single point."""
-    import altair as alt
 
     front = sorted((row["seconds"], row["y"]) for row, point in zip(rows, points, strict=True) if point.front)
     if len(front) < 2:
         return []
     path = [*({"seconds": s, "y": error} for s, error in front), {"seconds": x.domain[1], "y": front[-1][1]}]
-    chart = alt.Chart(alt.InlineData(values=path))
+    chart = chart_of(path)
     return [chart.mark_line(interpolate="step-after", color=RULE, strokeWidth=1.5).encode(x.x("seconds"), y.y("y"))]
 
 
@@ -114,13 +113,13 @@ def _points(rows: list[Datum], x: Axis, y: Axis, styles: Styles) -> list[Any]:
 
     marks = look([row["model"] for row in rows], styles)
     said = told(rows, ("accuracy", "accuracy"), ("interval", "95 % interval"), ("took", "training"))
-    base = alt.Chart(alt.InlineData(values=said))
+    base = chart_of(said)
     bar = base.mark_rule(strokeWidth=1.5, aria=True)
     return [
-        bar.encode(x.x("seconds"), y.y("low"), alt.Y2("high:Q"), marks.colour, description="model:N"),
-        bar.encode(x.x("fastest"), y.y("y"), marks.colour, x2="slowest:Q", description="model:N"),
+        bar.encode(x.x("seconds"), y.y("low"), alt.Y2("high:Q"), marks.colour, alt.Description("model:N")),
+        bar.encode(x.x("fastest"), y.y("y"), marks.colour, alt.X2("slowest:Q"), alt.Description("model:N")),
         base.mark_point(size=90, filled=True, opacity=1, aria=True).encode(
-            x.x("seconds"), y.y("y"), marks.colour, marks.shape, description="told:N"
+            x.x("seconds"), y.y("y"), marks.colour, marks.shape, alt.Description("told:N")
         ),
     ]
 
@@ -130,6 +129,6 @@ def _names(rows: list[Datum], x: Axis, y: Axis) -> Any:
     import altair as alt
 
     align, dx = ("right", -10) if rows[0]["left"] else ("left", 10)
-    chart = alt.Chart(alt.InlineData(values=rows))
+    chart = chart_of(rows)
     text_of = chart.mark_text(align=align, baseline="middle", dx=dx, aria=True)
-    return text_of.encode(x.x("seconds"), y.y("at"), alt.Text("model:N"), description="model:N")
+    return text_of.encode(x.x("seconds"), y.y("at"), alt.Text("model:N"), alt.Description("model:N"))
