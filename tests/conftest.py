@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import io
 import os
@@ -18,11 +19,15 @@ from unittest import mock
 
 import pytest
 
+from mnistarena.data import file_kind
 from mnistarena.execution import workers
 
 # Hundreds of processes would compile the same modules where the environment tells Python to write no bytecode.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# All runs within this process share the pixels of MNIST, which take each of them a fifth of a second to decompress.
+file_kind.gunzipped = functools.lru_cache(maxsize=16)(file_kind.gunzipped)
 
 # All runs within this process share what workers start from, whichever of them starts it.
 workers.ALWAYS = (*workers.ALWAYS, *workers.EVERYTHING, "tests.quick")

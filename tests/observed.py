@@ -40,15 +40,15 @@ SPEC = {
 
 
 class Stop(mnistarena.Observer):
-    """Asks for a stop after some rows."""
+    """Asks for a stop, by a signal, after some rows."""
 
-    def __init__(self, rows: int) -> None:
-        self.rows = rows
+    def __init__(self, rows: int, number: int = signal.SIGINT) -> None:
+        self.rows, self.number = rows, number
 
     def event(self, trial: Any, event: Any) -> None:
         self.rows -= isinstance(event, RowAdded)
         if self.rows == 0:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(self.number)
 
 
 def run_interrupted(**how: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,8 @@ from mnistarena.testing.check import Nonconformity, NotApplicable, shape_text
 from mnistarena.testing.component import ComponentUnderTest, as_shape
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from mnistarena.engine.chain import Chain
 
 
@@ -61,6 +63,14 @@ class ModelUnderTest(ComponentUnderTest):
         self.transforms = _transforms(transforms, registry or installed()) if transforms else []
         self.read: set[str] = set()
         """Keys of [training] that a model which trains itself has read so far."""
+        self._found: dict[Hashable, Any] = {}
+        self._placed = False
+
+    def once(self, what: Hashable, find: Callable[[], Any]) -> Any:
+        """What `find` returns, the first time that it is asked for: several checks share it."""
+        if what not in self._found:
+            self._found[what] = find()
+        return self._found[what]
 
     @property
     def output(self) -> Output:
@@ -152,7 +162,7 @@ class ModelUnderTest(ComponentUnderTest):
         import torch
 
         from mnistarena.engine.batches import Batches
-        from mnistarena.engine.layout import place, set_format
+        from mnistarena.engine.layout import set_format
         from mnistarena.engine.own_methods import OwnMethods, StepContext
         from mnistarena.engine.random_state import seed_everything
         from mnistarena.trial.model import build_model
@@ -160,13 +170,26 @@ class ModelUnderTest(ComponentUnderTest):
         seed_everything(derive(seed, "initialisation"))
         built = build_model(self.definition, self.prepared, task or self.chain.task)
         if is_network(built) and task in (None, self.chain.task):
-            place(built, self.chain, torch.device("cpu"))
+            self._place(built)
         elif is_network(built):
             set_format(built, torch.channels_last)
         if is_network(built) and started:
             split = Batches(*self.digits, chain=self.chain, device=torch.device("cpu"), keep=False)
             OwnMethods(built, StepContext(split, seed, total=self.steps)).start()
         return built
+
+    def _place(self, network: nn.Module) -> None:
+        """Put a network into the memory format that the first one took: to try it takes two copies of the network."""
+        import torch
+        from torch.nn.parameter import is_lazy
+
+        from mnistarena.engine.layout import place, set_format
+
+        if self._placed and not any(is_lazy(one) for one in (*network.parameters(), *network.buffers())):
+            set_format(network, self.chain.memory_format)
+        else:
+            place(network, self.chain, torch.device("cpu"))
+            self._placed = True
 
     @cached_property
     def built_or_raise(self) -> Any:

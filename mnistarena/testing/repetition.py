@@ -5,19 +5,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mnistarena.testing.check import Nonconformity, NotApplicable
-from mnistarena.testing.short_training import FEW_STEPS, answers, difference, images_of, train
+from mnistarena.testing.short_training import answers, difference, images_of, train
 
 if TYPE_CHECKING:
     import torch
 
     from mnistarena.testing.model_under_test import ModelUnderTest
 
+STEPS = 6
+"""Steps of the trainings that are compared."""
+
+
+def answers_of(model: ModelUnderTest, seed: int = 0, *, again: bool = False) -> torch.Tensor:
+    """The outputs of a network that is built and trained with a seed, or of another one, `again`."""
+
+    def find() -> torch.Tensor:
+        return answers(train(model, model.build(seed), STEPS, seed), images_of(model, 8))
+
+    found: torch.Tensor = model.once(("answers", seed, again), find)
+    return found
+
 
 def same_seed(model: ModelUnderTest) -> None:
     """Two networks, built and trained with the same seed, give the same outputs."""
-    images = images_of(model, 8)
-    both = model.build(), model.build()
-    one, two = (answers(train(model, network, FEW_STEPS), images) for network in both)
+    one, two = answers_of(model), answers_of(model, again=True)
     if not one.equal(two):
         raise Nonconformity(
             f"built and trained twice with one seed, outputs differ by up to {difference(one, two):.3g}; draw from the "
@@ -25,18 +36,11 @@ def same_seed(model: ModelUnderTest) -> None:
         )
 
 
-def _with_two_seeds(model: ModelUnderTest) -> tuple[torch.Tensor, torch.Tensor]:
-    """The outputs of two networks, built and trained with two seeds."""
-    images = images_of(model, 8)
-    one, two = (answers(train(model, model.build(seed), FEW_STEPS, seed), images) for seed in (0, 1))
-    return one, two
-
-
 def deterministic_as_said(model: ModelUnderTest) -> None:
     """A network with `deterministic=True` gives the same outputs with another seed."""
     if not model.definition.deterministic:
         raise NotApplicable("it does not say deterministic=True")
-    one, two = _with_two_seeds(model)
+    one, two = answers_of(model), answers_of(model, 1)
     if not one.equal(two):
         raise Nonconformity(
             f"deterministic=True, but another seed changes outputs by up to {difference(one, two):.3g}; leave it out"
@@ -49,8 +53,7 @@ def seed_matters(model: ModelUnderTest) -> None:
         raise NotApplicable("it says deterministic=True")
     if model.output == "labels":
         raise NotApplicable("labels of two different networks may be equal")
-    one, two = _with_two_seeds(model)
-    if one.equal(two):
+    if answers_of(model).equal(answers_of(model, 1)):
         raise Nonconformity(
             "built and trained with two seeds, the outputs are the same bits, and a run counts such seeds as one; set "
             "no seed of your own, the engine seeds torch, numpy and random, or say deterministic=True"

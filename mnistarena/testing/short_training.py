@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from mnistarena.spec.schema import Optimizer, Training
 from mnistarena.testing.check import Nonconformity
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 BATCH = 32
 FEW_STEPS = 3
+
+_FEATURES: WeakKeyDictionary[nn.Module, Batches] = WeakKeyDictionary()
+"""What the frozen backbone of a network makes of the digits."""
 
 
 def batches(model: ModelUnderTest, n: int | None = None) -> Batches:
@@ -43,22 +47,25 @@ def recipe(model: ModelUnderTest, steps: int) -> Training:
     return Training(steps=steps, batch_size=BATCH, optimizer=optimizer)  # type: ignore[call-arg]
 
 
-def train(model: ModelUnderTest, network: nn.Module, steps: int, seed: int = 0) -> nn.Module:
-    """Train a network in place as the engine does: with a frozen backbone, its head alone, on stored features."""
+def train(
+    model: ModelUnderTest, network: nn.Module, steps: int, seed: int = 0, checkpoints: Checkpoints | None = None
+) -> nn.Module:
+    """Train a network in place as the engine does: with a frozen backbone, its head alone, on stored features.
+
+    One that trains itself takes as many steps as the short training, so that it comes to a checkpoint.
+    """
     from mnistarena.engine import training
     from mnistarena.trial.model import trains_itself
 
     if trains_itself(network):
-        return fit(model, network, steps, seed=seed)
+        return _fit(model, network, seed, checkpoints)
     part, split = to_train(model, network)
-    training.train(part, split, recipe(model, steps), seed=seed, output=model.output)
+    training.train(part, split, recipe(model, steps), seed=seed, checkpoints=checkpoints, output=model.output)
     return network
 
 
-def fit(
-    model: ModelUnderTest, network: nn.Module, steps: int, seed: int = 0, checkpoints: Checkpoints | None = None
-) -> nn.Module:
-    """Let a network that trains itself do so, for about so many steps, on the digits."""
+def _fit(model: ModelUnderTest, network: nn.Module, seed: int, checkpoints: Checkpoints | None) -> nn.Module:
+    """Let a network that trains itself do so, for about as many steps as the short training, on the digits."""
     import torch
 
     from mnistarena.engine.checkpoint import Checkpoints
@@ -66,7 +73,7 @@ def fit(
     from mnistarena.trial.own_fit import fit_in
 
     split = batches(model)
-    epochs = max(1, round(steps * BATCH / split.n))
+    epochs = max(1, round(model.steps * BATCH / split.n))
     given = Training(epochs=epochs, batch_size=BATCH, optimizer=recipe(model, 1).optimizer)
     host = Host(
         model.chain,
@@ -90,12 +97,27 @@ def to_train(model: ModelUnderTest, network: nn.Module) -> tuple[nn.Module, Batc
     from mnistarena.engine.own_methods import takes_part
 
     split, parts = batches(model), backbone.frozen_parts(network)
-    whole = parts is None or split.chain.random or takes_part(network)
-    if whole or not backbone.is_head_of_backbone(network, images_of(model, 8), torch.autocast("cpu", enabled=False)):
+    if parts is None or split.chain.random or takes_part(network) or not is_head_of_backbone(model):
         return network, split
-    assert parts is not None
-    features = backbone.features(parts[0], split, torch.autocast("cpu", enabled=False))
-    return (network, split) if features is None else (parts[1], features)
+    if (features := _FEATURES.get(network)) is None:
+        features = backbone.features(parts[0], split, torch.autocast("cpu", enabled=False))
+        if features is None:
+            return network, split
+        _FEATURES[network] = features
+    return parts[1], features
+
+
+def is_head_of_backbone(model: ModelUnderTest) -> bool:
+    """Whether the model's forward(x) is head(backbone(x)): found out from one network, as none is built otherwise."""
+    import torch
+
+    from mnistarena.engine import backbone
+
+    def find() -> bool:
+        amp = torch.autocast("cpu", enabled=False)
+        return backbone.is_head_of_backbone(model.built, images_of(model, 8), amp)
+
+    return bool(model.once("is head of backbone", find))
 
 
 def briefly_trained(model: ModelUnderTest) -> nn.Module:
@@ -136,7 +158,7 @@ def loss(model: ModelUnderTest, network: nn.Module) -> float:
 
     part, split = to_train(model, network)
     of_batch = loss_of(model, part, split)
-    with torch.no_grad(), unchanged(network, split.device):
+    with torch.no_grad(), unchanged(part, split.device):
         to_training(part)
         seed_everything(0)
         sums = (of_batch(images, labels).item() * len(labels) for images, labels in split.epoch(BATCH, 0, 0))

@@ -16,12 +16,12 @@ CPU = torch.device("cpu")
 ALONE = mnistarena.Options(jobs=1, threads=1)
 
 
-def spec(model, **benchmark):
+def spec(*models, **benchmark):
     return {
         "benchmark": {"name": "transfer", **benchmark},
-        "dataset": [{"name": "mnist", "train_limit": 200, "test_limit": 100, "transforms": ["normalize"]}],
+        "dataset": [{"name": "digits", "train_limit": 200, "test_limit": 100, "transforms": ["normalize"]}],
         "training": {"steps": 2, "batch_size": 32},
-        "model": [model],
+        "model": list(models),
     }
 
 
@@ -99,11 +99,11 @@ def test_a_factor_for_no_module_is_an_error_that_names_what_there_is():
 
 
 def test_a_lower_rate_moves_a_module_less(tmp_path, trained):
-    def moved(factor):
-        model = {"name": "cnn", "params": {"weights": [f"run:{trained}/cnn"]}}
-        model["training"] = {"lr_factors": {"convolutions": factor}}
-        run = mnistarena.run(spec(model), out=tmp_path / str(factor), options=ALONE)
-        before = weights(mnistarena.load_run(trained).trials[0])["convolutions.0.weight"]
-        return (weights(run.trials[0])["convolutions.0.weight"] - before).abs().sum()
-
-    assert moved(0.0) == 0 < moved(0.1) < moved(1.0)
+    factors = (0.0, 0.1, 1.0)
+    same = {"name": "cnn", "params": {"weights": [f"run:{trained}/cnn"]}}
+    models = [{**same, "label": str(f), "training": {"lr_factors": {"convolutions": f}}} for f in factors]
+    run = mnistarena.run(spec(*models), out=tmp_path / "run", options=ALONE)
+    after = {trial.label: weights(trial)["convolutions.0.weight"] for trial in run.trials}
+    before = weights(mnistarena.load_run(trained).trials[0])["convolutions.0.weight"]
+    none, little, whole = ((after[str(factor)] - before).abs().sum() for factor in factors)
+    assert none == 0 < little < whole

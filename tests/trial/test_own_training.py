@@ -13,7 +13,8 @@ from torch import nn
 import mnistarena
 from mnistarena.store.results import read_run
 
-from ..helpers import bits, by_label, wait_for
+from ..helpers import bits, by_label
+from ..observed import Stop
 
 PLUGIN = '''
 import time
@@ -241,16 +242,14 @@ def test_no_time_is_estimated_by_a_training_that_is_not_the_models(arena, tmp_pa
     )
 
 
-def test_a_training_of_ones_own_goes_on_after_a_stop_with_the_same_bits(arena, start, tmp_path):
+def test_a_training_of_ones_own_goes_on_after_a_stop_with_the_same_bits(arena, tmp_path):
     for name in ("whole", "stopped"):
         (tmp_path / name).mkdir()
-        spec(tmp_path / name, "slow", epochs=6)
+        spec(tmp_path / name, "slow", epochs=4)
     assert arena("run", "own.toml", cwd=tmp_path / "whole").status == 0
     run = tmp_path / "stopped" / "runs" / "own"
-    running = start("run", "stopped/own.toml", "--out", run)
-    wait_for(lambda: [p for p in run.glob("trials/*/history.jsonl") if len(p.read_text().splitlines()) >= 2])
-    running.send_signal(signal.SIGTERM)
-    running.wait(60)
+    with pytest.raises(KeyboardInterrupt):
+        mnistarena.run(tmp_path / "stopped" / "own.toml", out=run, observer=Stop(2, signal.SIGTERM))
     assert read_run(run).trials[0].status == "interrupted"
     again = arena("run", "own.toml", cwd=tmp_path / "stopped")
     assert "1 trial continues from a checkpoint" in again.out

@@ -31,6 +31,11 @@ SPEC = {
         {"name": "hidden", "transforms": ["occlusion"], "severities": {"side": [0.2, 1.0]}},
     ],
 }
+SMALL = {
+    **SPEC,
+    "dataset": [{"name": "digits", "train_limit": 100, "test_limit": 200, "transforms": ["normalize"]}],
+    "training": {"steps": 5},
+}
 ALONE = mnistarena.Options(jobs=1, threads=1)
 
 
@@ -108,10 +113,10 @@ def test_a_view_is_no_part_of_what_was_trained(folder):
 
 
 def test_views_may_be_added_later_and_the_models_are_not_trained_again(tmp_path):
-    one, two = SPEC["evaluation"]
-    first = mnistarena.run({**SPEC, "evaluation": [one]}, out=tmp_path / "run", options=ALONE)
+    one, two = SMALL["evaluation"]
+    first = mnistarena.run({**SMALL, "evaluation": [one]}, out=tmp_path / "run", options=ALONE)
     before = {trial.label: (trial.folder.path / "history.jsonl").stat().st_mtime_ns for trial in first.trials}
-    later = mnistarena.run(SPEC, out=tmp_path / "run", options=ALONE)
+    later = mnistarena.run(SMALL, out=tmp_path / "run", options=ALONE)
     at_once = mnistarena.load_run(tmp_path / "run")
     for trial in at_once.trials:
         assert (trial.folder.path / "history.jsonl").stat().st_mtime_ns == before[trial.label]
@@ -123,7 +128,7 @@ def test_views_may_be_added_later_and_the_models_are_not_trained_again(tmp_path)
 
 
 def test_views_added_where_models_were_not_kept_train_them_again(tmp_path):
-    plain = {key: value for key, value in SPEC.items() if key != "evaluation"}
+    plain = {key: value for key, value in SMALL.items() if key != "evaluation"}
     plain["benchmark"] = {"name": "views", "keep_models": False}
     plain["model"] = [{"name": "cnn"}]
     mnistarena.run(plain, out=tmp_path / "run", options=ALONE)
