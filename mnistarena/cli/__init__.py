@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from typing import Any
 
 import click
 
 from mnistarena.errors import ArenaError
+from mnistarena.execution.interrupts import raising
 from mnistarena.text import visible
 from mnistarena.version import __version__
 
@@ -82,7 +84,8 @@ def cli() -> None:
 def main() -> None:
     """Entry point: errors that a user can fix are printed without a traceback."""
     try:
-        cli(prog_name="arena", standalone_mode=False)
+        with raising(signal.SIGINT):
+            cli(prog_name="arena", standalone_mode=False)
     except ArenaError as problem:
         click.echo(click.style("error: ", fg="red", bold=True, reset=True) + visible(str(problem)), err=True)
         sys.exit(problem.exit_status)

@@ -13,17 +13,29 @@ UNHEARD_SECONDS = 5.0
 """How long after a second signal a further one ends this process's work by an exception: nobody has reacted."""
 
 
+class Interrupted(KeyboardInterrupt):
+    """What a signal raises. CPython ends the process by SIGINT, whoever caught the exception and whatever the exit
+    status was to be, where one that is exactly `KeyboardInterrupt` left code compiled from a string; that is how
+    `dataclass` and others make their functions, in every import."""
+
+
 @contextmanager
-def sigterm_as_interrupt() -> Iterator[None]:
-    """Within, SIGTERM raises `KeyboardInterrupt` as SIGINT does; not in another thread, nor where it is ignored."""
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+def raising(number: int) -> Iterator[None]:
+    """Within, the signal raises `Interrupted`; not in another thread, nor where it is ignored or handled otherwise."""
+    before = signal.getsignal(number)
+    usual = before in (signal.SIG_DFL, signal.default_int_handler)
+    if threading.current_thread() is not threading.main_thread() or not usual:
         yield
         return
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(number, _interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(number, before)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise Interrupted
 
 
 class Interrupts:

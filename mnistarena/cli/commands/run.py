@@ -84,13 +84,14 @@ def command(
     Ctrl-C saves running trials and stops; twice stops at once. Exit status: 0 when all trials are done, 1 when
     some are not, 2 for a bad spec or a run folder that cannot be written, 130 when interrupted.
     """
+    import signal
     from contextlib import ExitStack
 
     from mnistarena.cli.events import json_events
-    from mnistarena.execution.interrupts import sigterm_as_interrupt
+    from mnistarena.execution.interrupts import raising
 
     with ExitStack() as stack:
-        stack.enter_context(sigterm_as_interrupt())
+        stack.enter_context(raising(signal.SIGTERM))
         events = [stack.enter_context(json_events(spec))] if as_json else []
         # What follows imports for a second or more, and begins with torch for its workers.
         click.echo(f"{visible(spec)}: getting ready: the spec, plugins, data, torch …", err=as_json)
