@@ -16,6 +16,7 @@ from mnistarena.report.write import write_report
 from mnistarena.store.results import read_run
 
 from .synthetic import MODELS, build_run
+from .test_browser import opened
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -86,22 +87,24 @@ def specs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     for baseline, margin in (("cnn", 0.001), ("vit-8", 0.01)):
         path = build_run(folder / baseline, **OPTIONS, baseline=baseline, margin=margin)
         write_report(path, markdown=False)
-        found.append(path / "report.html")
+        found.append(path)
     return found[0], found[1]
 
 
+@pytest.fixture(scope="module")
+def tab(browser: Browser) -> Iterator[Page]:
+    """One page for many tests: a new one is a new process of Chromium."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    yield page
+    page.close()
+
+
 @pytest.fixture
-def pages(browser: Browser, specs: tuple[Path, Path]) -> Iterator[tuple[Page, Page]]:
-    pair = [browser.new_page(viewport={"width": 1280, "height": 900}) for _ in specs]
-    complaints: list[str] = []
-    for page, path in zip(pair, specs, strict=True):
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(path.as_uri())
-    yield pair[0], pair[1]
-    for page in pair:
-        page.close()
-    assert complaints == []
+def page(tab: Page, specs: tuple[Path, Path]) -> Iterator[Page]:
+    """The page of the first spec, loaded anew; the console stays empty."""
+    visit = opened(tab, specs[0])
+    yield tab
+    assert visit.complaints == []
 
 
 def shown(page: Page) -> list[list[str]]:
@@ -125,12 +128,16 @@ def drawn(page: Page) -> list[list[float]]:
 
 
 @pytest.mark.browser
-def test_an_explored_page_shows_what_the_page_of_that_spec_does(pages: tuple[Page, Page]) -> None:
-    page, other = pages
+def test_an_explored_page_shows_what_the_page_of_that_spec_does(tab: Page, specs: tuple[Path, Path]) -> None:
+    other = opened(tab, specs[1])
+    wanted = shown(tab)
+    assert other.complaints == []
+    visit = opened(tab, specs[0])
+    page = visit.page
     fixed = shown(page)
     page.locator("[data-reference]").select_option("vit-8")
     page.locator("[data-margin]").select_option(label="1\u202fpp")
-    explored, wanted = shown(page), shown(other)
+    explored = shown(page)
     assert explored[-1][0].startswith("Against vit-8")
     assert explored[:-1] == wanted[:-1]
     assert explored[-1][1] == wanted[-1][1]
@@ -141,11 +148,11 @@ def test_an_explored_page_shows_what_the_page_of_that_spec_does(pages: tuple[Pag
         assert not sign[0] or (own[2] > own[0]) == (sign[0] == "+")
     page.get_by_role("button", name="Return to the spec's").click()
     assert shown(page) == fixed
+    assert visit.complaints == []
 
 
 @pytest.mark.browser
-def test_what_was_explored_is_marked_until_one_returns(pages: tuple[Page, Page]) -> None:
-    page, _ = pages
+def test_what_was_explored_is_marked_until_one_returns(page: Page) -> None:
     bar = page.locator(".explored > div")
     assert "The spec's: baseline cnn, margin 0.1\u202fpp" in page.locator(".rail").inner_text()
     assert page.locator(".mark:visible, .explored > div:visible").count() == 0
@@ -165,15 +172,14 @@ def test_what_was_explored_is_marked_until_one_returns(pages: tuple[Page, Page])
 @pytest.mark.browser
 def test_without_javascript_nothing_can_be_moved(browser: Browser, specs: tuple[Path, Path]) -> None:
     page = browser.new_page(java_script_enabled=False)
-    page.goto(specs[0].as_uri() + "#reference=vit-8")
+    page.goto(f"{(specs[0] / 'report.html').as_uri()}#reference=vit-8")
     assert page.get_by_text("The spec's: baseline cnn").is_visible()
     assert page.locator("[data-reference]:visible, .mark:visible, .explored > div:visible").count() == 0
     page.close()
 
 
 @pytest.mark.browser
-def test_a_copied_address_opens_the_same_view(browser: Browser, pages: tuple[Page, Page]) -> None:
-    page, _ = pages
+def test_a_copied_address_opens_the_same_view(browser: Browser, page: Page) -> None:
     page.locator("nav a", has_text="Pairs").click()
     page.locator("[data-reference]").select_option("vit-8")
     page.locator("[data-margin]").select_option(label="0.3\u202fpp")
@@ -191,8 +197,7 @@ def test_a_copied_address_opens_the_same_view(browser: Browser, pages: tuple[Pag
 
 
 @pytest.mark.browser
-def test_going_back_leaves_address_and_view_alike(pages: tuple[Page, Page]) -> None:
-    page, _ = pages
+def test_going_back_leaves_address_and_view_alike(page: Page) -> None:
     plain = page.url
     page.locator("nav a", has_text="Cost").click()
     page.wait_for_url("**#cost")
@@ -204,33 +209,22 @@ def test_going_back_leaves_address_and_view_alike(pages: tuple[Page, Page]) -> N
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize(
-    "fragment",
-    [
+def test_an_address_that_names_nothing_of_the_page_changes_nothing(page: Page, specs: tuple[Path, Path]) -> None:
+    honest = page.locator("body").inner_html()
+    for fragment in (
         "at=<img src=x onerror=alert(1)>&reference=<img src=x onerror=alert(1)>&margin=constructor&data=2",
         "first=__proto__&second=vit-8&sort=0.1.sideways,__proto__.0.ascending,99.1.ascending,0.99.ascending,0.x.ascending",
         "sort=%&reference=%E0%A4%A&at=..%2f",
         "#at=ranking",
-    ],
-)
-def test_an_address_that_names_nothing_of_the_page_changes_nothing(
-    browser: Browser, pages: tuple[Page, Page], specs: tuple[Path, Path], fragment: str
-) -> None:
-    honest, _ = pages
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.goto(f"{specs[0].as_uri()}#{fragment}")
-    assert page.locator("body").inner_html() == honest.locator("body").inner_html()
-    assert "#" not in page.url
-    assert complaints == []
-    page.close()
+    ):
+        page.goto("about:blank")
+        page.goto(f"{(specs[0] / 'report.html').as_uri()}#{fragment}")
+        assert page.locator("body").inner_html() == honest, fragment
+        assert "#" not in page.url, fragment
 
 
 @pytest.mark.browser
-def test_every_heading_has_a_link_to_itself(pages: tuple[Page, Page]) -> None:
-    page, _ = pages
+def test_every_heading_has_a_link_to_itself(page: Page) -> None:
     links = page.locator("main section > a.anchor:has(+ h2)")
     assert links.count() == page.locator("main > section").count() > 10
     assert page.locator("main a.anchor:has(+ h3)").count() == page.locator("main > section h3").count() > 2
@@ -247,8 +241,7 @@ def test_every_heading_has_a_link_to_itself(pages: tuple[Page, Page]) -> None:
 
 
 @pytest.mark.browser
-def test_a_model_stands_out_in_every_chart(pages: tuple[Page, Page]) -> None:
-    page, _ = pages
+def test_a_model_stands_out_in_every_chart(page: Page) -> None:
     chart = page.locator("#time .chart")
     chart.focus()
     page.keyboard.press("ArrowRight")
