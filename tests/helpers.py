@@ -75,7 +75,7 @@ def signals_here(*numbers: int, when: Callable[[], object]) -> Iterator[None]:
             time.sleep(1.0 * (place > 0))
             os.kill(os.getpid(), number)
 
-    before = {number: signal.signal(number, lambda number, frame: late.append(number)) for number in numbers}
+    before = {number: signal.signal(number, lambda number, frame: late.append(number)) for number in {*numbers}}
     sender = threading.Thread(target=send, daemon=True)
     sender.start()
     try:
