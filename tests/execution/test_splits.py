@@ -19,6 +19,7 @@ from mnistarena.pretrained.past_runs import saw
 from mnistarena.stats import splits
 from mnistarena.stats.crossed import Crossed
 
+from ..conftest import within
 from ..helpers import bits, records, wait_for
 
 SPEC = """
@@ -60,9 +61,8 @@ def finished(tmp_path_factory):
     """A run of the spec, from its beginning to its end."""
     folder = tmp_path_factory.mktemp("splits")
     (folder / "spec.toml").write_text(SPEC)
-    command = [sys.executable, "-m", "mnistarena", "run", "spec.toml", "--out", "run"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stderr
+    done = within(folder, "run", "spec.toml", "--out", "run")
+    assert done.status == 0, done.out + done.err
     return folder / "run"
 
 
@@ -92,18 +92,18 @@ def test_each_trial_has_its_own_split(finished):
     np.testing.assert_array_equal(split["labels"][one.index], one.labels)
 
 
-def test_killed_and_continued_it_ends_with_the_same_bits(finished, tmp_path):
-    spec = finished.parent / "spec.toml"
-    command = [sys.executable, "-m", "mnistarena", "run", str(spec), "--out", "run"]
-    process = subprocess.Popen(command, cwd=tmp_path, start_new_session=True, stdout=subprocess.DEVNULL)
+def test_killed_and_continued_it_ends_with_the_same_bits(arena, finished, tmp_path):
+    command = ["run", str(finished.parent / "spec.toml"), "--out", "run"]
+    called = [sys.executable, "-m", "mnistarena", *command]
+    process = subprocess.Popen(called, cwd=tmp_path, start_new_session=True, stdout=subprocess.DEVNULL)
     try:
         wait_for(lambda: len(list(tmp_path.glob("run/trials/*split*/trial.json"))) >= 2)
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     assert len(records(tmp_path / "run")) < len(records(finished))
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stderr
+    done = arena(*command)
+    assert done.status == 0, done.out + done.err
     assert bits(tmp_path / "run") == bits(finished)
 
 

@@ -259,11 +259,11 @@ def test_a_signal_that_comes_while_a_result_is_stored_stops_the_other_trials_too
 
 
 def test_a_second_interrupt_stops_at_once(slow, arena, tmp_path):
-    plugins, before, tree = slow("sleeps"), set(psutil.Process().children(recursive=True)), []
+    plugins, here, tree = slow("sleeps"), psutil.Process(), set()
 
     def sleeps():
-        if asleep(tmp_path):
-            tree.extend(set(psutil.Process().children(recursive=True)) - before)
+        if asleep(tmp_path):  # the process that workers start from, a child of this one, stays
+            tree.update({*here.children(recursive=True)} - {*here.children()})
         return tree
 
     with signals_here(signal.SIGINT, signal.SIGINT, when=sleeps):  # after the first it waits for a checkpoint
