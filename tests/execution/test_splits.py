@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -92,15 +88,12 @@ def test_each_trial_has_its_own_split(finished):
     np.testing.assert_array_equal(split["labels"][one.index], one.labels)
 
 
-def test_killed_and_continued_it_ends_with_the_same_bits(arena, finished, tmp_path):
-    command = ["run", str(finished.parent / "spec.toml"), "--out", "run"]
-    called = [sys.executable, "-m", "mnistarena", *command]
-    process = subprocess.Popen(called, cwd=tmp_path, start_new_session=True, stdout=subprocess.DEVNULL)
-    try:
-        wait_for(lambda: len(list(tmp_path.glob("run/trials/*split*/trial.json"))) >= 2)
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+def test_killed_and_continued_it_ends_with_the_same_bits(arena, forked, finished, tmp_path):
+    command = ("run", finished.parent / "spec.toml", "--out", "run")
+    process = forked(*command)
+    wait_for(lambda: len(list(tmp_path.glob("run/trials/*split*/trial.json"))) >= 2)
+    process.kill()
+    process.join()
     assert len(records(tmp_path / "run")) < len(records(finished))
     done = arena(*command)
     assert done.status == 0, done.out + done.err
