@@ -6,6 +6,7 @@ import contextlib
 import functools
 import importlib
 import io
+import multiprocessing
 import os
 import shutil
 import signal
@@ -14,6 +15,8 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from multiprocessing import forkserver
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from unittest import mock
 
@@ -145,6 +148,34 @@ def start(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
         )
 
     return call
+
+
+@pytest.fixture
+def forked(tmp_path: Path) -> Iterator[Callable[..., BaseProcess]]:
+    """Start the command in a copy of this process and leave it running, to be killed.
+
+    It has this process's imports, and its workers start from the process that all tests share.
+    """
+    begun: list[BaseProcess] = []
+
+    def call(*arguments: object) -> BaseProcess:
+        workers.Workers().get_ready()
+        process = multiprocessing.get_context("fork").Process(target=_copy, args=(tmp_path, *map(str, arguments)))
+        process.start()
+        begun.append(process)
+        return process
+
+    yield call
+    for process in begun:
+        process.kill()
+        process.join()
+
+
+def _copy(cwd: Path, *arguments: str) -> None:
+    # What the workers start from is no child of this copy, which therefore cannot ask whether it lives.
+    server = forkserver._forkserver  # type: ignore[attr-defined]
+    with mock.patch.object(forkserver, "ensure_running"), mock.patch.object(server, "ensure_running"):
+        sys.exit(within(cwd, *arguments).status)
 
 
 @pytest.fixture

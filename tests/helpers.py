@@ -1,11 +1,15 @@
-"""What several test files share: the repository's root, stored records and bits of a run, IDX files, waiting."""
+"""What several test files share: the root, stored records and bits of a run, IDX files, waiting, signals."""
 
 from __future__ import annotations
 
 import gzip
 import json
+import os
+import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -55,3 +59,29 @@ def wait_for(condition: Callable[[], object], seconds: float = 120) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it never happened"
         time.sleep(0.02)
+
+
+@contextmanager
+def signals_here(*numbers: int, when: Callable[[], object]) -> Iterator[None]:
+    """Send this process signals, a second apart, the first when something happens.
+
+    One that nothing within waits for does not end the tests, but is an error.
+    """
+    late: list[int] = []
+
+    def send() -> None:
+        wait_for(when)
+        for place, number in enumerate(numbers):
+            time.sleep(1.0 * (place > 0))
+            os.kill(os.getpid(), number)
+
+    before = {number: signal.signal(number, lambda number, frame: late.append(number)) for number in {*numbers}}
+    sender = threading.Thread(target=send, daemon=True)
+    sender.start()
+    try:
+        yield
+        sender.join()
+        assert not late, "what was to be stopped had ended before"
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

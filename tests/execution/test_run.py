@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 
 import mnistarena
 
-from ..helpers import bits, records, wait_for
+from ..helpers import bits, records
 
 
 def trials(run: Path) -> dict[str, dict]:
@@ -117,17 +116,6 @@ def test_two_labels_of_one_recipe_are_trained_once_and_shown_twice(arena, write_
     assert len(trials(tmp_path / "run")) == 1
     run = mnistarena.load_run(tmp_path / "run")
     assert [(t.label, t.done) for t in run.trials] == [("cnn", True), ("the same", True)]
-
-
-def test_a_run_folder_serves_one_run_at_a_time(write_spec, tmp_path, arena, start):
-    spec = write_spec()
-    first = start("run", spec, "--out", "run", "--set", "training.epochs=500")
-    wait_for((tmp_path / "run" / "plan.json").is_file)
-    second = arena("run", spec, "--out", "run")
-    assert second.status == 2
-    assert f"in use by process {first.pid}" in second.err
-    first.send_signal(signal.SIGINT)
-    assert first.wait(30) == 130
 
 
 def test_an_output_that_cannot_be_written_is_named(arena, write_spec, tmp_path):

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +15,7 @@ from mnistarena.pretrained.past_runs import saw
 from mnistarena.stats import splits
 from mnistarena.stats.crossed import Crossed
 
+from ..conftest import within
 from ..helpers import bits, records, wait_for
 
 SPEC = """
@@ -60,9 +57,8 @@ def finished(tmp_path_factory):
     """A run of the spec, from its beginning to its end."""
     folder = tmp_path_factory.mktemp("splits")
     (folder / "spec.toml").write_text(SPEC)
-    command = [sys.executable, "-m", "mnistarena", "run", "spec.toml", "--out", "run"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stderr
+    done = within(folder, "run", "spec.toml", "--out", "run")
+    assert done.status == 0, done.out + done.err
     return folder / "run"
 
 
@@ -92,18 +88,15 @@ def test_each_trial_has_its_own_split(finished):
     np.testing.assert_array_equal(split["labels"][one.index], one.labels)
 
 
-def test_killed_and_continued_it_ends_with_the_same_bits(finished, tmp_path):
-    spec = finished.parent / "spec.toml"
-    command = [sys.executable, "-m", "mnistarena", "run", str(spec), "--out", "run"]
-    process = subprocess.Popen(command, cwd=tmp_path, start_new_session=True, stdout=subprocess.DEVNULL)
-    try:
-        wait_for(lambda: len(list(tmp_path.glob("run/trials/*split*/trial.json"))) >= 2)
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+def test_killed_and_continued_it_ends_with_the_same_bits(arena, forked, finished, tmp_path):
+    command = ("run", finished.parent / "spec.toml", "--out", "run")
+    process = forked(*command)
+    wait_for(lambda: len(list(tmp_path.glob("run/trials/*split*/trial.json"))) >= 2)
+    process.kill()
+    process.join()
     assert len(records(tmp_path / "run")) < len(records(finished))
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stderr
+    done = arena(*command)
+    assert done.status == 0, done.out + done.err
     assert bits(tmp_path / "run") == bits(finished)
 
 

@@ -15,53 +15,76 @@ import pytest
 import mnistarena
 
 from ..conftest import within
-from ..helpers import bits, by_label, records, wait_for
+from ..helpers import bits, by_label, records, signals_here, wait_for
 
-LONG = ("--jobs", "1", "--threads", "1", "--set", "benchmark.seeds=[0]", "--only", "cnn", "--set", "training.epochs=8")
+ALONE = ("--jobs", "1", "--threads", "1", "--set", "benchmark.seeds=[0]", "--only", "cnn")
+LONG = """
+[benchmark]
+name = "long"
+[[dataset]]
+name = "digits"
+train_limit = 600
+validation = 200
+[training]
+epochs = 20
+batch_size = 32
+optimizer = { name = "adam", lr = 0.002 }
+schedule = { name = "cosine" }
+[[model]]
+name = "cnn"
+"""
 
 
 def record(run):
     return by_label(run)["cnn"]
 
 
-def report_of(arena, folder):
-    assert arena("report", "run", "--markdown").status == 0
-    return (folder / "run" / "report.md").read_text()
-
-
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory, tiny_text):
+def undisturbed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("undisturbed")
-    (folder / "tiny.toml").write_text(tiny_text)
-    assert within(folder, "run", "tiny.toml", "--out", "run", *LONG).status == 0
+    (folder / "tiny.toml").write_text(LONG)
+    assert within(folder, "run", "tiny.toml", "--out", "run", *ALONE).status == 0
     return folder / "run"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_a_checkpoint_and_the_same_command_continues_to_the_same_bits(
-    arena, start, write_spec, tmp_path, undisturbed, number
-):
-    command = ("run", write_spec(), "--out", "run", *LONG)
-    running = start(*command)
-    wait_for(lambda: any(tmp_path.glob("run/trials/cnn*/history.jsonl")))
-    wait_for(lambda: next(tmp_path.glob("run/trials/cnn*/history.jsonl")).stat().st_size > 0)
-    running.send_signal(number)
-    output, _ = running.communicate(timeout=60)
-    assert running.returncode == 130
+def stopped_at(run, status, output):
+    """The step of the checkpoint that a stopped command has left."""
+    assert status == 130
     assert "stopping: running trials save a checkpoint; Ctrl-C again stops at once" in output
     assert "interrupted: 0 of 1 trials ended, 1 saved under way. Nothing is lost" in output
     assert "arena run" in output
-    stopped = record(tmp_path / "run")
+    stopped = record(run)
     assert stopped["status"] == "interrupted"
-    step = stopped["progress"]["step"]
-    assert 0 < step < stopped["progress"]["total"] == 152
+    assert 0 < stopped["progress"]["step"] < stopped["progress"]["total"] == 380
+    return stopped["progress"]["step"]
+
+
+def test_a_signal_saves_a_checkpoint_and_the_same_command_continues_to_the_same_bits(
+    arena, start, write_spec, tmp_path, undisturbed
+):
+    command, run = ("run", write_spec(LONG), "--out", "run", *ALONE), tmp_path / "run"
+
+    def rows():
+        return sum(path.read_text().count("\n") for path in run.glob("trials/cnn*/history.jsonl"))
+
+    running = start(*command)
+    wait_for(rows)
+    running.send_signal(signal.SIGINT)
+    output, _ = running.communicate(timeout=60)
+    first, known = stopped_at(run, running.returncode, output), rows()
+    with signals_here(signal.SIGTERM, when=lambda: rows() > known):
+        again = arena(*command)
+    assert "note: 1 trial continues from a checkpoint" in again.out
+    second = stopped_at(run, again.status, again.out)
+    assert second > first
     assert "note: 1 trial continues from a checkpoint" in arena(*command).out
-    done = record(tmp_path / "run")
-    assert done["measurements"]["resumed_at_step"] == step
+    done = record(run)
+    assert done["measurements"]["resumed_at_step"] == second
     assert done["measurements"]["wall_seconds"] > done["measurements"]["train_seconds"]
-    assert bits(tmp_path / "run") == bits(undisturbed)
-    assert not list(tmp_path.glob("run/trials/*/checkpoint*"))
-    assert "Interrupted and continued from a checkpoint: cnn." in report_of(arena, tmp_path)
+    assert bits(run) == bits(undisturbed)
+    assert not list(run.glob("trials/*/checkpoint*"))
+    assert arena("report", "run", "--markdown").status == 0
+    assert "Interrupted and continued from a checkpoint: cnn." in (run / "report.md").read_text()
 
 
 SLEEPY = """
@@ -108,7 +131,7 @@ def test_ctrl_c_in_a_terminal_before_the_first_trial_leaves_no_traceback(write_s
     if pid == 0:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.chdir(tmp_path)
-        os.execv(sys.executable, [sys.executable, "-m", "mnistarena", "run", str(spec), "--out", "run", *LONG])
+        os.execv(sys.executable, [sys.executable, "-m", "mnistarena", "run", str(spec), "--out", "run", *ALONE])
     wait_for((tmp_path / "run").is_dir)  # planned; the workers still load torch
     time.sleep(seconds)
     os.write(terminal, b"\x03")
@@ -178,18 +201,18 @@ name = "{model}"
 
 
 @pytest.fixture
-def asleep(distribution, start, write_spec, tmp_path, monkeypatch):
-    """Start a run whose only trial sleeps; returns the command's process and the worker's."""
+def slow(distribution, write_spec):
+    """A function that writes a spec whose only trial sleeps; returns the plugin's folder."""
 
-    def begin(model):
-        with monkeypatch.context() as patched:
-            patched.setenv("PYTHONPATH", str(distribution("arena-slow", SLOW)))
-            running = start("run", write_spec(SPEC.format(model=model)), "--out", "run")
-        wait_for(lambda: any("asleep" in log.read_text() for log in tmp_path.glob("run/trials/*/log.txt")))
-        tree = psutil.Process(running.pid).children(recursive=True)
-        return running, tree
+    def write(model):
+        write_spec(SPEC.format(model=model))
+        return distribution("arena-slow", SLOW)
 
-    return begin
+    return write
+
+
+def asleep(folder):
+    return any("asleep" in log.read_text() for log in folder.glob("run/trials/*/log.txt"))
 
 
 def gone(tree):
@@ -235,29 +258,40 @@ def test_a_signal_that_comes_while_a_result_is_stored_stops_the_other_trials_too
     assert observer.stops == 1
 
 
-def test_a_second_interrupt_stops_at_once(asleep, tmp_path):
-    running, tree = asleep("sleeps")
-    running.send_signal(signal.SIGINT)
-    time.sleep(1)
-    assert running.poll() is None, "the first one waits for a checkpoint"
-    running.send_signal(signal.SIGINT)
-    output, _ = running.communicate(timeout=20)
-    assert running.returncode == 130
-    assert "interrupted: 0 of 1 trials ended. Nothing is lost" in output
+def test_a_second_interrupt_stops_at_once(slow, arena, tmp_path):
+    plugins, here, tree = slow("sleeps"), psutil.Process(), set()
+
+    def sleeps():
+        if asleep(tmp_path):  # the process that workers start from, a child of this one, stays
+            tree.update({*here.children(recursive=True)} - {*here.children()})
+        return tree
+
+    with signals_here(signal.SIGINT, signal.SIGINT, when=sleeps):  # after the first it waits for a checkpoint
+        done = arena("run", "tiny.toml", "--out", "run", plugins=plugins)
+    assert done.status == 130
+    assert "interrupted: 0 of 1 trials ended. Nothing is lost" in done.out
     (stopped,) = records(tmp_path / "run")
     assert stopped["status"] == "interrupted"
     wait_for(lambda: gone(tree), seconds=20)
 
 
-def test_when_the_command_dies_its_workers_die_with_it_and_the_lock_is_free(asleep, arena, tmp_path):
-    running, tree = asleep("hangs")
+def test_when_the_command_dies_its_workers_die_with_it_and_the_lock_is_free(slow, start, arena, tmp_path, monkeypatch):
+    plugins = slow("hangs")
+    with monkeypatch.context() as patched:
+        patched.setenv("PYTHONPATH", str(plugins))
+        running = start("run", "tiny.toml", "--out", "run")
+    wait_for(lambda: asleep(tmp_path))
+    refused = arena("run", "tiny.toml", "--out", "run", plugins=plugins)
+    assert refused.status == 2
+    assert f"in use by process {running.pid}" in refused.err
+    tree = psutil.Process(running.pid).children(recursive=True)
     assert len(tree) >= 3, "forkserver, worker, guard"
     running.kill()
     running.wait()
     wait_for(lambda: gone(tree), seconds=20)
     # The folder can be used again at once, and the trial that was under way is the one that runs.
     limit = ("--set", "model.hangs.training.time_limit='2s'")
-    again = arena("run", "tiny.toml", "--out", "run", *limit, plugins=tmp_path / "site")
+    again = arena("run", "tiny.toml", "--out", "run", *limit, plugins=plugins)
     assert again.status == 1
     assert "finished before" not in again.out
     assert "time limit of 2s was reached" in again.out
