@@ -75,10 +75,10 @@ def boxes(element: ElementTree.Element, x: float = 0, y: float = 0) -> Iterator[
 
 @pytest.fixture(scope="module")
 def papers(five: Path, several: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """The folders of three runs: five models, several datasets, 20 classes with long names and models close by."""
+    """The folders of three runs: five models, several datasets, 14 classes with long names and models close by."""
     close = {f"a-model-with-a-long-name-{number}": {**MODELS["cnn"], "seconds": 90.0 + number} for number in range(6)}
     many = build_run(
-        tmp_path_factory.mktemp("many"), models=close, class_names=[f"class number {n}" for n in range(20)], n=400,
+        tmp_path_factory.mktemp("many"), models=close, class_names=[f"class number {n}" for n in range(14)], n=400,
         epochs=2, seeds=2,
     )  # fmt: skip
     copies = [Path(shutil.copytree(path, tmp_path_factory.mktemp("copy") / "run")) for path in (five, several)]

@@ -111,11 +111,15 @@ def test_every_chart_has_a_description_a_drawing_and_a_table(five: Path) -> None
     assert page.count('class="marks"') == 3 * 5 - 2  # each at three widths, but for the two that stand side by side
 
 
-def test_the_same_store_gives_the_same_bytes(five: Path) -> None:
-    before = {path: path.read_bytes() for path in five.rglob("*") if path.is_file()}
-    code = f"from mnistarena.report.write import write_report; write_report({str(five)!r})"
-    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONHASHSEED": "7", "PYTHONPATH": "."})
-    assert {path: path.read_bytes() for path in five.rglob("*") if path.is_file()} == before
+def test_the_same_stores_give_the_same_bytes(five: Path, several: Path) -> None:
+    def files() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for run in (five, several) for path in run.rglob("*") if path.is_file()}
+
+    before = files()
+    code = "import sys; from mnistarena.report.write import write_report; [write_report(run) for run in sys.argv[1:]]"
+    environment = {"PYTHONHASHSEED": "7", "PYTHONPATH": "."}
+    subprocess.run([sys.executable, "-c", code, five, several], check=True, env=environment)
+    assert files() == before
 
 
 def test_five_models_by_three_seeds_stay_below_two_megabytes(five: Path) -> None:
