@@ -8,11 +8,10 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import psutil
@@ -23,8 +22,8 @@ from ..helpers import bits, records
 SPEC = Path(__file__).with_name("chaos.toml")
 KILLS = int(os.environ.get("ARENA_CHAOS_KILLS", "3"))
 COMMAND = ("run", SPEC, "--jobs", 2, "--threads", 1, "--checkpoint-every", "0.2s")
-PLANNING = 3.0
-"""Seconds in which a new process has hardly begun a trial."""
+PLANNING = 0.5
+"""Seconds in which a new copy of this process has hardly begun a trial."""
 MOMENTS = random.Random(20261123)
 
 
@@ -40,31 +39,27 @@ def resumed(run: Path) -> int:
     return sum("resumed_at_step" in record["measurements"] for record in records(run))
 
 
-def started(run: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "mnistarena", *map(str, COMMAND), "--out", run]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def kill_tree(process: subprocess.Popen[bytes]) -> None:
-    """SIGKILL to the command and everything below it, all stopped first so that nobody cleans up."""
-    root = psutil.Process(process.pid)
+def kill_tree(process: BaseProcess) -> None:
+    """SIGKILL to the command and its workers, all stopped first so that nobody cleans up."""
+    root, here = psutil.Process(process.pid), psutil.Process()
     root.suspend()
-    tree = [root, *root.children(recursive=True)]
+    # The workers are children of a child of this process, which other tests need.
+    tree = [root, *{*here.children(recursive=True)} - {*here.children()}]
     for signal_number in (signal.SIGSTOP, signal.SIGKILL):
         for one in tree:
             with suppress(psutil.NoSuchProcess):
                 one.send_signal(signal_number)
-    process.wait()
+    process.join()
 
 
-def wait(process: subprocess.Popen[bytes], seconds: float = 240, until: Callable[[], object] = lambda: False) -> None:
+def wait(process: BaseProcess, seconds: float = 240, until: Callable[[], object] = lambda: False) -> None:
     """Wait for so many seconds, for something to happen, or for the process to end."""
     deadline = time.monotonic() + seconds
-    while process.poll() is None and time.monotonic() < deadline and not until():
+    while process.exitcode is None and time.monotonic() < deadline and not until():
         time.sleep(0.02)
 
 
-def wait_for_its_moment(process: subprocess.Popen[bytes], run: Path, kill: int, seconds: float) -> None:
+def wait_for_its_moment(process: BaseProcess, run: Path, kill: int, seconds: float) -> None:
     """Every third kill comes at any moment of the trials, as soon as there is a new checkpoint, and before any trial.
 
     `seconds` is how long the trials take.
@@ -85,7 +80,7 @@ def wait_for_its_moment(process: subprocess.Popen[bytes], run: Path, kill: int, 
 
 
 @pytest.mark.timeout(1800)
-def test_killed_at_random_moments_and_resumed_a_run_ends_bit_identical(arena, tmp_path):
+def test_killed_at_random_moments_and_resumed_a_run_ends_bit_identical(arena, forked, tmp_path):
     def finish(run: Path) -> None:
         done = arena(*COMMAND, "--out", run)
         assert done.status == 0, done.out + done.err
@@ -102,10 +97,10 @@ def test_killed_at_random_moments_and_resumed_a_run_ends_bit_identical(arena, tm
         rounds += 1
         run = tmp_path / f"run{rounds}"
         for _ in range(MOMENTS.choice([1, 1, 2, 3])):
-            process = started(run)
+            process = forked(*COMMAND, "--out", run)
             wait_for_its_moment(process, run, kills, seconds)
-            if process.poll() is not None:
-                assert process.returncode == 0
+            if process.exitcode is not None:
+                assert process.exitcode == 0
                 break
             kill_tree(process)
             kills += 1

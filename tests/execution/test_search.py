@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -191,20 +188,20 @@ def test_failed_and_pruned_trials_count_and_are_never_chosen(whole):
         assert trial["validation_loss"] > stops[trial["epoch"]]
 
 
-def test_jobs_and_interruptions_change_no_proposal_and_no_bit(whole, tmp_path):
+def test_jobs_and_interruptions_change_no_proposal_and_no_bit(whole, forked, arena, tmp_path):
     run, _ = whole
     put(tmp_path)
-    command = [sys.executable, "-m", "mnistarena", "run", "tuned.toml", "--out", "run", "--jobs", "2", "--threads", "1"]
+    command = ("run", "tuned.toml", "--out", "run", "--jobs", "2", "--threads", "1")
     for more in (2, 5):
-        process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = forked(*command)
         wait_for(lambda n=more: len([*tmp_path.glob("run/searches/*/trial.json")]) >= n)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    done = within(tmp_path, *command[3:])
+        process.kill()
+        process.join()
+    done = arena(*command)
     assert done.status == 0, done.out + done.err
     assert searches(tmp_path / "run") == searches(run)
     assert bits(tmp_path / "run") == bits(run)
-    again = within(tmp_path, *command[3:])
+    again = arena(*command)
     assert "finished before" in again.out
 
 

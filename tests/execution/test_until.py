@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
 from pathlib import Path
 
 import pytest
@@ -145,12 +143,12 @@ def test_only_a_recipe_of_an_undecided_pair_gets_further_seeds(whole, arena):
     assert said in (folder / "report.md").read_text().replace("\\", "")
 
 
-def test_killed_in_the_second_round_it_comes_to_the_same_end_with_other_jobs(whole, start, arena, tmp_path):
+def test_killed_in_the_second_round_it_comes_to_the_same_end_with_other_jobs(whole, forked, arena, tmp_path):
     put(tmp_path)
-    running = start("run", "until.toml", "--out", "run", "--jobs", "2", "--threads", "1")
+    running = forked("run", "until.toml", "--out", "run", "--jobs", "2", "--threads", "1")
     wait_for(lambda: len(list(tmp_path.glob("run/trials/near-*"))) > 3)
-    os.kill(running.pid, signal.SIGKILL)
-    running.communicate(timeout=60)
+    running.kill()
+    running.join()
     assert len(records(tmp_path / "run")) < 9
     done = arena("run", "until.toml", "--out", "run", "--jobs", "1")
     assert done.status == 0, done.out + done.err
