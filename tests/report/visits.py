@@ -19,7 +19,7 @@ document.querySelectorAll('main :is(tbody, ul, ol)').forEach(list => {
   const known = new Set();
   for (const one of [...list.children].filter(one => one.matches('tr, li'))) {
     const parts = [one, ...one.querySelectorAll('*')].map(part => part.tagName
-      + ['class', 'style', 'fill', 'hidden', 'disabled'].map(name => part.getAttribute(name)));
+      + ['class', 'style', 'fill', 'hidden', 'data-dark', 'data-head'].map(name => part.getAttribute(name)));
     const look = parts.join();
     if (known.has(look)) one.remove();
     known.add(look);
