@@ -71,9 +71,11 @@ class Pivot:
         """P of an estimate that is `distance` `(…, p)` or more above the truth; a distance may be negative."""
         found = np.empty(distance.shape)
         for rows, deviation, df, weights in self._blocks():
+            scale = _scale(df)
             for at in np.ndindex(distance.shape[:-1]):
                 one = (*at, rows)
-                found[one] = _mean(special.ndtr(-_normal(distance[one][:, None] / deviation, df)), weights)
+                t = distance[one][:, None] / deviation
+                found[one] = _mean(special.ndtr(-_normal(t, df, scale=scale, odds=t * t / df)), weights)
         return found
 
     def quantile(self, p: Floats) -> Floats:
@@ -83,12 +85,15 @@ class Pivot:
             goal = np.log(p[rows])
             x = -special.ndtri(p[rows]) * _mean(deviation, weights)
             moving = np.ones(len(x), np.bool_)
+            scale = _scale(df)
+            squared = scale**2
             for _ in range(_TURNS):
                 t = x[:, None] / deviation
-                z = _normal(t, df)
+                odds = t * t / df
+                z = _normal(t, df, scale=scale, odds=odds)
                 tail = _mean(special.ndtr(-z), weights)
                 # dz/dt of `_normal`; the step is that of log p against log x.
-                slope = _scale(df) ** 2 * t / ((1 + t * t / df) * z) / deviation
+                slope = squared * t / ((1 + odds) * z) / deviation
                 density = _mean(np.exp(-z * z / 2) / np.sqrt(2 * np.pi) * slope, weights)
                 step = (np.log(tail) - goal) * tail / (density * x)
                 x = np.where(moving, x * np.exp(np.clip(step, -1.5, 1.5)), x)
@@ -134,7 +139,10 @@ def _scale(df: Floats) -> Floats:
     return found
 
 
-def _normal(t: Floats, df: Floats) -> Floats:
-    """The normal deviate with the tail of Student's t, to about a thousandth (Wallace 1959, Ann. Math. Stat. 30)."""
-    found: Floats = np.copysign(_scale(df) * np.sqrt(df * np.log1p(t * t / df)), t)
+def _normal(t: Floats, df: Floats, *, scale: Floats, odds: Floats) -> Floats:
+    """The normal deviate with the tail of Student's t, to about a thousandth (Wallace 1959, Ann. Math. Stat. 30).
+
+    `scale` is `_scale(df)`, `odds` t²/df.
+    """
+    found: Floats = np.copysign(scale * np.sqrt(df * np.log1p(odds)), t)
     return found

@@ -158,9 +158,10 @@ class _Design:
             )
             for factor in 2 * special.gammaincinv(df / 2, _CHANCES) / df
         ]
-        own = pivot(moments).quantile(np.full(len(moments), self.level))
         shared = pivot(moments, [self.pair.shared] * len(moments))
-        reach = np.maximum(own, shared.quantile(np.full(len(moments), self.level / self.family)))
+        reach = shared.quantile(np.full(len(moments), self.level / self.family))
+        if self.pair.shared.df:  # else the variances are the pair's own in both, at a level that is no stricter
+            reach = np.maximum(reach, pivot(moments).quantile(np.full(len(moments), self.level)))
         drawn = self.pair.groups or self.pair.images - 2
         reach *= (drawn + 2) / drawn  # an interval's middle is nearer to 0 than the estimate
         error = math.sqrt(images + sum(part.between for part in again))

@@ -6,7 +6,7 @@ import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,57 +14,12 @@ from mnistarena import load_run
 from mnistarena.report.write import write_report
 
 from .synthetic import MODELS, build_run
+from .visits import Visit, opened, violations
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.browser
-
-COLOURS = ["color-contrast", "link-in-text-block"]
-"""The rules of axe that look at colours."""
-SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-
-
-class Visit:
-    """A page with everything it complained about and everything it asked for."""
-
-    def __init__(self, page: Page, report: Path) -> None:
-        self.page = page
-        self.complaints: list[str] = []
-        self.requests: list[str] = []
-        page.on("console", lambda message: self.complaints.append(message.text))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("request", lambda request: self.requests.append(request.url))
-        page.goto((report / "report.html").as_uri())
-
-
-def violations(page: Page, *, least: Literal["minor", "serious"] = "serious") -> list[str]:
-    """What axe finds on a page, of its colours light and dark.
-
-    The context must bypass the page's own policy, which forbids scripts that it does not name, axe's too. Afterwards
-    the page has lost what it did not show.
-    """
-    from axe_playwright_python.sync_playwright import Axe
-
-    def found(**options: Any) -> list[str]:
-        # Else axe describes every element that has no violation, half of the time.
-        every = Axe().run(page, options={"resultTypes": ["violations"], **options}).response["violations"]
-        return [
-            f"{one['id']}: {one['help']}: {one['nodes'][0]['html'][:200]}"
-            for one in every
-            if least == "minor" or one["impact"] in ("serious", "critical")
-        ]
-
-    told = found(rules={rule: {"enabled": False} for rule in COLOURS})
-    # For the colours axe looks at every element, most of which are not shown.
-    page.evaluate(
-        "document.querySelectorAll('main :is(section, div, table, tr, svg)').forEach(one => {"
-        " if (!one.checkVisibility() && getComputedStyle(one).display !== 'contents') one.remove(); })"
-    )
-    for scheme in SCHEMES:
-        page.emulate_media(color_scheme=scheme)
-        told += [f"{scheme}: {one}" for one in found(runOnly={"type": "rule", "values": COLOURS})]
-    return told
 
 
 @pytest.fixture(scope="module")
@@ -73,13 +28,6 @@ def tab(browser: Browser) -> Iterator[Page]:
     page = browser.new_page()
     yield page
     page.close()
-
-
-def opened(tab: Page, report: Path, width: int = 1280) -> Visit:
-    """A report, loaded anew."""
-    tab.set_viewport_size({"width": width, "height": 900})
-    tab.goto("about:blank")
-    return Visit(tab, report)
 
 
 @pytest.fixture

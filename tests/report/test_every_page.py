@@ -11,7 +11,7 @@ import pytest
 from mnistarena.report.write import write_report
 
 from .synthetic import MODELS, build_run
-from .test_browser import SCHEMES, Visit, violations
+from .visits import SCHEMES, Visit, violations
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -16,7 +16,7 @@ from mnistarena.report.write import write_report
 from mnistarena.store.results import read_run
 
 from .synthetic import MODELS, build_run
-from .test_browser import opened
+from .visits import opened
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -19,7 +19,7 @@ from mnistarena.report.site.write import Site, write_site
 from mnistarena.store.trial_folder import TrialFolder
 
 from .synthetic import FAILED, build_run
-from .test_browser import SCHEMES, violations
+from .visits import SCHEMES, violations
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
