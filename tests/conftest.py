@@ -248,7 +248,7 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of the tiny spec; to be read, not changed."""
     folder = tmp_path_factory.mktemp("tiny")
     (folder / "tiny.toml").write_text(TINY)
-    done = within(folder, "run", "tiny.toml", "--out", "run")
+    done = within(folder, "run", "tiny.toml", "--out", "run", "--jobs", "2", "--threads", "1")
     assert done.status == 0, done.out + done.err
     return folder / "run"
 

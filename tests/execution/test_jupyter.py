@@ -13,7 +13,7 @@ from mnistarena.execution.jupyter import LINES, Board
 SPEC = {
     "benchmark": {"name": "shown", "seeds": list(range(6))},
     "dataset": [{"name": "digits", "train_limit": 100, "test_limit": 100}],
-    "model": [{"name": "random-forest"}],
+    "model": [{"name": "random-forest", "params": {"n_estimators": 3}}],
 }
 
 

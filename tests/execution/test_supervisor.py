@@ -162,14 +162,14 @@ name = "slow"
 """
 
 
-def test_a_trial_that_ended_while_the_command_was_stopped_is_done(start, tmp_path):
+def test_a_trial_that_ended_while_the_command_was_stopped_is_done(forked, tmp_path):
     (tmp_path / "slow.py").write_text(SLEEPS)
     (tmp_path / "slow.toml").write_text(SPEC)
-    running = start("run", "slow.toml", "--out", "run")
+    running = forked("run", "slow.toml", "--out", "run")
     wait_for(lambda: any("asleep" in log.read_text() for log in tmp_path.glob("run/trials/*/log.txt")))
     os.kill(running.pid, signal.SIGSTOP)
     time.sleep(8)
     os.kill(running.pid, signal.SIGCONT)
-    output, _ = running.communicate(timeout=60)
-    assert running.returncode == 0, output
+    running.join(60)
+    assert running.exitcode == 0
     assert by_label(tmp_path / "run")["slow"]["status"] == "done"
