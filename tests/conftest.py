@@ -29,6 +29,9 @@ from mnistarena.execution import workers
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+# What tests write need not outlive a failure of the machine, and each file would wait for the disk.
+os.fsync = lambda descriptor: None
+
 # All runs within this process share the pixels of MNIST, which take each of them a fifth of a second to decompress.
 file_kind.gunzipped = functools.lru_cache(maxsize=16)(file_kind.gunzipped)
 
@@ -154,13 +157,15 @@ def start(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
 def forked(tmp_path: Path) -> Iterator[Callable[..., BaseProcess]]:
     """Start the command in a copy of this process and leave it running, to be killed.
 
-    It has this process's imports, and its workers start from the process that all tests share.
+    It has this process's imports, and its workers start from the process that all tests share; a `cold` one imports all
+    of it anew, as a user's command does.
     """
     begun: list[BaseProcess] = []
 
-    def call(*arguments: object) -> BaseProcess:
+    def call(*arguments: object, cold: bool = False) -> BaseProcess:
         workers.Workers().get_ready()
-        process = multiprocessing.get_context("fork").Process(target=_copy, args=(tmp_path, *map(str, arguments)))
+        target = _command if cold else _copy
+        process = multiprocessing.get_context("fork").Process(target=target, args=(tmp_path, *map(str, arguments)))
         process.start()
         begun.append(process)
         return process
@@ -169,6 +174,11 @@ def forked(tmp_path: Path) -> Iterator[Callable[..., BaseProcess]]:
     for process in begun:
         process.kill()
         process.join()
+
+
+def _command(cwd: Path, *arguments: str) -> None:
+    os.chdir(cwd)
+    os.execv(sys.executable, [sys.executable, "-m", "mnistarena", *arguments])
 
 
 def _copy(cwd: Path, *arguments: str) -> None:

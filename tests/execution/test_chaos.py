@@ -1,6 +1,7 @@
 """Killed at any moment and started again, a run ends with the bits of one that was never disturbed.
 
-`make chaos` kills twenty times (ARENA_CHAOS_KILLS); the suite three times, once at each kind of moment.
+`make chaos` kills twenty commands (ARENA_CHAOS_KILLS), while they import what they need, too; the suite three copies of
+its own process, one at each kind of moment.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ import pytest
 from ..helpers import bits, records
 
 SPEC = Path(__file__).with_name("chaos.toml")
+COLD = "ARENA_CHAOS_KILLS" in os.environ
 KILLS = int(os.environ.get("ARENA_CHAOS_KILLS", "3"))
 COMMAND = ("run", SPEC, "--jobs", 2, "--threads", 1, "--checkpoint-every", "0.2s")
-PLANNING = 0.5
-"""Seconds in which a new copy of this process has hardly begun a trial."""
+PLANNING = 4.0 if COLD else 0.5
+"""Seconds in which a command has hardly begun a trial."""
 MOMENTS = random.Random(20261123)
 
 
@@ -97,7 +99,7 @@ def test_killed_at_random_moments_and_resumed_a_run_ends_bit_identical(arena, fo
         rounds += 1
         run = tmp_path / f"run{rounds}"
         for _ in range(MOMENTS.choice([1, 1, 2, 3])):
-            process = forked(*COMMAND, "--out", run)
+            process = forked(*COMMAND, "--out", run, cold=COLD)
             wait_for_its_moment(process, run, kills, seconds)
             if process.exitcode is not None:
                 assert process.exitcode == 0

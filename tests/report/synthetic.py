@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import numpy as np
 
@@ -124,8 +123,6 @@ def history(rng: np.random.Generator, model: dict[str, Any], epochs: int, valida
     return rows
 
 
-# Nothing is lost where a machine of tests loses its power, and a third of the time goes.
-@mock.patch("os.fsync", new=int)
 def build_run(
     path: Path,
     *,
