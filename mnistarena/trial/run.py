@@ -51,7 +51,7 @@ def run_trial(job: Job, send: Send, notes: list[str]) -> Result:
 
     What is to be said of the trial is added to `notes`, so that it is known where the trial fails, too.
     """
-    registry = installed(job.plugins, first=job.identity["sources"])
+    registry = installed(job.plugins, first=job.identity.get("sources", ()))
     if job.mode == "score":
         return _score_again(job, registry, send)
     assert job.task is not None

@@ -144,16 +144,17 @@ def test_ctrl_c_in_a_terminal_before_the_first_trial_leaves_no_traceback(write_s
     assert b"Traceback" not in output
 
 
-def test_a_signal_within_an_import_gives_the_exit_status_that_any_other_gives(arena, write_spec, tmp_path):
+def test_a_signal_within_an_import_gives_the_exit_status_that_any_other_gives(start, write_spec, tmp_path):
     models = "[[dataset]]\nname = 'digits'\n[[model]]\nname = 'knn'\n"
     spec = write_spec(f"plugins = ['import_signals.py']\n[benchmark]\nname = 'early'\n{models}")
     for name in ("SIGINT", "SIGTERM"):
         # A dataclass executes a string as well, and an import makes many.
         source = f"import os, signal\nexec('os.kill(os.getpid(), signal.{name})')\n"
         (tmp_path / "import_signals.py").write_text(source)
-        done = arena("run", spec, "--out", "run", process=True)
-        assert done.status == 130, name
-        assert "interrupted before the first trial" in done.out, name
+        ended = start("run", spec, "--out", "run")
+        output, _ = ended.communicate(timeout=60)
+        assert ended.returncode == 130, name
+        assert "interrupted before the first trial" in output, name
 
 
 SLOW = '''
