@@ -22,8 +22,8 @@ TWO = {label: MODELS[label] for label in ("cnn", "vit-8")}
 SETS: dict[str, Any] = {"models": TWO, "n": 200, "seeds": 2, "epochs": 3}
 RUNS: dict[str, dict[str, Any]] = {
     "one model, one seed": {"models": {"cnn": MODELS["cnn"]}, "seeds": 1, "n": 100, "epochs": 2},
-    "a grid of 6 × 2": {
-        "models": {f"cnn[channels={c},norm={n}]": MODELS["cnn"] for c in range(6) for n in ("true", "false")},
+    "a grid of 12 × 2": {
+        "models": {f"cnn[channels={c},norm={n}]": MODELS["cnn"] for c in range(12) for n in ("true", "false")},
         "seeds": 2,
         "n": 100,
         "epochs": 1,
