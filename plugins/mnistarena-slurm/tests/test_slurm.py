@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+from pathlib import Path
 
 import mnistarena_slurm
 import psutil
@@ -50,6 +52,12 @@ SPEC = {
 }
 
 
+def catches(pid, number):
+    """Whether a process handles a signal: a row may be one of the job before, and this one has only begun."""
+    (mask,) = re.findall(r"SigCgt:\s*(\w+)", Path(f"/proc/{pid}/status").read_text())
+    return int(mask, 16) >> (number - 1) & 1
+
+
 class Preempt(mnistarena.Observer):
     """Sends a job that trains what Slurm sends before it ends one, as soon as each job has added an epoch."""
 
@@ -59,7 +67,8 @@ class Preempt(mnistarena.Observer):
     def event(self, trial, event):
         if isinstance(event, RowAdded) and trial.recipe.label == "slow" and len(self.preempted) < TIMES:
             for process in psutil.Process().children(recursive=True):
-                if "submitit.core._submit" in process.cmdline() and process.pid not in self.preempted:
+                known = process.pid in self.preempted or "submitit.core._submit" not in process.cmdline()
+                if not known and catches(process.pid, signal.SIGUSR2):
                     self.preempted.add(process.pid)
                     process.send_signal(signal.SIGUSR2)
 
