@@ -13,15 +13,17 @@ UNHEARD_SECONDS = 5.0
 """How long after a second signal a further one ends this process's work by an exception: nobody has reacted."""
 
 
-class Interrupted(KeyboardInterrupt):
-    """What a signal raises. CPython ends the process by SIGINT, whoever caught the exception and whatever the exit
-    status was to be, where one that is exactly `KeyboardInterrupt` left code compiled from a string; that is how
-    `dataclass` and others make their functions, in every import."""
+class SignalReceived(KeyboardInterrupt):
+    """What a signal raises, in place of a plain `KeyboardInterrupt`.
+
+    Where that one leaves code compiled from a string, CPython ends the process by SIGINT, whoever caught it and
+    whatever the exit status was to be. Imports execute such code: `dataclass` and others make their functions so.
+    """
 
 
 @contextmanager
 def raising(number: int) -> Iterator[None]:
-    """Within, the signal raises `Interrupted`; not in another thread, nor where it is ignored or handled otherwise."""
+    """Within, the signal raises `SignalReceived`; not in another thread, nor where it is ignored or has a handler."""
     before = signal.getsignal(number)
     usual = before in (signal.SIG_DFL, signal.default_int_handler)
     if threading.current_thread() is not threading.main_thread() or not usual:
@@ -35,7 +37,7 @@ def raising(number: int) -> Iterator[None]:
 
 
 def _interrupt(number: int, frame: object) -> None:
-    raise Interrupted
+    raise SignalReceived
 
 
 class Interrupts:
@@ -63,7 +65,7 @@ class Interrupts:
         if self.count == 2:
             self._second = time.monotonic()
         elif self.count > 2 and time.monotonic() - self._second > UNHEARD_SECONDS:
-            raise KeyboardInterrupt
+            raise SignalReceived
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():

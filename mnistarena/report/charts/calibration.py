@@ -83,7 +83,6 @@ def _interval(point: ReliabilityPoint) -> str:
 
 def _diagonal(x: Axis, y: Axis) -> Any:
     """The line of perfect calibration, as far as both axes reach."""
-
     most, least = min(x.domain[0], y.domain[0]), max(x.domain[1], y.domain[1])
     first, last = x.share(most), x.share(least)
     # Where one of the two axes has a place for zero, it is no straight line.

@@ -98,7 +98,6 @@ def _named(points: Sequence[TimePoint]) -> set[str]:
 
 def _front(rows: Sequence[Datum], points: Sequence[TimePoint], x: Axis, y: Axis) -> list[Any]:
     """The line of the Pareto front, to the right edge; none for a single point."""
-
     front = sorted((row["seconds"], row["y"]) for row, point in zip(rows, points, strict=True) if point.front)
     if len(front) < 2:
         return []
