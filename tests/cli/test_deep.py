@@ -138,7 +138,7 @@ REFUSED = {
     "OwnLossFails": "IndexError: too many indices for tensor of dimension 1 (mistakes.py, line 57, in training_loss)",
     "Raises": "RuntimeError: built on sand (mistakes.py, line 67, in __init__)",
     "Dies": "the process was ended by SIGABRT (mistakes.py, line 72, in __init__)",
-    "Hangs": "after 3 s it has given no outputs yet: its build or its forward hangs, or is slow",
+    "Hangs": "after 2 s it has given no outputs yet: its build or its forward hangs, or is slow",
     "Unsure": "predict_proba returned values that are not finite",
     "augmented": "a scikit-learn model sees each image once: a random transform has no meaning for it",
 }
@@ -148,7 +148,7 @@ FINE = ("Net", "AlwaysDropout", "TrainsItself", "Means")
 def test_each_mistake_is_named_with_its_recipe_before_anything_runs(arena, tmp_path):
     (tmp_path / "mistakes.py").write_text(PLUGIN)
     models = {name: f'name = "{name}"\n' for name in (*REFUSED, *FINE)}
-    models["Hangs"] += 'training = { time_limit = "3s" }\n'
+    models["Hangs"] += 'training = { time_limit = "2s" }\n'
     models["augmented"] = 'name = "Means"\nlabel = "augmented"\ntransforms = ["random-erasing"]\n'
     (tmp_path / "deep.toml").write_text(SPEC + "".join(f"[[model]]\n{text}" for text in models.values()))
     assert arena("validate", "deep.toml").status == 0, "the spec itself is fine"

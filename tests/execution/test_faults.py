@@ -38,13 +38,13 @@ CAUSES = {
         "batch_size was 64; it is never made smaller without being asked",
     ),
     "is-no-model": ("failed", "TrialError", "neither a torch.nn.Module"),
-    "hangs": ("timeout", "TimeLimit", "the time limit of 8s was reached"),
-    "hangs-with-the-interpreter-locked": ("timeout", "TimeLimit", "the time limit of 8s was reached"),
+    "hangs": ("timeout", "TimeLimit", "the time limit of 5s was reached"),
+    "hangs-with-the-interpreter-locked": ("timeout", "TimeLimit", "the time limit of 5s was reached"),
     "exits": ("failed", "WorkerDied", "exited with status 7"),
     "segfaults": ("failed", "WorkerDied", "ended by SIGSEGV"),
     "is-killed": ("failed", "WorkerDied", "ended by SIGKILL (the system may have run out of memory)"),
     "eats-memory": ("failed", "MemoryLimit", "--memory-limit is 2.00 GiB"),
-    "floods": ("timeout", "TimeLimit", "the time limit of 8s was reached"),
+    "floods": ("timeout", "TimeLimit", "the time limit of 5s was reached"),
     "leaves-children-and-exits": ("failed", "WorkerDied", "exited with status 3"),
     "raises-something-odd": ("failed", "SystemExit", "gone <script>"),
 }
@@ -81,7 +81,7 @@ def left_over() -> list[str]:
 def spec_of(names, write_spec):
     limits = {name for name, (status, *_) in CAUSES.items() if status == "timeout"}
     models = "".join(
-        f'[[model]]\nname = "{name}"\n' + ('training = { time_limit = "8s" }\n' if name in limits else "")
+        f'[[model]]\nname = "{name}"\n' + ('training = { time_limit = "5s" }\n' if name in limits else "")
         for name in names
     )
     return write_spec(SPEC + models)
@@ -90,7 +90,7 @@ def spec_of(names, write_spec):
 def test_each_fault_of_the_zoo_costs_exactly_one_trial(arena, zoo, write_spec, tmp_path):
     fine = ["behaves", "leaves-children", "poisons-a-metric"]
     spec = spec_of([*CAUSES, *fine], write_spec)
-    result = arena("run", spec, "--out", "run", "--memory-limit", "2GiB", "--jobs", 2, plugins=zoo)
+    result = arena("run", spec, "--out", "run", "--memory-limit", "2GiB", "--jobs", 3, plugins=zoo)
     assert result.status == 1, result.out + result.err
     found = by_label(tmp_path / "run")
     assert set(found) == {*CAUSES, *fine}

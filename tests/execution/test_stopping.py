@@ -112,10 +112,10 @@ def test_a_training_that_reached_its_time_limit_continues_under_a_higher_one(are
     (tmp_path / "sleepy.py").write_text(SLEEPY)
     spec = write_spec(
         "plugins = ['sleepy.py']\n[benchmark]\nname = 'slow'\n[[dataset]]\nname = 'digits'\n"
-        "[training]\nsteps = 60\n[[model]]\nname = 'sleepy'\n"
+        "[training]\nsteps = 40\n[[model]]\nname = 'sleepy'\n"
     )
     command = ("run", spec, "--out", "run", "--checkpoint-every", "0.2s")
-    late = arena(*command, "--set", "training.time_limit='4s'")
+    late = arena(*command, "--set", "training.time_limit='2.5s'")
     assert late.status == 1
     assert by_label(tmp_path / "run")["sleepy"]["status"] == "timeout"
     again = arena(*command, "--retry-failed", "--set", "training.time_limit='10m'")

@@ -153,7 +153,7 @@ plugins = ["slow.py"]
 name = "slow"
 metrics = ["accuracy"]
 [training]
-time_limit = "6s"
+time_limit = "4s"
 [[dataset]]
 name = "digits"
 test_limit = 50
@@ -168,7 +168,7 @@ def test_a_trial_that_ended_while_the_command_was_stopped_is_done(forked, tmp_pa
     running = forked("run", "slow.toml", "--out", "run")
     wait_for(lambda: any("asleep" in log.read_text() for log in tmp_path.glob("run/trials/*/log.txt")))
     os.kill(running.pid, signal.SIGSTOP)
-    time.sleep(8)
+    time.sleep(5.5)
     os.kill(running.pid, signal.SIGCONT)
     running.join(60)
     assert running.exitcode == 0

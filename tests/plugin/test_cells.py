@@ -206,9 +206,8 @@ def test_a_script_and_a_prompt_are_refused(tmp_path):
 
 
 def test_a_plugin_file_may_register_what_its_hooks_would_return(arena, tmp_path):
-    (tmp_path / "mine.py").write_text(
-        MINE + "mnistarena.register(ModelDef('second', 'another', params=Params, build=build))\n"
-    )
+    second = "mnistarena.register(ModelDef('second', 'another', params=Params, build=build))\n"
+    (tmp_path / "mine.py").write_text(MINE.replace("sleep(0.6)", "sleep(0)") + second)
     listed = json.loads(arena("list", "models", "--plugin", "mine.py", "--json").out)
     names = [one["name"] for one in listed if one["distribution"].startswith("mine.py ")]
     assert sorted(names) == ["my-model", "second"]

@@ -209,6 +209,17 @@ def test_going_back_leaves_address_and_view_alike(page: Page) -> None:
 
 
 @pytest.mark.browser
+def test_a_choice_is_told_of_the_section_that_a_link_has_just_gone_to(page: Page) -> None:
+    page.evaluate("""() => {
+        const reference = document.querySelector("[data-reference]");
+        location.hash = "cost";
+        reference.value = [...reference.options].find(one => one.label === "vit-8").value;
+        reference.dispatchEvent(new Event("change", {bubbles: true}));
+    }""")
+    assert page.url.endswith("#at=cost&reference=vit-8")
+
+
+@pytest.mark.browser
 def test_an_address_that_names_nothing_of_the_page_changes_nothing(page: Page, specs: tuple[Path, Path]) -> None:
     honest = page.locator("body").inner_html()
     for fragment in (

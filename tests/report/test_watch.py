@@ -32,7 +32,7 @@ MODELS = {"first": MODEL, "second": {**MODEL, "accuracy": 0.8}}
 @contextlib.contextmanager
 def serving(folder):
     with ReportServer(Watched(folder)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         yield server
         server.shutdown()
 

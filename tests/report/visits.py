@@ -12,21 +12,23 @@ COLOURS = ["color-contrast", "link-in-text-block"]
 """The rules of axe that look at colours."""
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 _TRIM = """
-document.querySelectorAll('main :is(section, div, table, tr, svg)').forEach(one => {
+document.querySelectorAll('main :is(section, div, table, tr)').forEach(one => {
   if (!one.checkVisibility() && getComputedStyle(one).display !== 'contents') one.remove();
 });
-document.querySelectorAll('main :is(tbody, ul, ol)').forEach(list => {
+document.querySelectorAll('main svg *').forEach(one => one.remove());
+document.querySelectorAll('main, main *').forEach(parent => {
   const known = new Set();
-  for (const one of [...list.children].filter(one => one.matches('tr, li'))) {
+  for (const one of [...parent.children]) {
     const parts = [one, ...one.querySelectorAll('*')].map(part => part.tagName
-      + ['class', 'style', 'fill', 'hidden', 'data-dark', 'data-head'].map(name => part.getAttribute(name)));
+      + ['class', 'style', 'hidden', 'data-head'].map(name => part.getAttribute(name)));
     const look = parts.join();
     if (known.has(look)) one.remove();
     known.add(look);
   }
 });
 """
-"""Axe takes milliseconds for the colours of an element: what is not shown goes, and rows that look like one before."""
+"""Axe takes milliseconds for the colours of an element, and says nothing about text in SVG: what is not shown goes, and
+what looks as an element beside it."""
 
 
 class Visit:

@@ -112,12 +112,12 @@ def test_a_defect_is_named_by_its_own_check_and_by_no_other(kind, monkeypatch):
 
 
 def test_one_that_never_ends_is_given_up_in_time_and_what_it_started_is_ended(monkeypatch):
-    monkeypatch.setattr(executor_session, "PATIENCE", 2.0)
+    monkeypatch.setattr(executor_session, "PATIENCE", 1.0)
     began, found = time.monotonic(), failures(Endless)
     assert time.monotonic() - began < 60
     assert found.keys() == {"results", "interrupt"}, found
     for message in found.values():
-        assert "it had not ended after 2 s, and was given up; results must yield each submission" in message
+        assert "it had not ended after 1 s, and was given up; results must yield each submission" in message
     assert [child.wait(10) for child in CHILDREN] == [-9, -9]
 
 

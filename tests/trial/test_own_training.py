@@ -68,7 +68,7 @@ class Loop(nn.Module):
 
 
 class Slow(Loop):
-    pause = 0.02
+    pause = 0.01
 
 
 class Neighbour(nn.Module):
