@@ -14,6 +14,8 @@
   all("main > section h3[id]").forEach((head) => sections.add(head.id));
   let section = "";
   const save = () => {
+    const here = location.hash.slice(1);
+    if (sections.has(here)) section = here; /* a link was followed, and hashchange has yet to be told */
     const found = new URLSearchParams(section ? { at: section } : {});
     for (const one of kept) { const value = one.get(); if (value !== null) found.set(one.name, value); }
     const text = found.toString(), plain = text === `at=${section}` ? section : text;
