@@ -50,8 +50,11 @@ def uses_of(folder: RunFolder, plan: PlanRecord) -> Iterator[EarlierUse]:
             label, seed = trial["label"], trial["seed"]
             if trial["dataset"] == dataset["label"]:
                 recipes.setdefault(label, []).append(trial["id"])
+                if label in seen:
+                    continue
                 files = folder.trial(label, dataset["label"], seed=seed, split=trial.get("split"), identity=trial["id"])
-                seen |= {label} if (files.path / PREDICTIONS).is_file() else set()
+                if (files.path / PREDICTIONS).is_file():
+                    seen.add(label)
         yield {
             "run": visible(folder.path.resolve().name)[:200],
             "date": _date(folder.path / "plan.json"),

@@ -64,7 +64,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._folders: dict[str, dict[str, str]] = {}  # trials, searches: identity → folder's name, once looked at
+        self._folders: dict[str, dict[str, TrialFolder]] = {}  # trials, searches: identity → folder, once looked at
 
     def create(self) -> None:
         """Make the folder, or say why that cannot be."""
@@ -234,13 +234,16 @@ class RunFolder:
 
     def _trial(self, kind: str, name: str, identity: str) -> TrialFolder:
         if kind not in self._folders:
-            known: dict[str, str] = {}
+            known: dict[str, TrialFolder] = {}
             self._folders[kind] = known
             with suppress(OSError), os.scandir(self.path / kind) as entries:
                 for entry in sorted(entries, key=lambda entry: entry.name):
                     if entry.is_dir(follow_symlinks=False):
-                        known.setdefault(entry.name.rpartition("-")[2], entry.name)
-        return TrialFolder(self.path / kind / self._folders[kind].setdefault(identity, f"{name}-{identity}"))
+                        known.setdefault(entry.name.rpartition("-")[2], TrialFolder(Path(entry.path)))
+        folders = self._folders[kind]
+        if identity not in folders:
+            folders[identity] = TrialFolder(self.path / kind / f"{name}-{identity}")
+        return folders[identity]
 
     def move_aside(self, path: Path) -> Path:
         """Move something damaged into `damaged/`, where it can be inspected; returns where it is now."""
