@@ -4,9 +4,10 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from filelock import FileLock
 
 from .synthetic import FAILED, MODELS, TIMEOUT, build_run
 
@@ -38,38 +39,42 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
+def _once(tmp_path_factory: pytest.TempPathFactory, name: str, **run: Any) -> Path:
+    """A run folder with its report, which all processes of the tests share; no test writes into it."""
+    from mnistarena.report.write import write_report
+
+    several = "PYTEST_XDIST_WORKER" in os.environ
+    path = (tmp_path_factory.getbasetemp().parent if several else tmp_path_factory.getbasetemp()) / f"shared-{name}"
+    with FileLock(path.with_suffix(".lock")):
+        if not (path / "report.md").exists():
+            write_report(build_run(path, **run))
+    return path
+
+
 @pytest.fixture(scope="session")
 def five(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Five models, three seeds, all done, and its report."""
-    from mnistarena.report.write import write_report
-
-    path = build_run(tmp_path_factory.mktemp("five"))
-    write_report(path)
-    return path
+    return _once(tmp_path_factory, "five")
 
 
 @pytest.fixture(scope="session")
 def troubled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same with a failed, a timed-out and a pending trial, a baseline, and its report."""
-    from mnistarena.report.write import write_report
-
-    path = build_run(
-        tmp_path_factory.mktemp("troubled"),
+    return _once(
+        tmp_path_factory,
+        "troubled",
         failures={("alexnet", 1): FAILED, ("vgg16", 2): TIMEOUT, ("vit-8", 0): {"status": "pending"}},
         baseline="cnn",
         conditions={"faster-rcnn": {"threads": 4}},
     )
-    write_report(path)
-    return path
 
 
 @pytest.fixture(scope="session")
 def several(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two models on two datasets, one of them in two sizes, and its report."""
-    from mnistarena.report.write import write_report
-
-    path = build_run(
-        tmp_path_factory.mktemp("several"),
+    return _once(
+        tmp_path_factory,
+        "several",
         models={label: MODELS[label] for label in ("cnn", "vit-8")},
         datasets=("digits", "mnist-500", "mnist"),
         data={"mnist-500": {"fingerprint": "m", "n_train": 500}, "mnist": {"fingerprint": "m", "n_train": 5000}},
@@ -80,5 +85,3 @@ def several(tmp_path_factory: pytest.TempPathFactory) -> Path:
         seeds=2,
         epochs=2,
     )
-    write_report(path)
-    return path
