@@ -1,4 +1,4 @@
-"""Pages of every kind of run fit four widths, without a violation of axe's light or dark; and they are not large."""
+"""Pages of every kind of run fit four widths, light and dark, without a violation of axe's; and they are not large."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from mnistarena.report.write import write_report
 
 from .synthetic import MODELS, build_run
-from .visits import Visit, violations
+from .visits import SCHEMES, Visit, violations
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -68,10 +68,12 @@ def test_every_page_fits_every_width_and_axe_finds_no_violation(browser: Browser
     wide = {}
     for width in (360, 768, 2560, 1280):
         page.set_viewport_size({"width": width, "height": 900})
-        wide[width] = page.evaluate("document.documentElement.scrollWidth")
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            wide[width, scheme] = page.evaluate("document.documentElement.scrollWidth")
     found = violations(page)
     context.close()
-    assert all(found_width <= width for width, found_width in wide.items()), wide
+    assert all(found_width <= width for (width, _), found_width in wide.items()), wide
     assert found == []
     assert visit.complaints == []
 

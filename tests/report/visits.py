@@ -15,12 +15,13 @@ _TRIM = """
 document.querySelectorAll('main :is(section, div, table, tr)').forEach(one => {
   if (!one.checkVisibility() && getComputedStyle(one).display !== 'contents') one.remove();
 });
+const looks = ['class', 'style', 'hidden', 'data-dark', 'data-head', 'aria-sort', 'aria-pressed'];
 document.querySelectorAll('main svg *').forEach(one => one.remove());
 document.querySelectorAll('main, main *').forEach(parent => {
   const known = new Set();
   for (const one of [...parent.children]) {
     const parts = [one, ...one.querySelectorAll('*')].map(part => part.tagName
-      + ['class', 'style', 'hidden', 'data-head'].map(name => part.getAttribute(name)));
+      + looks.map(name => part.getAttribute(name)));
     const look = parts.join();
     if (known.has(look)) one.remove();
     known.add(look);
