@@ -41,7 +41,9 @@ def rate(label: str, precision: str) -> float:
     from mnistarena.engine.chain import Chain
     from mnistarena.engine.layout import place
     from mnistarena.engine.training import train
+    from mnistarena.trial.isolation import keep_memory
 
+    keep_memory()
     recipe, device = recipes()[label], torch.device("cpu")
     draw = recipe.data.first
     rows = draw.split.train

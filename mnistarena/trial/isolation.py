@@ -1,7 +1,8 @@
-"""What a worker has for itself: a hash seed, processor cores, threads, a working folder, temporary files."""
+"""What a worker has for itself: a hash seed, processor cores, threads, memory, a working folder, temporary files."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 import tempfile
@@ -22,6 +23,9 @@ FOLDERS = (
     *("XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR", "NUMBA_CACHE_DIR", "JOBLIB_TEMP_FOLDER"),
 )
 """Variables that hold a folder, which may be relative to where the user is."""
+
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
+"""Options of `mallopt` as glibc's malloc.h numbers them."""
 
 OTHER_HASH_SEED = (
     "the process that trials start from was there before the run, with a hash seed other than 0: what a model draws "
@@ -45,6 +49,18 @@ def keep_to(cores: Set[int]) -> None:
 def limit_threads(threads: int) -> None:
     """Tell libraries that are loaded from now on, and programs that are started, how many threads to compute with."""
     os.environ.update(dict.fromkeys(THREADS, str(threads)))
+
+
+def keep_memory() -> None:
+    """Have this process keep memory that it frees, for what it allocates next.
+
+    Else glibc gives every block over 32 MB back to the system, which clears each page when it is used again: gradients
+    and bfloat16 copies of a large layer are such blocks, new in each step. Other libraries have no `mallopt`.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
+    if mallopt is not None:
+        mallopt(M_MMAP_MAX, 0)
+        mallopt(M_TRIM_THRESHOLD, -1)
 
 
 def move_into(temporary: Path) -> None:

@@ -21,7 +21,14 @@ from mnistarena.errors import StoreError, first_line
 from mnistarena.plugin.executor import Job
 from mnistarena.plugin.messages import Device, Ended, ErrorDetails, Result, Status
 from mnistarena.store.trial_folder import TrialFolder
-from mnistarena.trial.isolation import OTHER_HASH_SEED, has_own_hash_seed, keep_to, limit_threads, move_into
+from mnistarena.trial.isolation import (
+    OTHER_HASH_SEED,
+    has_own_hash_seed,
+    keep_memory,
+    keep_to,
+    limit_threads,
+    move_into,
+)
 from mnistarena.trial.log import log_stream
 from mnistarena.trial.processes import end_all, lead
 from mnistarena.trial.run import run_trial
@@ -37,6 +44,7 @@ def work(job: Job, cores: frozenset[int], connection: Connection) -> None:
     gc.freeze()  # what the process that it started from has loaded stays
     gc.enable()
     keep_to(cores)
+    keep_memory()
     lead(os.getpid())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     log = TrialFolder(job.folder).log.open()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import platform
 import socket
 import subprocess
 import sys
@@ -26,6 +27,12 @@ from mnistarena import ModelDef, Params, hookimpl
 
 CHILD = "import sys, tempfile; print(hash('a'), sys.path[0] == '', tempfile.gettempdir())"
 
+def new_pages(size):
+    import resource
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    bytearray(size)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
 class Nothing(Params):
     "No parameters."
 
@@ -39,6 +46,7 @@ def build(params, task):
         "hash": hash("a"), "child": subprocess.check_output([sys.executable, "-c", CHILD], text=True),
         "environment": dict(os.environ), "folder": os.getcwd(), "temporary": tempfile.gettempdir(), "cores": cores,
         "random": random.__file__, "flag": sys.flags.hash_randomization,
+        "new_pages": [new_pages(1 << 26), new_pages(1 << 26)] if os.name == "posix" else None,
     }), flush=True)
     return nn.Sequential(nn.Flatten(), nn.Linear(64, task.n_classes))
 
@@ -107,6 +115,8 @@ def test_a_worker_finds_the_same_whatever_the_users_folder_and_environment(folde
     assert found["flag"] == 0
     child = found["child"].split()
     assert child[:2] == [str(found["hash"]), "True"], "programs that it starts hash and import as usual"
+    if platform.libc_ver()[0] == "glibc":
+        assert found["new_pages"][1] < 1000, "memory that a trial has freed is used again"
     environment = found["environment"]
     assert not {*surroundings.BINDINGS, "PYTHONSAFEPATH"} & set(environment)
     assert {environment[name] for name in THREADS} == {"1"}
