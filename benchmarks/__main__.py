@@ -71,27 +71,32 @@ def verdict(row: Row) -> str:
 
 def table(sections: list[tuple[str, str, list[Row]]], rounds: int) -> str:
     """RESULTS.md."""
-    packages = ", ".join(
-        f"{name} {environment.version(name)}" for name in ("torch", "torchvision", "lightning", "skorch")
-    )
     lines = [
         "# Measured comparisons",
         "",
         "Written by `make bench` (`python -m benchmarks`); `python -m benchmarks NAME` repeats one part. Contenders",
-        f"take turns, {rounds} rounds; a figure is the median, with the least and the most; ratios are taken round by",
-        "round.",
-        "",
-        f"Machine: {environment.processor()}, {environment.cores()} cores, {platform.system()} {platform.machine()}, "
-        f"Python {platform.python_version()}, {packages}; {time.strftime('%Y-%m-%d')}.",
+        f"take turns, {rounds} rounds where not said otherwise; a figure is the median, with the least and the most;",
+        "ratios are taken round by round.",
     ]
     return "\n".join(lines) + "\n\n" + "\n".join(section(*one) for one in sections)
 
 
 def section(name: str, title: str, rows: list[Row]) -> str:
-    """One comparison's part of RESULTS.md."""
-    lines = [f"## {name}", "", title, "", "| what | target | measured | | |", "|---|--:|--:|---|---|"]
+    """One comparison's part of RESULTS.md, with when and on what it was measured."""
+    lines = [f"## {name}", "", title, "", measured_on(), ""]
+    lines += ["| what | target | measured | | |", "|---|--:|--:|---|---|"]
     lines += [f"| {row.what} | {row.target} | {row.measured} | {verdict(row)} | {row.detail} |" for row in rows]
     return "\n".join(lines) + "\n"
+
+
+def measured_on() -> str:
+    """Today, the machine and the versions."""
+    names = ("torch", "torchvision", "lightning", "skorch")
+    packages = ", ".join(f"{name} {environment.version(name)}" for name in names)
+    return (
+        f"Measured on {time.strftime('%Y-%m-%d')}: {environment.processor()}, {environment.cores()} cores, "
+        f"{platform.system()} {platform.machine()}, Python {platform.python_version()}, {packages}."
+    )
 
 
 if __name__ == "__main__":

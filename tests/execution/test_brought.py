@@ -121,6 +121,9 @@ def test_a_published_figure_stands_in_every_leaderboard_without_a_verdict(brough
     (paper,) = found.report(html=False, markdown=False, latex=True)
     assert "    a paper$^{\\circ}$ & -- & -- & 99.11 & -- & -- \\\\\n" in paper.read_text()
     assert "<td>–</td><td>–</td><td>–</td><td>99.11&#8239;%</td><td>–</td>" in found._repr_html_()
+    (page,) = found.report(markdown=False)
+    _, _, further = page.read_text().partition("Further figures of each model")
+    assert '<th scope="row">a paper</th><td>–</td><td>99.11</td>' in further, "beside the other accuracies"
 
 
 def test_they_verify_and_are_not_trained_again(brought, arena):
