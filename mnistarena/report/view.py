@@ -253,7 +253,7 @@ def _comparison(
         answers={},
         published=published.published(run.plan, dataset["label"]),
     )
-    answers = _answers(found, judged, recipes, mixed, target)
+    answers = _answers(found, judged, recipes, figure, mixed, target)
     answers["certainty"] += looks.warning(run, judged.pairs)
     return replace(
         found,
@@ -266,6 +266,7 @@ def _answers(
     found: Comparison,
     judged: Judged,
     recipes: Sequence[RecipeEvidence],
+    figure: Figure,
     mixed: tuple[str, ...],
     target: float | None,
 ) -> dict[str, str]:
@@ -279,7 +280,7 @@ def _answers(
                 *filter(None, [groups.answer(recipes)]),
             ]
         ),
-        "ranking": ranking.answer(judged.ranked),
+        "ranking": ranking.answer(judged.ranked, figure),
         "search": found.search.answer if found.search else "",
         "pairs": pairs.answer(judged.pairs, judged.family),
         "learning": learning.answer(found.curves),

@@ -12,9 +12,12 @@ import pytest
 
 from mnistarena.builtin import metrics
 from mnistarena.errors import StoreError
+from mnistarena.evidence.figure import Figure
+from mnistarena.evidence.recipe import gather
 from mnistarena.report.charts.style import styles
 from mnistarena.report.downloads import downloads
 from mnistarena.report.names import short_names
+from mnistarena.report.sections import ranking
 from mnistarena.report.view import ReportData, build
 from mnistarena.store.results import read_run
 from mnistarena.store.trial_folder import TrialFolder
@@ -53,6 +56,21 @@ def test_the_headline_names_a_clear_winner(tmp_path: Path) -> None:
     view = view_of(build_run(tmp_path, models=models))
     assert view.comparisons[0].headline.startswith("good is the most accurate")
     assert view.comparisons[0].rows[1].verdict == "worse"
+
+
+def test_the_leaderboard_answers_by_the_figure_that_decides(tmp_path: Path) -> None:
+    run = build_run(tmp_path, n=400, epochs=1, validation=0, decide="log_loss", margin=0.01)
+    (comparison,) = view_of(run).comparisons
+    known = {row.label: row.decided for row in comparison.rows if row.decided}
+    best, worst = (end(known, key=lambda label: known[label].estimate) for end in (min, max))
+    interval = f"{known[best].low:.4f} to {known[best].high:.4f}, over seeds and images"
+    assert comparison.answers["ranking"] == (
+        f"{best} has the lowest mean log loss, {known[best].estimate:.4f} (95 % interval {interval}); "
+        f"{worst} the highest, {known[worst].estimate:.4f}."
+    )
+    found = read_run(run)
+    unknown = gather(found, found.plan["datasets"][0], Figure("no_metric", higher_is_better=False, share=False))
+    assert ranking.answer(unknown, unknown[0].decided.figure) == "The no metric of no model is known."
 
 
 def test_one_seed_speaks_of_trained_models_only(tmp_path: Path) -> None:

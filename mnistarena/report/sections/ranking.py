@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Literal, Protocol
 
+from mnistarena.evidence.figure import ACCURACY, Figure
 from mnistarena.evidence.pairs import Pair
 from mnistarena.evidence.recipe import IntervalOf, RecipeEvidence
+from mnistarena.report import wording
 from mnistarena.report.format import names, percent
 from mnistarena.stats.intervals import Difference, Interval
 from mnistarena.stats.verdicts import Verdict
@@ -140,25 +142,34 @@ def _beats(pair: Pair | None) -> bool:
     return pair is not None and pair.verdict == "better"
 
 
-def answer(ranked: Sequence[RecipeEvidence]) -> str:
-    """The highest and the lowest mean accuracy."""
-    ready = sorted((recipe for recipe in ranked if recipe.interval), key=lambda recipe: -recipe.accuracy)
-    if not ready:
-        return "No trial has finished."
-    best, last = ready[0], ready[-1]
-    first, lowest = (
-        [recipe.label for recipe in ready if abs(recipe.accuracy - end.accuracy) < 1e-12] for end in (best, last)
-    )
-    text = f"{names(first)} {'has' if len(first) == 1 else 'have'} the highest mean accuracy, {percent(best.accuracy)}"
-    if len(first) == len(ready) > 1:
-        text = f"All {len(ready)} have the same mean accuracy, {percent(best.accuracy)}"
-    elif len(ready) == 1:
-        text = f"{best.label} has a mean accuracy of {percent(best.accuracy)}"
-    if best.interval and len(first) == 1:
+def answer(ranked: Sequence[RecipeEvidence], figure: Figure) -> str:
+    """The best and the worst mean of the figure that decides."""
+    known = {recipe.label: _interval(recipe, figure) for recipe in ranked}
+    means = {label: interval.estimate for label, interval in known.items() if interval}
+    if not means:
+        finished = any(recipe.interval for recipe in ranked)
+        return f"The {figure.name} of no model is known." if finished else "No trial has finished."
+    ends = max(means.values()), min(means.values())
+    best, last = ends if figure.higher_is_better else ends[::-1]
+    first, worst = ([label for label, mean in means.items() if abs(mean - end) < 1e-12] for end in (best, last))
+    text = f"{names(first)} {'has' if len(first) == 1 else 'have'} the {wording.leads(best, figure)}"
+    if len(first) == len(means) > 1:
+        text = f"All {len(means)} have the same mean {figure.name}, {wording.value(best, figure)}"
+    elif len(means) == 1:
+        text = f"{names(first)} has a mean {figure.name} of {wording.value(best, figure)}"
+    interval = known[first[0]]
+    if interval and len(first) == 1:
         over = {"seeds": "seeds and images", "images": "images", "data": "training samples, seeds and images"}
-        what = over.get(best.interval_of, "images, for this one model")
-        text += f" (95 % interval {percent(best.interval.low)} to {percent(best.interval.high)}, over {what})"
-    if len(first) == len(ready):
+        (of,) = (recipe.interval_of for recipe in ranked if recipe.label == first[0])
+        low, high = (wording.value(end, figure) for end in (interval.low, interval.high))
+        text += f" (95 % interval {low} to {high}, over {over.get(of, 'images, for this one model')})"
+    if len(first) == len(means):
         return f"{text}."
-    digits = 2 if percent(best.accuracy) != percent(last.accuracy) else 4
-    return f"{text}; {names(lowest)} the lowest, {percent(last.accuracy, digits)}."
+    shown = wording.value(last, figure)
+    if shown == wording.value(best, figure):
+        shown = percent(last, 4) if figure.share else f"{last:.4g}"
+    return f"{text}; {names(worst)} the {'lowest' if figure.higher_is_better else 'highest'}, {shown}."
+
+
+def _interval(recipe: RecipeEvidence, figure: Figure) -> Interval | None:
+    return recipe.interval if figure == ACCURACY else recipe.decided.interval
