@@ -13,7 +13,11 @@ from mnistarena.spec.load import Spec
 from mnistarena.spec.schema import ModelTable
 from mnistarena.text import is_chosen
 
-ALWAYS = ("mnistarena.trial.origin", "mnistarena.trial.process", "mnistarena.trial.own_plugins")
+ALWAYS = (
+    *("mnistarena.trial.origin", "mnistarena.trial.process", "mnistarena.trial.own_plugins"),
+    *("mnistarena.execution.workers", "safetensors.torch", "threadpoolctl"),
+)
+"""What every worker imports: its own main function is in the fourth."""
 
 METRICS, CLASSIFIERS, NETWORKS = "sklearn.metrics", "skops.io", "torch._dynamo"
 """What most metrics import, what stores a fitted classifier, and what torch's optimizers import when the first of them

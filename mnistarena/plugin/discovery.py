@@ -136,7 +136,7 @@ def discover(files: Sequence[PluginFile] = (), only: Collection[str] | None = No
     """
     manager = pluggy.PluginManager(hooks.PROJECT)
     manager.add_hookspecs(hooks)
-    plugins = [*_builtin(manager), *_entry_points(manager, only), *(_of_file(file, manager) for file in files)]
+    plugins = [*discover_builtin(), *_entry_points(manager, only), *(_of_file(file, manager) for file in files)]
     broken = [plugin for plugin in plugins if plugin.status == "broken"]
     if broken and os.environ.get("ARENA_STRICT_PLUGINS") == "1":
         raise PluginError("\n".join(f"plugin {p.name} ({p.distribution}): {p.cause}" for p in broken))
@@ -148,18 +148,17 @@ def kind_of(component: object) -> str | None:
     return next((kind for kind, (_, expected) in KINDS.items() if isinstance(component, expected)), None)
 
 
-def discover_builtin() -> list[Plugin]:
+@cache
+def discover_builtin() -> tuple[Plugin, ...]:
     """The plugins that come with mnistarena itself."""
     manager = pluggy.PluginManager(hooks.PROJECT)
     manager.add_hookspecs(hooks)
-    return list(_builtin(manager))
-
-
-def _builtin(manager: pluggy.PluginManager) -> Iterable[Plugin]:
+    found = []
     for name, module in BUILTIN.items():
         plugin = Plugin(f"builtin-{name}", CORE, version=_version(CORE))
         _load(plugin, manager, lambda module=module: importlib.import_module(f"{CORE}.{module}"))  # type: ignore[misc]
-        yield plugin
+        found.append(plugin)
+    return tuple(found)
 
 
 def _entry_points(manager: pluggy.PluginManager, only: Collection[str] | None) -> Iterable[Plugin]:

@@ -41,11 +41,11 @@ class Registry:
     do not provide, or all names are.
     """
 
-    def __init__(self, plugins: list[Plugin], others: Callable[[], list[Plugin]] | None = None) -> None:
+    def __init__(self, plugins: Sequence[Plugin], others: Callable[[], Sequence[Plugin]] | None = None) -> None:
         self._others = others
         self._take(plugins)
 
-    def _take(self, plugins: list[Plugin]) -> None:
+    def _take(self, plugins: Sequence[Plugin]) -> None:
         self.plugins = plugins
         self._components: dict[str, dict[str, list[Component]]] = {kind: {} for kind in KINDS}
         for plugin in plugins:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -81,11 +82,11 @@ class OptimizerUnderTest(ComponentUnderTest):
 
         plugin = Plugin("under-test", "under-test", version="0")
         plugin.components["optimizer"] = [self.definition]
-        plugins = discover_builtin()
-        for other in plugins:
-            kept = [one for one in other.components["optimizer"] if one.name != self.definition.name]
-            other.components["optimizer"] = kept
-        return Registry([*plugins, plugin])
+        others = []
+        for one in discover_builtin():
+            kept = [other for other in one.components["optimizer"] if other.name != self.definition.name]
+            others.append(replace(one, components={**one.components, "optimizer": kept}))
+        return Registry([*others, plugin])
 
     def recipe(self) -> Training:
         """A short training with it."""
