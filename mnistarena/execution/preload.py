@@ -17,7 +17,7 @@ ALWAYS = (
     *("mnistarena.trial.origin", "mnistarena.trial.process", "mnistarena.trial.own_plugins"),
     *("mnistarena.execution.workers", "safetensors.torch", "threadpoolctl"),
 )
-"""What every worker imports: its own main function is in the fourth."""
+"""What every worker imports; its main function is in `mnistarena.execution.workers`."""
 
 METRICS, CLASSIFIERS, NETWORKS = "sklearn.metrics", "skops.io", "torch._dynamo"
 """What most metrics import, what stores a fitted classifier, and what torch's optimizers import when the first of them
