@@ -18,7 +18,6 @@ _ROW, _BAR = 26, 11
 
 def mean_ranks(key: str, found: Across, styles: Styles) -> Figure:
     """Each recipe's mean rank, its rank on each dataset, and the groups."""
-    import altair as alt
 
     shown = [row for row in found.rows if row.ranks][:MOST]
     means = {row.label: round(row.mean_rank or 0.0, 4) for row in shown}
@@ -35,8 +34,10 @@ def mean_ranks(key: str, found: Across, styles: Styles) -> Figure:
     head, table = _table(found)
     joined = "".join(f" Not told apart: {text.series(group)}." for group in found.groups[:6])
     return finish(
-        alt.layer(*layers).properties(height=height, padding={**PADDING, "top": 4}),
+        layers,
         key,
+        height=height,
+        padding={**PADDING, "top": 4},
         kind="ranks",
         title="Mean rank over the datasets",
         description=f"Mean ranks over {plural(len(found.datasets), 'dataset')}, 1 the best: {said}.{joined}",

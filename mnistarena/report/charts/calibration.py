@@ -7,7 +7,7 @@ from typing import Any
 
 from mnistarena.report import format as text
 from mnistarena.report.charts.axes import Axis, accuracy_axis, significant
-from mnistarena.report.charts.figure import LABEL, PADDING, Datum, Figure, chart_of, finish, line_layers, told
+from mnistarena.report.charts.figure import LABEL, Datum, Figure, chart_of, finish, line_layers, told
 from mnistarena.report.charts.style import RULE, Styles
 from mnistarena.report.comparison import Comparison
 from mnistarena.report.sections.calibration import Reliability, ReliabilityPoint
@@ -21,7 +21,6 @@ def reliability(key: str, comparison: Comparison, styles: Styles) -> Figure:
 
     Bins without an error have an open mark, at 100 %.
     """
-    import altair as alt
 
     found = comparison.reliabilities
     drawn = [one for one in found if one.points][:MOST]
@@ -42,8 +41,9 @@ def reliability(key: str, comparison: Comparison, styles: Styles) -> Figure:
         point=36,
     )
     return finish(
-        alt.layer(_diagonal(x, y), *lines).properties(height=height, padding=PADDING),
+        [_diagonal(x, y), *lines],
         key,
+        height=height,
         kind="calibration",
         dataset=comparison.label,
         title="Accuracy by confidence",

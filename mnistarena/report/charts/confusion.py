@@ -25,11 +25,12 @@ def matrix(key: str, comparison: Comparison, found: Matrix) -> Figure:
     number = base.mark_text(fontSize=11 if step == 40 else 9).encode(
         alt.Text("n:Q"), alt.ColorValue(INK, condition={"test": "datum.ink > 0.55", "value": PAPER})
     )
-    chart = alt.layer(base.mark_rect(color=ACCENT).encode(opacity), number)
-    chart = chart.properties(height=step * len(names), padding=4).add_params(alt.param("names", value=names))
     return finish(
-        chart,
+        [base.mark_rect(color=ACCENT).encode(opacity), number],
         key,
+        height=step * len(names),
+        padding=4,
+        names=names,
         kind="confusion",
         dataset=comparison.label,
         subject=found.label,

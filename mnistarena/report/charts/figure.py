@@ -89,9 +89,12 @@ class Figure:
 
 
 def finish(
-    chart: Any,
+    layers: Sequence[Any],
     key: str,
     *,
+    height: int,
+    padding: Any = PADDING,
+    names: Sequence[str] | None = None,
     kind: Kind,
     dataset: str = "",
     subject: str = "",
@@ -102,8 +105,23 @@ def finish(
     width: int | None = None,
     widths: tuple[int, ...] = WIDTHS,
 ) -> Figure:
-    """The figure of an Altair chart, at each of the `widths` where no `width` is given."""
-    spec = chart.properties(width=width or WIDTH, background="#ffffff").configure(**_CONFIG).to_dict(validate=False)
+    """The figure of Altair charts that lie over one another, at each of the `widths` where no `width` is given.
+
+    `names` is text that the expressions of an axis look up by its place.
+    """
+    import altair as alt
+
+    # Altair copies every layer twice when it is given them here, and again for each property that is set afterwards.
+    chart = alt.LayerChart(
+        height=height,
+        padding=padding,
+        width=width or WIDTH,
+        background="#ffffff",
+        config=_CONFIG,
+        params=alt.Undefined if names is None else [alt.VariableParameter(name="names", value=list(names))],
+    )
+    chart.layer = list(layers)
+    spec = chart.to_dict(validate=False)
     spec["datasets"] = {name: list(rows) for name, rows in spec["datasets"].items()}
     if width is None:
         spec["autosize"] = {"type": "fit-x", "contains": "padding"}

@@ -7,7 +7,7 @@ from typing import Any
 
 from mnistarena.report import format as text
 from mnistarena.report.charts.axes import Axis, accuracy_axis, error_of, significant
-from mnistarena.report.charts.figure import PADDING, Datum, Figure, chart_of, finish, look, told
+from mnistarena.report.charts.figure import Datum, Figure, chart_of, finish, look, told
 from mnistarena.report.charts.style import GRID, Styles
 from mnistarena.report.comparison import Comparison
 from mnistarena.report.sections.ranking import Row
@@ -19,7 +19,6 @@ ROW = 24
 
 def forest(key: str, comparison: Comparison, rows: Sequence[Row], styles: Styles) -> Figure:
     """A row a model, in the order of `rows`, which have an accuracy each. An open mark is of one trained model."""
-    import altair as alt
 
     drawn = [_row(at, row) for at, row in enumerate(rows)]
     seeds = [
@@ -30,14 +29,14 @@ def forest(key: str, comparison: Comparison, rows: Sequence[Row], styles: Styles
     ]
     reach = [one[field] for one in drawn for field in ("mean", "low", "high")] + [one["seed"] for one in seeds]
     x = accuracy_axis(reach, "test accuracy, 95 % interval")
-    chart = alt.layer(*_layers(drawn, seeds, x, styles)).properties(height=ROW * len(rows), padding=PADDING)
-    # A label is text of the plan, so the axis shows it by its place in a parameter, never as an expression.
-    chart = chart.add_params(alt.param("names", value=[row.label for row in rows]))
     best, last = max(rows, key=_mean), min(rows, key=_mean)
     ends = f", from {last.label} {text.percent(_mean(last))} to {best.label} {text.percent(_mean(best))}"
     return finish(
-        chart,
+        _layers(drawn, seeds, x, styles),
         key,
+        height=ROW * len(rows),
+        # A label is text of the plan, so the axis shows it by its place in a parameter, never as an expression.
+        names=[row.label for row in rows],
         kind="forest",
         dataset=comparison.label,
         title="Test accuracy with 95 % intervals",

@@ -7,7 +7,7 @@ from typing import Any
 
 from mnistarena.report import format as text
 from mnistarena.report.charts.axes import accuracy_axis, error_of, significant
-from mnistarena.report.charts.figure import PADDING, Datum, Figure, finish, last_rows, line_layers, told
+from mnistarena.report.charts.figure import Datum, Figure, finish, last_rows, line_layers, told
 from mnistarena.report.charts.style import Styles
 from mnistarena.report.sections.growth import Growth
 from mnistarena.text import plural
@@ -18,7 +18,6 @@ _STEP = 0.012
 
 def growth(key: str, found: Growth, styles: Styles) -> Figure:
     """Test accuracy on a logarithmic scale of the error, by training images, logarithmic too."""
-    import altair as alt
 
     labels = [one.label for one in found.drawn]
     rows = _rows(found)
@@ -35,8 +34,9 @@ def growth(key: str, found: Growth, styles: Styles) -> Figure:
     )
     ends = last_rows(rows, labels)[:12]
     return finish(
-        alt.layer(*layers).properties(height=height, padding=PADDING),
+        layers,
         key,
+        height=height,
         kind="growth",
         subject=found.label,
         title="Test accuracy by training images",

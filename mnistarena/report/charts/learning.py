@@ -8,7 +8,7 @@ from typing import Any
 
 from mnistarena.report import format as text
 from mnistarena.report.charts.axes import accuracy_axis, error_of, loss_axis, significant
-from mnistarena.report.charts.figure import LABEL, PADDING, WIDTHS, Datum, Figure, finish, last_rows, line_layers, told
+from mnistarena.report.charts.figure import LABEL, WIDTHS, Datum, Figure, finish, last_rows, line_layers, told
 from mnistarena.report.charts.style import Styles
 from mnistarena.report.comparison import Comparison
 from mnistarena.report.sections.learning import Curve, CurvePoint
@@ -23,7 +23,6 @@ _TITLES: dict[Curve, str] = {
 
 def learning(key: str, name: Curve, comparison: Comparison, points: Sequence[CurvePoint], styles: Styles) -> Figure:
     """A curve of the training by epoch; `points` are those of the models to draw."""
-    import altair as alt
 
     labels = list(dict.fromkeys(point.label for point in points))
     accuracy = name == "validation_accuracy"
@@ -44,8 +43,9 @@ def learning(key: str, name: Curve, comparison: Comparison, points: Sequence[Cur
     seeds = max((len(row.seed_accuracies) for row in comparison.rows), default=1)
     band = "; bands span the seeds" if seeds > 1 else ""
     return finish(
-        alt.layer(*layers).properties(height=height, padding=PADDING),
+        layers,
         key,
+        height=height,
         kind="accuracy" if accuracy else "loss",
         dataset=comparison.label,
         title=f"{_TITLES[name]} by epoch",

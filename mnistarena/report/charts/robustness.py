@@ -6,7 +6,7 @@ from typing import Any
 
 from mnistarena.report import format as text
 from mnistarena.report.charts.axes import Axis
-from mnistarena.report.charts.figure import LABEL, PADDING, Datum, Figure, finish, last_rows, line_layers, told
+from mnistarena.report.charts.figure import LABEL, Datum, Figure, finish, last_rows, line_layers, told
 from mnistarena.report.charts.style import Styles
 from mnistarena.report.comparison import Comparison
 from mnistarena.report.sections.robustness import Corruption
@@ -19,7 +19,6 @@ CLEAN = "clean"
 
 def severity(key: str, corruption: Corruption, comparison: Comparison, styles: Styles) -> Figure:
     """A line a model, from the clean test images to the strongest view, with 95 % intervals."""
-    import altair as alt
 
     clean = {one.label: one.clean for one in comparison.robustness.recipes}
     labels = list(clean)
@@ -41,11 +40,12 @@ def severity(key: str, corruption: Corruption, comparison: Comparison, styles: S
         interval={"type": "rule", "strokeWidth": 1.5},
         point=34,
     )
-    # A severity is text of the plan, so the axis shows it by its place in a parameter, never as an expression.
-    chart = alt.layer(*layers).properties(height=height, padding=PADDING).add_params(alt.param("names", value=order))
     return finish(
-        chart,
+        layers,
         key,
+        height=height,
+        # A severity is text of the plan, so the axis shows it by its place in a parameter, never as an expression.
+        names=order,
         kind="robustness",
         dataset=comparison.label,
         subject=corruption.name,

@@ -11,7 +11,6 @@ from mnistarena.report import format as text, wording
 from mnistarena.report.charts.axes import Axis, accuracy_axis, error_of, loss_axis, significant
 from mnistarena.report.charts.figure import (
     LABEL,
-    PADDING,
     Datum,
     Figure,
     chart_of,
@@ -41,7 +40,6 @@ _SMALL = 328
 
 def budget(key: str, dataset: str, found: Search, styles: Styles) -> Figure:
     """The expected best figure against the number of trials, or the time that so many train, a line a model."""
-    import altair as alt
 
     shown = [row for row in found.rows if row.budgets and row.by == found.figure]
     labels = [row.label for row in shown]
@@ -61,8 +59,9 @@ def budget(key: str, dataset: str, found: Search, styles: Styles) -> Figure:
     )
     by = spoken(found.figure)
     return finish(
-        alt.layer(*layers).properties(height=height, padding=PADDING),
+        layers,
         key,
+        height=height,
         kind="budget",
         dataset=dataset,
         title=f"Best {by} expected of a smaller budget",
@@ -166,8 +165,9 @@ def _slice(
             marks = base.mark_point(shape=styles[row.label].shape, aria=bool(told_of), **look)
             layers.append(marks.encode(x, y.y("y"), *told_of))
     return finish(
-        alt.layer(*layers).properties(height=220, padding=PADDING),
+        layers,
         key,
+        height=220,
         kind="slice",
         dataset=dataset,
         subject=row.label,

@@ -27,7 +27,6 @@ _UNITS = (
 
 def time(key: str, comparison: Comparison, styles: Styles) -> Figure:
     """A point a model with its 95 % interval and its fastest and slowest seed."""
-    import altair as alt
 
     points = comparison.times
     rows = [_row(point) for point in points]
@@ -49,8 +48,10 @@ def time(key: str, comparison: Comparison, styles: Styles) -> Figure:
     ]
     front = text.series(point.label for point in points if point.front)
     return finish(
-        alt.layer(*layers).properties(height=height, padding={**PADDING, "right": 12}),
+        layers,
         key,
+        height=height,
+        padding={**PADDING, "right": 12},
         kind="time",
         dataset=comparison.label,
         title="Test accuracy against training time",
