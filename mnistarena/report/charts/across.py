@@ -7,7 +7,8 @@ from typing import Any
 
 from mnistarena.report import format as text
 from mnistarena.report.charts.axes import Axis
-from mnistarena.report.charts.figure import PADDING, Datum, Figure, chart_of, edge_layers, finish, look, told
+from mnistarena.report.charts.figure import PADDING, Figure, finish
+from mnistarena.report.charts.layers import Datum, chart_of, edge_layers, look, told
 from mnistarena.report.charts.style import INK, RULE, Styles
 from mnistarena.report.sections.across import MOST, Across, RankRow
 from mnistarena.text import plural

@@ -7,7 +7,8 @@ from typing import Any
 
 from mnistarena.report import format as text
 from mnistarena.report.charts.axes import Axis, accuracy_axis, significant
-from mnistarena.report.charts.figure import LABEL, Datum, Figure, chart_of, finish, line_layers, told
+from mnistarena.report.charts.figure import Figure, finish
+from mnistarena.report.charts.layers import LABEL, Datum, chart_of, line_layers, told
 from mnistarena.report.charts.style import RULE, Styles
 from mnistarena.report.comparison import Comparison
 from mnistarena.report.sections.calibration import Reliability, ReliabilityPoint

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from mnistarena.report import format as text
-from mnistarena.report.charts.figure import Datum, Figure, chart_of, finish
+from mnistarena.report.charts.figure import Figure, finish
+from mnistarena.report.charts.layers import Datum, chart_of
 from mnistarena.report.charts.style import ACCENT, INK, PAPER
 from mnistarena.report.comparison import Comparison
 from mnistarena.report.sections.confusion import Matrix

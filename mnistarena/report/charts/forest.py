@@ -7,7 +7,8 @@ from typing import Any
 
 from mnistarena.report import format as text
 from mnistarena.report.charts.axes import Axis, accuracy_axis, error_of, significant
-from mnistarena.report.charts.figure import Datum, Figure, chart_of, finish, look, told
+from mnistarena.report.charts.figure import Figure, finish
+from mnistarena.report.charts.layers import Datum, chart_of, look, told
 from mnistarena.report.charts.style import GRID, Styles
 from mnistarena.report.comparison import Comparison
 from mnistarena.report.sections.ranking import Row

@@ -7,7 +7,8 @@ from typing import Any
 
 from mnistarena.report import format as text
 from mnistarena.report.charts.axes import accuracy_axis, error_of, significant
-from mnistarena.report.charts.figure import Datum, Figure, finish, last_rows, line_layers, told
+from mnistarena.report.charts.figure import Figure, finish
+from mnistarena.report.charts.layers import Datum, last_rows, line_layers, told
 from mnistarena.report.charts.style import Styles
 from mnistarena.report.sections.growth import Growth
 from mnistarena.text import plural

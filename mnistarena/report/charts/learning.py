@@ -8,7 +8,8 @@ from typing import Any
 
 from mnistarena.report import format as text
 from mnistarena.report.charts.axes import accuracy_axis, error_of, loss_axis, significant
-from mnistarena.report.charts.figure import LABEL, WIDTHS, Datum, Figure, finish, last_rows, line_layers, told
+from mnistarena.report.charts.figure import WIDTHS, Figure, finish
+from mnistarena.report.charts.layers import LABEL, Datum, last_rows, line_layers, told
 from mnistarena.report.charts.style import Styles
 from mnistarena.report.comparison import Comparison
 from mnistarena.report.sections.learning import Curve, CurvePoint

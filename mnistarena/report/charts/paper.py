@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
-from mnistarena.report.charts.figure import Figure, sized, spread, vega_svg
+from mnistarena.report.charts.figure import Figure, sized, vega_svg
+from mnistarena.report.charts.layers import spread
 
 INCHES = (3.3, 6.9)
 """The widths: one column of two, and both."""

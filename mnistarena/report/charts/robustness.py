@@ -6,7 +6,8 @@ from typing import Any
 
 from mnistarena.report import format as text
 from mnistarena.report.charts.axes import Axis
-from mnistarena.report.charts.figure import LABEL, Datum, Figure, finish, last_rows, line_layers, told
+from mnistarena.report.charts.figure import Figure, finish
+from mnistarena.report.charts.layers import LABEL, Datum, last_rows, line_layers, told
 from mnistarena.report.charts.style import Styles
 from mnistarena.report.comparison import Comparison
 from mnistarena.report.sections.robustness import Corruption

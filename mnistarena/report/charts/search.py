@@ -9,16 +9,8 @@ from typing import Any
 from mnistarena.evidence.figure import Figure as Decided
 from mnistarena.report import format as text, wording
 from mnistarena.report.charts.axes import Axis, accuracy_axis, error_of, loss_axis, significant
-from mnistarena.report.charts.figure import (
-    LABEL,
-    Datum,
-    Figure,
-    chart_of,
-    finish,
-    last_rows,
-    line_layers,
-    told,
-)
+from mnistarena.report.charts.figure import Figure, finish
+from mnistarena.report.charts.layers import LABEL, Datum, chart_of, last_rows, line_layers, told
 from mnistarena.report.charts.style import INK, Styles
 from mnistarena.report.sections.search import Search, spoken
 from mnistarena.report.sections.search_rows import Attempt, Row, setting

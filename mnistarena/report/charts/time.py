@@ -7,7 +7,8 @@ from typing import Any
 
 from mnistarena.report import format as text
 from mnistarena.report.charts.axes import Axis, accuracy_axis, error_of, significant
-from mnistarena.report.charts.figure import LABEL, PADDING, Datum, Figure, chart_of, finish, look, spread, told
+from mnistarena.report.charts.figure import PADDING, Figure, finish
+from mnistarena.report.charts.layers import LABEL, Datum, chart_of, look, spread, told
 from mnistarena.report.charts.style import RULE, Styles
 from mnistarena.report.comparison import Comparison
 from mnistarena.report.sections.time import TimePoint
