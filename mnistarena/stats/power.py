@@ -59,10 +59,12 @@ def need(pair: Difference, *, family: int = 1, margin: float = MARGIN, alpha: fl
     present = max((int(part.seeds) for part in pair.components if part.df), default=0)
     if not present:
         return Need(goal, None, images=design.images(), seeded=False)
-    few = many = present + 1
+    few = many = most = present + 1
+    while most < MOST_SEEDS:
+        most *= 2
+    if design.power(most) < POWER:
+        return Need(goal, None, images=design.images())
     while design.power(many) < POWER:
-        if many >= MOST_SEEDS:
-            return Need(goal, None, images=design.images())
         few, many = many, 2 * many
     while few < many:
         middle = (few + many) // 2
