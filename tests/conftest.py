@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
-import importlib
+import importlib.metadata
 import io
 import multiprocessing
 import os
@@ -23,7 +23,7 @@ from unittest import mock
 
 import pytest
 
-from mnistarena.data import file_kind
+from mnistarena.data import idx
 from mnistarena.execution import workers
 
 # Hundreds of processes would compile the same modules where the environment tells Python to write no bytecode.
@@ -36,8 +36,14 @@ gc.set_threshold(50_000, 20, 100)
 # What tests write need not outlive a failure of the machine, and each file would wait for the disk.
 os.fsync = lambda descriptor: None
 
-# All runs within this process share the pixels of MNIST, which take each of them a fifth of a second to decompress.
-file_kind.gunzipped = functools.lru_cache(maxsize=16)(file_kind.gunzipped)
+# All runs within this process share the arrays of MNIST, which take each of them a fifth of a second to decompress.
+read_idx, read_once = idx.read_idx, functools.lru_cache(maxsize=16)(lambda changed, *file: read_idx(*file))
+idx.read_idx = lambda path, sha256=None: read_once(path.exists() and path.stat().st_mtime_ns, path, sha256)
+
+# They share what the installed distributions declare, too; plugins that a test makes are on a path of their own.
+PATH, declared = [*sys.path], importlib.metadata.entry_points
+declared_here = functools.cache(declared)
+importlib.metadata.entry_points = lambda **asked: (declared_here if sys.path == PATH else declared)(**asked)
 
 # All runs within this process share what workers start from, whichever of them starts it.
 workers.ALWAYS = (*workers.ALWAYS, *workers.EVERYTHING, "tests.quick")
