@@ -8,8 +8,14 @@ import torch
 
 import mnistarena.testing
 from mnistarena import Task
+from tests.large_layers import drawn_quickly
 
 (MODEL,) = mnistarena_alexnet.arena_models()
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    drawn_quickly(monkeypatch)
 
 
 def task(shape, n_classes=10):

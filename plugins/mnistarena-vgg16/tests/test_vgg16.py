@@ -5,19 +5,17 @@ from __future__ import annotations
 import mnistarena_vgg16
 import pytest
 import torch
-from torch import nn
 
 import mnistarena.testing
 from mnistarena import Task
+from tests.large_layers import drawn_quickly
 
 (MODEL,) = mnistarena_vgg16.arena_models()
 
 
 @pytest.fixture(autouse=True)
-def drawn_once(monkeypatch):
-    """torchvision draws the two large layers anew after torch has: 120 million numbers for each network."""
-    draw = nn.Linear.reset_parameters
-    monkeypatch.setattr(nn.Linear, "reset_parameters", lambda self: None if self.out_features == 4096 else draw(self))
+def quick(monkeypatch):
+    drawn_quickly(monkeypatch)
 
 
 def task(shape, n_classes=10):
