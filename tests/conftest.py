@@ -25,6 +25,7 @@ import pytest
 
 from mnistarena.data import idx
 from mnistarena.execution import workers
+from mnistarena.plugin.messages import Device
 
 # Hundreds of processes would compile the same modules where the environment tells Python to write no bytecode.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -47,6 +48,18 @@ importlib.metadata.entry_points = lambda **asked: (declared_here if sys.path == 
 
 # All runs within this process share what workers start from, whichever of them starts it.
 workers.ALWAYS = (*workers.ALWAYS, *workers.EVERYTHING, "tests.quick")
+
+# They share what is known of the devices, too, for which each of them would start a process.
+DEVICES: dict[str, Device] = {}
+
+
+def probe(self: workers.Workers, device: str, ask: Callable[..., Device] = workers.Workers.probe) -> Device:
+    if device not in DEVICES:
+        DEVICES[device] = ask(self, device)
+    return DEVICES[device]
+
+
+workers.Workers.probe = probe
 
 
 @dataclass
