@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,9 +48,10 @@ class Import:
         return f"{self.path.relative_to(ROOT)}:{self.line} imports {self.module}"
 
 
-def imports(path: Path) -> Iterator[Import]:
+@cache
+def imports(path: Path) -> tuple[Import, ...]:
     """Every import of a file, those inside functions too; those for a type checker only do not count."""
-    yield from _imports(path, ast.parse(path.read_text("utf-8")), at_module_level=True)
+    return tuple(_imports(path, ast.parse(path.read_text("utf-8")), at_module_level=True))
 
 
 def _imports(path: Path, node: ast.AST, *, at_module_level: bool) -> Iterator[Import]:
