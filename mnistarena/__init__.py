@@ -29,6 +29,7 @@ _HOME = {
     "steps_of": "plugin.training",
     "ExecutorDef": "plugin.executor",
     "ObserverDef": "plugin.observer",
+    "RunEvent": "plugin.observer",
     "SearcherDef": "plugin.search",
     "SearchTask": "plugin.search",
     "Tried": "plugin.search",
@@ -105,7 +106,7 @@ if TYPE_CHECKING:
     from mnistarena.plugin.executor import ExecutorDef as ExecutorDef
     from mnistarena.plugin.fit import FitContext as FitContext, TrainingContext as TrainingContext
     from mnistarena.plugin.hooks import hookimpl as hookimpl
-    from mnistarena.plugin.observer import ObserverDef as ObserverDef
+    from mnistarena.plugin.observer import ObserverDef as ObserverDef, RunEvent as RunEvent
     from mnistarena.plugin.predictions import Outputs as Outputs, Predictions as Predictions
     from mnistarena.plugin.search import SearcherDef as SearcherDef, SearchTask as SearchTask, Tried as Tried
     from mnistarena.plugin.space import Between as Between, OneOf as OneOf, Parameter as Parameter

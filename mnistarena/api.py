@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from mnistarena.plugin.settings import Settings
 from mnistarena.store import results
 from mnistarena.store.results import StoredRun, StoredTrial
 
@@ -229,7 +230,7 @@ def judge(
     """
     from mnistarena.execution.judge import TestImages, judge_predictions
 
-    benchmark: dict[str, Any] = {"name": name, "metrics": list(metrics), "decide": decide}
+    benchmark: Settings = {"name": name, "metrics": list(metrics), "decide": decide}
     benchmark |= {"margin": margin} if margin is not None else {}
     benchmark |= {"baseline": baseline} if baseline is not None else {}
     return _public(

@@ -8,10 +8,13 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING
 
 from mnistarena.execution.events import Events, ending
 from mnistarena.version import __version__
+
+if TYPE_CHECKING:
+    from mnistarena.plugin.observer import RunEvent
 
 
 class JsonObserver(Events):
@@ -21,7 +24,7 @@ class JsonObserver(Events):
         super().__init__(self.print)
         self.stream = stream
 
-    def print(self, event: dict[str, Any]) -> None:
+    def print(self, event: RunEvent) -> None:
         """Write a line; where the reader has ended, the run continues."""
         with contextlib.suppress(BrokenPipeError):
             self.stream.write(json.dumps(event, allow_nan=False) + "\n")

@@ -19,7 +19,7 @@ from typing_extensions import TypedDict
 from mnistarena.engine import random_state
 from mnistarena.engine.average import Average
 from mnistarena.engine.batches import Batches
-from mnistarena.engine.model_state import all_of, make_room, put_back
+from mnistarena.engine.model_state import StateDict, all_of, make_room, put_back
 from mnistarena.engine.optimizer import Optimizers
 from mnistarena.engine.packing import Arrays, Unusable, pack, to_array, to_tensor, unpack
 from mnistarena.engine.parts import Schedule
@@ -206,14 +206,14 @@ def restore(state: State, arrays: Arrays, changing: Changing) -> Progress:
     return Progress(**{name: state[name] for name in Progress.__dataclass_fields__})
 
 
-def _state_of(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+def _state_of(optimizer: torch.optim.Optimizer) -> StateDict:
     """An optimizer's state by the number of the parameter, and what its groups hold beside parameters and rates."""
     found = optimizer.state_dict()
     groups = [{k: v for k, v in group.items() if k not in ("params", "lr")} for group in found["param_groups"]]
     return {"state": found["state"], "groups": groups}
 
 
-def _load_state(optimizer: torch.optim.Optimizer, saved: dict[str, Any], device: torch.device) -> None:
+def _load_state(optimizer: torch.optim.Optimizer, saved: Mapping[str, Any], device: torch.device) -> None:
     """Put an optimizer's state back; its learning rates are set before each step anyway."""
     own = optimizer.state_dict()["param_groups"]
     groups = [{**group, **values} for group, values in zip(own, saved["groups"], strict=True)]

@@ -8,8 +8,11 @@ from typing import Any
 import torch
 from torch import nn
 
+StateDict = dict[str, Any]
+"""What a module or an optimizer of torch keeps, by name: tensors as a rule."""
 
-def all_of(model: nn.Module) -> dict[str, Any]:
+
+def all_of(model: nn.Module) -> StateDict:
     """Parameters, buffers and extra state; also the buffers that a model leaves out of its state_dict."""
     return {**dict(model.named_buffers()), **model.state_dict()}
 
@@ -19,7 +22,7 @@ def auxiliary(model: nn.Module) -> list[nn.Module]:
     return [model.get_submodule(name) for name in getattr(model, "auxiliary", ())]
 
 
-def stored_state(model: nn.Module) -> dict[str, Any]:
+def stored_state(model: nn.Module) -> StateDict:
     """The state dict without that of auxiliary modules."""
     left_out = tuple(f"{name}." for name in getattr(model, "auxiliary", ()))
     return {name: value for name, value in model.state_dict().items() if not name.startswith(left_out)}

@@ -12,6 +12,7 @@ from torch import nn
 from mnistarena.engine.parts import part
 from mnistarena.errors import TrialError
 from mnistarena.plugin.registry import Registry, built_in
+from mnistarena.plugin.training import Group, Groups
 from mnistarena.spec import optimizers as of_torch
 from mnistarena.spec.schema import Optimizer, Training
 from mnistarena.text import few
@@ -30,7 +31,7 @@ class Optimizers:
         self.members, self.closure = list(members), closure
 
     @property
-    def param_groups(self) -> list[dict[str, Any]]:
+    def param_groups(self) -> Groups:
         """The groups of all."""
         return [group for member in self.members for group in member.param_groups]
 
@@ -69,7 +70,7 @@ def make_optimizer(
     optimizer refuses its arguments.
     """
     registry = registry or built_in()
-    by_optimizer: dict[int | None, list[tuple[dict[str, Any], float]]] = {}
+    by_optimizer: dict[int | None, list[tuple[Group, float]]] = {}
     for (index, factor, undecayed), parameters in parameter_groups(model, recipe).items():
         entry = None if index is None else recipe.groups[index]
         settings = {"weight_decay": 0.0} if undecayed else {}
@@ -98,9 +99,7 @@ def needs_closure(name: str, registry: Registry) -> bool:
     return bool(registry.get("optimizer", name).definition.closure)
 
 
-def _build(
-    table: Optimizer, groups: list[dict[str, Any]], device: torch.device, registry: Registry
-) -> torch.optim.Optimizer:
+def _build(table: Optimizer, groups: Groups, device: torch.device, registry: Registry) -> torch.optim.Optimizer:
     """An optimizer of torch.optim, or a plugin's, over its groups."""
     name, arguments = table.name.lower(), table.arguments
     if name not in of_torch.optimizers():
@@ -121,7 +120,7 @@ def _build(
     return found
 
 
-def _refuse_others(model: nn.Module, optimizer: str, groups: list[dict[str, Any]]) -> None:
+def _refuse_others(model: nn.Module, optimizer: str, groups: Groups) -> None:
     """Raise `TrialError` where a parameter of an optimizer that takes only matrices is none."""
     own = {id(parameter) for group in groups for parameter in group["params"]}
     others = [name for name, parameter in model.named_parameters() if id(parameter) in own and parameter.dim() != 2]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mnistarena.plan.contents import Plan
     from mnistarena.plan.recipe import Trial
     from mnistarena.plugin.messages import Event
+    from mnistarena.plugin.observer import RunEvent, TrialName
     from mnistarena.store.records import LookedAt, TrialRecord
     from mnistarena.store.results import StoredRun
 
@@ -32,7 +33,7 @@ VERSION = 1
 class Events(Observer):
     """An observer that gives each event to `take`, at once."""
 
-    def __init__(self, take: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, take: Callable[[RunEvent], None]) -> None:
         self.take = take
         self.folder: Path | None = None
         self.labels: set[str] = set()
@@ -144,17 +145,18 @@ def ending(events: Events) -> Iterator[None]:
     events.end("complete", 0)
 
 
-def _trial(trial: Trial) -> dict[str, Any]:
-    split = {} if trial.split is None else {"split": trial.split}
-    search = {} if trial.search is None else {"search": {"repeat": trial.search.repeat, "number": trial.search.number}}
-    return {
+def _trial(trial: Trial) -> TrialName:
+    found: TrialName = {
         "trial": trial.id,
         "label": trial.recipe.label,
         "dataset": trial.recipe.data.label,
         "seed": trial.seed,
-        **split,
-        **search,
     }
+    if trial.split is not None:
+        found["split"] = trial.split
+    if trial.search is not None:
+        found["search"] = {"repeat": trial.search.repeat, "number": trial.search.number}
+    return found
 
 
 def _plain(value: Any) -> Any:

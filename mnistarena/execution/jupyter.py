@@ -11,10 +11,10 @@ import threading
 import time
 from collections.abc import Iterator
 from importlib import import_module
-from typing import Any
 
 from mnistarena.execution.events import Events
 from mnistarena.execution.observer import Observer
+from mnistarena.plugin.observer import RunEvent
 from mnistarena.text import clock, drawn, visible
 
 PERIOD = 0.25
@@ -40,7 +40,7 @@ def shown(observer: Observer | None) -> Iterator[Observer | None]:
         yield observer
         return
     # All that is shown is made in another thread, so that no fault there can reach the run.
-    events: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    events: queue.SimpleQueue[RunEvent] = queue.SimpleQueue()
     over = threading.Event()
     # The output belongs to the cell by a variable of the context.
     work = contextvars.copy_context().run
@@ -53,7 +53,7 @@ def shown(observer: Observer | None) -> Iterator[Observer | None]:
         thread.join(END_SECONDS)
 
 
-def _show(events: queue.SimpleQueue[dict[str, Any]], over: threading.Event) -> None:
+def _show(events: queue.SimpleQueue[RunEvent], over: threading.Event) -> None:
     """Draw what the events tell until the run is over; nothing where no trial runs, or where that fails."""
     with contextlib.suppress(Exception):
         display = import_module("IPython.display").display  # a kernel has it
@@ -83,10 +83,10 @@ class Board:
         self.began = time.monotonic()
         self.total = self.finished = self.failed = 0
         self.datasets: set[str] = set()
-        self.running: dict[str, tuple[dict[str, Any], str]] = {}
+        self.running: dict[str, tuple[RunEvent, str]] = {}
         """Each trial that runs, by id: an event of it, and how far it is."""
 
-    def told(self, event: dict[str, Any]) -> None:
+    def told(self, event: RunEvent) -> None:
         """Take an event."""
         kind = event["event"]
         if kind in ("planned", "further"):
@@ -111,7 +111,7 @@ class Board:
         hidden = len(lines) - LINES
         return [*lines[: LINES - 1], f"and {hidden + 1} more"] if hidden > 0 else lines
 
-    def _name(self, event: dict[str, Any]) -> str:
+    def _name(self, event: RunEvent) -> str:
         which = drawn(event["seed"], event.get("split"))
         if (search := event.get("search")) is not None:
             which = f"search trial {search['number'] + 1}"
@@ -120,7 +120,7 @@ class Board:
         return f"{event['label']}{dataset}, {which}"
 
 
-def _place(event: dict[str, Any]) -> str | None:
+def _place(event: RunEvent) -> str | None:
     """How far a trial is by this event of it; None where the event does not say."""
     if event["event"] == "stage":
         return str(event["stage"])

@@ -10,14 +10,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from mnistarena.errors import ArenaError
 from mnistarena.execution.events import Events, ending
 from mnistarena.execution.observer import Observer, Observers
 from mnistarena.execution.options import Options
 from mnistarena.execution.start import checked_params
-from mnistarena.plugin.observer import Tell
+from mnistarena.plugin.observer import RunEvent, Tell
 from mnistarena.plugin.registry import Registry
 
 MOST_WAITING = 10_000
@@ -61,10 +60,10 @@ class Follower:
     def __init__(self, name: str, start: Callable[[], Tell], notice: Callable[[str], None]) -> None:
         self.name, self.start, self.notice = name, start, notice
         self.problem, self.noticed = "", False
-        self.waiting: queue.Queue[dict[str, Any]] = queue.Queue(MOST_WAITING)
+        self.waiting: queue.Queue[RunEvent] = queue.Queue(MOST_WAITING)
         self.thread = threading.Thread(target=self._work, name=f"observer {name}", daemon=True)
 
-    def put(self, event: dict[str, Any]) -> None:
+    def put(self, event: RunEvent) -> None:
         """An event for the observer; this does not wait."""
         begins = event["event"] == "planned"  # from then on the event is the observer's, which may change it
         if not self.problem:

@@ -17,6 +17,7 @@ from mnistarena.plan.search import Search
 from mnistarena.plugin.discovery import CORE, core_digest
 from mnistarena.plugin.messages import ViewDefinition
 from mnistarena.plugin.registry import Component, Registry
+from mnistarena.plugin.settings import Settings
 from mnistarena.spec import schema, units
 from mnistarena.spec.load import Spec
 from mnistarena.spec.seeds import SeedsUntil
@@ -245,8 +246,8 @@ def _described(chosen: ChosenRecord, entry: RecipeRecord) -> ChosenRecord:
     return {
         **chosen,
         "params": entry["params"],
-        "transforms": cast(list[dict[str, Any]], entry["transforms"]),
-        "training": cast(dict[str, Any], entry["training"]),
+        "transforms": cast(list[Settings], entry["transforms"]),
+        "training": cast(Settings, entry["training"]),
     }
 
 

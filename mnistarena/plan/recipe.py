@@ -22,9 +22,10 @@ from mnistarena.plugin.components import Dataset, Params, Task
 from mnistarena.plugin.executor import Resources
 from mnistarena.plugin.messages import ComponentIdentity, Identity
 from mnistarena.plugin.registry import Component, named_in
+from mnistarena.plugin.settings import Settings
 from mnistarena.spec import schema, units
 from mnistarena.spec.lines import Path as KeyPath
-from mnistarena.store.records import DatasetRecord, RecipeRecord, TrainingRecord, TransformRecord
+from mnistarena.store.records import DatasetRecord, DrawRecord, RecipeRecord, TrainingRecord, TransformRecord
 from mnistarena.text import drawn
 
 Transforms = tuple[tuple[Component, Params], ...]
@@ -137,7 +138,7 @@ def test_rows(draws: Iterable[Draw]) -> Indices:
     return found
 
 
-def _sizes(found: Draw) -> dict[str, Any]:
+def _sizes(found: Draw) -> DrawRecord:
     return {
         "n_train": len(found.split.train),
         "n_validation": len(found.split.validation),
@@ -213,7 +214,7 @@ class Recipe:
             "sources": {plugin.key: plugin.digest for plugin in used},
         }
 
-    def _used(self) -> dict[str, Any]:
+    def _used(self) -> Settings:
         """What of the training table the model uses, as plain data."""
         uses = self.model.definition.uses
         return self.training.model_dump(mode="json", include=None if uses is None else set(uses))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict
 
 from mnistarena.plugin.predictions import Output, Predictions
+from mnistarena.plugin.settings import Settings
 from mnistarena.plugin.space import Space
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Params(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> Settings:
         """A model's parameters that decide what a trial computes, as plain data; by default all of them.
 
         Override it where another field says the same better: the path of a file whose digest is a field too. Other

@@ -11,6 +11,7 @@ from typing_extensions import Required, TypedDict
 
 from mnistarena.environment import Conditions
 from mnistarena.plugin.search_identity import MetricDefinition as MetricDefinition, SearchIdentity
+from mnistarena.plugin.settings import Settings
 from mnistarena.plugin.split_identity import SplitIdentity
 
 Number = Annotated[float, Field(ge=-1e300, le=1e300)]
@@ -32,7 +33,7 @@ class ComponentIdentity(TypedDict):
     """A component and its parameters, as plain data."""
 
     name: str
-    params: dict[str, Any]
+    params: Settings
 
 
 class Identity(TypedDict, total=False):
@@ -48,7 +49,7 @@ class Identity(TypedDict, total=False):
     model: ComponentIdentity
     dataset: SplitIdentity
     transforms: list[ComponentIdentity]
-    training: dict[str, Any]
+    training: Settings
     sources: dict[str, str]
     seed: int
     search: SearchIdentity
@@ -117,7 +118,7 @@ class HistoryRow(TypedDict, total=False):
     wall_seconds: Number
 
 
-def without_clock(rows: Iterable[HistoryRow]) -> list[dict[str, Any]]:
+def without_clock(rows: Iterable[HistoryRow]) -> list[Settings]:
     """A history without the figures that differ each time a trial runs."""
     return [{k: v for k, v in row.items() if k not in ("train_seconds", "wall_seconds")} for row in rows]
 

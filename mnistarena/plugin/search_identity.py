@@ -7,12 +7,14 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
+from mnistarena.plugin.settings import Settings
+
 
 class MetricDefinition(TypedDict):
     """What a stored figure was computed with."""
 
     name: str
-    params: dict[str, Any]
+    params: Settings
     source: str
 
 

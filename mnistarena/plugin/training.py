@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     Batch = tuple[torch.Tensor, torch.Tensor]
     Augment = Callable[[torch.Tensor, torch.Tensor, torch.Generator], Batch]
 
-Groups = list[dict[str, Any]]
-"""Groups of parameters as torch's optimizers take them."""
+Group = dict[str, Any]
+"""A group of parameters as torch's optimizers take it: `params`, and the arguments that are its own."""
+Groups = list[Group]
 
 _LENGTH = re.compile(r"(\d+(?:\.\d+)?) *(epoch|step)s?")
 

@@ -5,7 +5,7 @@ Torch is imported inside the functions only.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from pydantic import Field
 
@@ -13,6 +13,7 @@ from mnistarena.errors import ArenaError, PluginError
 from mnistarena.plugin.components import ModelDef, Params, PrepareContext
 from mnistarena.plugin.messages import ComponentIdentity
 from mnistarena.plugin.registry import Component, Registry, installed
+from mnistarena.plugin.settings import Settings
 from mnistarena.pretrained.past_runs import Untrained, trained_trials
 from mnistarena.store.description import ModelDescription, read_description
 from mnistarena.store.results import StoredTrial
@@ -37,7 +38,7 @@ class TeacherParams(Params):
         "when the plan is made",
     )
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> Settings:
         """The digests say which teacher; where its files lie does not matter."""
         return {key: value for key, value in super().identity().items() if key != "teacher"}
 

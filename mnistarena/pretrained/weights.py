@@ -15,6 +15,7 @@ from pydantic import Field
 from mnistarena.data.download import downloading
 from mnistarena.errors import ArenaError, first_line
 from mnistarena.plugin.components import Params, PrepareContext
+from mnistarena.plugin.settings import Settings
 from mnistarena.pretrained.past_runs import Untrained, trained_model
 from mnistarena.store.files import sha256
 
@@ -172,7 +173,9 @@ def read_state(file: Path) -> dict[str, torch.Tensor]:
     return state
 
 
-def apply_state(module: nn.Module, state: dict[str, Any], head: str, source: str, *, other_task: bool = False) -> None:
+def apply_state(
+    module: nn.Module, state: Mapping[str, Any], head: str, source: str, *, other_task: bool = False
+) -> None:
     """Load `state` into `module`, whose last layer is called `head` and has the task's number of classes.
 
     A last layer for ImageNet's 1,000 classes, or with `other_task` of whatever classes, is left out: the module's
@@ -220,7 +223,7 @@ class StartParams(Params):
         description="backbone: all but the last layer stays as it starts; what it makes of each image is computed once",
     )
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> Settings:
         """The digest says which weights; where their file lies does not matter."""
         return {key: value for key, value in super().identity().items() if key != "weights"}
 

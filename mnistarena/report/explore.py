@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
-from typing import Any
+
+from typing_extensions import Required, TypedDict
 
 from mnistarena.evidence.figure import Figure
 from mnistarena.evidence.pairs import Pair, compared
@@ -26,6 +27,40 @@ FACTORS = (0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0)
 MOST_PAIRS = 780
 """Of more pairs of a dataset, those of 40 recipes, the page offers no other reference or margin, and says so."""
 _CODES: Mapping[Verdict, str] = {"better": "b", "worse": "w", "equal": "e", "undecided": "u", "not compared": "n"}
+
+
+class MarginPayload(TypedDict):
+    """What a margin decides, as the page's script has it: a letter a verdict, and where the band around 0 ends."""
+
+    text: str
+    shade: list[int]
+    answer: str
+    verdicts: str
+    places: list[str]
+    cuts: list[int]
+
+
+class PairPayload(TypedDict, total=False):
+    """A pair: its rows, the difference with its interval, as text and on the axis; or that of two trained models."""
+
+    of: Required[list[int]]
+    said: list[str]
+    at: list[int]
+    models: list[str]
+
+
+class ExplorationPayload(TypedDict):
+    """What the page's script needs; rows are numbers, margins texts of theirs."""
+
+    labels: list[str]
+    able: list[int]
+    reference: int
+    matrix: list[int]
+    zero: int
+    ticks: list[tuple[int, str]]
+    margins: dict[str, MarginPayload]
+    fixed: str
+    pairs: list[PairPayload]
 
 
 @dataclass(frozen=True)
@@ -58,7 +93,7 @@ class Exploration:
     scale: Scale
 
     @property
-    def payload(self) -> dict[str, Any]:
+    def payload(self) -> ExplorationPayload:
         """What the page's script needs, as plain data."""
         labels = [row.label for row in self.comparison.rows]
         return {
@@ -68,14 +103,14 @@ class Exploration:
             "matrix": [at for at, row in enumerate(self.comparison.rows) if row.finished],
             "zero": _thousandths(self.scale, 0.0),
             "ticks": [
-                [round(100_000 * forest.inset(share)), label] for share, label in self.scale.spaced(forest.LEAST_GAP)
+                (round(100_000 * forest.inset(share)), label) for share, label in self.scale.spaced(forest.LEAST_GAP)
             ],
             "margins": {str(at): self._at(one) for at, one in enumerate(self.margins)},
             "fixed": str([one.margin for one in self.margins].index(self.fixed)),
             "pairs": [self._pair(pair, labels) for pair in self.comparison.pairs],
         }
 
-    def _at(self, one: AtMargin) -> dict[str, Any]:
+    def _at(self, one: AtMargin) -> MarginPayload:
         reach = min(one.margin, self.scale.axis.domain[1])
         return {
             "text": wording.margin(one.margin, self.figure),
@@ -86,8 +121,8 @@ class Exploration:
             "cuts": [int(cut) for cut in one.cuts],
         }
 
-    def _pair(self, pair: Pair, labels: Sequence[str]) -> dict[str, Any]:
-        found: dict[str, Any] = {"of": [labels.index(pair.a), labels.index(pair.b)]}
+    def _pair(self, pair: Pair, labels: Sequence[str]) -> PairPayload:
+        found: PairPayload = {"of": [labels.index(pair.a), labels.index(pair.b)]}
         if (known := pair.difference) is not None:
             every = (known.estimate, known.low, known.high)
             found["said"] = [wording.difference(value, self.figure) for value in every]

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
+from mnistarena.plugin.settings import Settings
 from mnistarena.text import did_you_mean
 
 WITH_CLOSURE = {"lbfgs"}
@@ -51,7 +51,7 @@ def arguments(name: str) -> dict[str, str]:
     return {}
 
 
-def problems(name: str, given: dict[str, Any], plugins: Iterable[str] = ()) -> list[tuple[str, str]]:
+def problems(name: str, given: Settings, plugins: Iterable[str] = ()) -> list[tuple[str, str]]:
     """What is wrong with an optimizer's table: pairs of (key, sentence); `plugins` are names that plugins provide."""
     known = optimizers()
     if name.lower() not in known:

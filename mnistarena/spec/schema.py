@@ -14,8 +14,9 @@ from pydantic import (
 
 from mnistarena.data.splits import SplitRule
 from mnistarena.plugin.training import Length
+from mnistarena.spec.problems import TomlTable
 from mnistarena.spec.seeds import Seed, Seeds
-from mnistarena.spec.table import ComponentEntry, Table, TomlTable
+from mnistarena.spec.table import ComponentEntry, Table
 from mnistarena.spec.units import amount, as_margin, duration, percentage
 
 

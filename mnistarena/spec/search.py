@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Discriminator, Field, model_validator
 
+from mnistarena.spec.problems import TomlTable
 from mnistarena.spec.seeds import Seed
-from mnistarena.spec.table import ComponentEntry, Table, TomlTable
+from mnistarena.spec.table import ComponentEntry, Table
 from mnistarena.spec.units import duration
 
 LOSS, ACCURACY = "validation_loss", "validation_accuracy"

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict, Field
+
+from mnistarena.spec.problems import TomlTable
 
 
 class Table(BaseModel):
     """A table of the spec: strict, and without unknown keys."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-TomlTable = dict[str, Any]
-"""A table whose keys are checked later, by whoever it is for."""
 
 
 class ComponentEntry(Table):

@@ -1,7 +1,4 @@
-"""The JSON files of a run folder as types: TypedDicts, so that a file's content is used as it is.
-
-`mnistarena.store.checked` holds files to them.
-"""
+"""The JSON files of a run folder as types, TypedDicts that are used as they are; `checked.py` holds files to them."""
 
 from __future__ import annotations
 
@@ -25,6 +22,7 @@ from mnistarena.plugin.messages import (
     ViewDefinition,
 )
 from mnistarena.plugin.predictions import Output
+from mnistarena.plugin.settings import Settings
 from mnistarena.store.ids import Id
 from mnistarena.store.search_records import ChosenRecord, SearchPlan
 
@@ -56,7 +54,7 @@ class DatasetRecord(TypedDict, total=False):
 
     label: Required[Label]
     name: Label
-    params: dict[str, Any]
+    params: Settings
     class_names: Required[Annotated[list[Label], Field(min_length=1, max_length=10_000)]]
     known_label_errors: list[Count]
     class_counts: list[Count]
@@ -94,8 +92,8 @@ class TrainingRecord(TypedDict, total=False):
     epochs: Count | None
     steps: Count | None
     batch_size: Count
-    optimizer: dict[str, Any]
-    schedule: dict[str, Any]
+    optimizer: Settings
+    schedule: Settings
     select: Label
 
 
@@ -122,7 +120,7 @@ class RecipeRecord(TypedDict, total=False):
     model: Label
     summary: Text
     caveat: Text
-    params: dict[str, Any]
+    params: Settings
     transforms: list[TransformRecord]
     training: TrainingRecord | None
     notes: list[Text]
@@ -155,7 +153,7 @@ class MetricRecord(TypedDict, total=False):
     summary: Text
     higher_is_better: bool
     share: bool
-    params: dict[str, Any]
+    params: Settings
     source: Label
 
 

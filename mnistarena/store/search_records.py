@@ -7,6 +7,8 @@ from typing import Any, Literal
 from typing_extensions import Required, TypedDict
 
 from mnistarena.plugin.messages import ComponentIdentity, Count, Label, Number, Text
+from mnistarena.plugin.settings import Settings
+from mnistarena.plugin.space import Point
 from mnistarena.store.ids import Id
 
 
@@ -59,7 +61,7 @@ class TriedRecord(TypedDict, total=False):
     """
 
     id: Required[Id | None]
-    point: Required[dict[str, Any]]
+    point: Required[Point]
     status: Required[Literal["done", "pruned", "failed", "timeout"]]
     value: Required[Number | None]
     validation_loss: Number | None
@@ -103,7 +105,7 @@ class ChosenRecord(TypedDict, total=False):
 
     repeat: Required[Count]
     number: Required[Count]
-    point: Required[dict[str, Any]]
-    params: dict[str, Any]
-    transforms: list[dict[str, Any]]
-    training: dict[str, Any] | None
+    point: Required[Point]
+    params: Settings
+    transforms: list[Settings]
+    training: Settings | None

@@ -7,17 +7,17 @@ import shutil
 import tempfile
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from mnistarena.execution import observers
 from mnistarena.execution.events import Events, ending
 from mnistarena.execution.observers import Follower
 from mnistarena.execution.options import Options
 from mnistarena.execution.run import execute
-from mnistarena.plugin.observer import ObserverDef
+from mnistarena.plugin.observer import ObserverDef, RunEvent
 from mnistarena.store.files import digest
 from mnistarena.testing import executor_jobs
 from mnistarena.testing.check import Check, Nonconformity
@@ -29,7 +29,7 @@ SPEC = {
     "training": {"epochs": 2, "batch_size": 8},
 }
 
-Told = list[dict[str, Any]]
+Told = Sequence[Mapping[str, Any]]
 
 
 class ObserverUnderTest(ComponentUnderTest):
@@ -57,9 +57,9 @@ class ObserverUnderTest(ComponentUnderTest):
         return folder / "run"
 
     @cached_property
-    def told(self) -> Told:
+    def told(self) -> list[RunEvent]:
         """The events of the run."""
-        found: Told = []
+        found: list[RunEvent] = []
         events = Events(found.append)
         options = Options("cpu", 1, threads=1)
         with ending(events):
@@ -70,7 +70,7 @@ class ObserverUnderTest(ComponentUnderTest):
         """Start the observer, and tell it of a run; raises `Nonconformity` where a run would leave it out."""
         follower = Follower(self.definition.name, partial(self.definition.start, self.params), lambda sentence: None)
         for event in copy.deepcopy(told):
-            follower.put(event)
+            follower.put(cast(RunEvent, event))
         follower.finish(time.monotonic() + observers.END_SECONDS)
         if follower.problem:
             raise Nonconformity(follower.problem)
@@ -87,23 +87,24 @@ class ObserverUnderTest(ComponentUnderTest):
     def check_failed(self) -> None:
         """A trial fails, one is interrupted, and the run ends with an error."""
         error = {"type": "ValueError", "message": "made up by arena check", "stage": None}
-        ends: Iterator[dict[str, Any]] = iter(
+        ends: Iterator[Mapping[str, Any]] = iter(
             [{"event": "failed", "error": error}, {"event": "interrupted", "progress": None}]
         )
         *before, ended = self.told
-        told = []
+        told: list[Mapping[str, Any]] = []
         for event in before:
             if event["event"] == "done":
-                event = {key: value for key, value in event.items() if key not in ("metrics", "measurements")}
-                event |= next(ends)
-            told.append(event)
+                left = {key: value for key, value in event.items() if key not in ("metrics", "measurements")}
+                told.append({**left, **next(ends)})
+            else:
+                told.append(event)
         problem = {"outcome": "error", "exit_status": 1, "trials": None, "error": error["message"]}
-        self.tell([*told, {**ended, **problem}])
+        self.tell([*told, dict(ended, **problem)])
 
     def check_later(self) -> None:
         """A later version may have further events, and further keys."""
         further = {key: self.told[-1][key] for key in ("version", "time")}
-        *before, ended = [{**event, "no-such-key": [1]} for event in self.told]
+        *before, ended = (dict(event, **{"no-such-key": [1]}) for event in self.told)
         self.tell([*before, {**further, "event": "no-such-event"}, ended])
 
     def check_run_untouched(self) -> None:

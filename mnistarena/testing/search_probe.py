@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
 
 from mnistarena.plugin.search import SearchTask
+from mnistarena.plugin.space import Point
 from mnistarena.testing.import_probe import load
 from mnistarena.testing.searches import SPACES, eventful, search
 
@@ -23,7 +23,7 @@ def main(source: str, name: str, params: str, space_name: str) -> None:
         print(json.dumps({"error": f"{type(problem).__name__}: {problem}"}))
 
 
-def points(source: str, name: str, params: str, space_name: str) -> list[dict[str, Any]]:
+def points(source: str, name: str, params: str, space_name: str) -> list[Point]:
     """The points of a short search."""
     provided = {definition.name: definition for definition in load(source).arena_searchers()}
     definition, space = provided[name], SPACES[space_name]

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from mnistarena.plugin.components import ModelDef, Params, Task
 from mnistarena.plugin.hooks import hookimpl
+from mnistarena.plugin.settings import Settings
 
 if TYPE_CHECKING:
     from torch import nn
@@ -20,7 +21,7 @@ class TinyParams(Params):
 
     nap: float = Field(0.0, ge=0, description="seconds that each training step sleeps; no figure depends on it")
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> Settings:
         """The network that sleeps is the same network."""
         return {}
 

@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 
 import pytest
+from pydantic import TypeAdapter
 
 import mnistarena
 from mnistarena.cli.events import JsonObserver
@@ -68,6 +69,8 @@ def parsed(text):
     """The events in what was printed, each with the keys that are documented."""
     events = [json.loads(line) for line in text.splitlines()]
     for event in events:
+        # What observers are told has the same types; it never ends without a folder.
+        TypeAdapter(mnistarena.RunEvent).validate_python({**event, "folder": event.get("folder") or ""})
         assert event.pop("version") == 1
         assert event.pop("time").endswith("+00:00")
         assert event.keys() - {"event"} == documented()[event["event"]], event
@@ -172,9 +175,14 @@ def test_looks_and_numbers_that_are_not_finite():
     observer = JsonObserver(stream)
     observer.looked("digits", {"seeds": 3, "decided": 1, "compared": 2, "further": ["a"]}, "after 3 seeds, …")
     observer.further([])
-    observer.write("steps", **dict.fromkeys(TRIAL, ""), step=1, total=2, loss=float("nan"))
+    observer.write("steps", **{**dict.fromkeys(TRIAL, ""), "seed": 0}, step=1, total=2, loss=float("nan"))
     look, further, steps = parsed(stream.getvalue())
     assert (look["further"], further["waiting"], steps["loss"]) == (["a"], [], None)
+
+
+def test_the_type_of_an_event_has_the_keys_that_are_documented():
+    everywhere = {"version", "event", "time", "split", "search"}
+    assert mnistarena.RunEvent.__annotations__.keys() == everywhere.union(*documented().values())
 
 
 def test_observers_tell_each_of_what_there_is_to_tell():

@@ -15,6 +15,7 @@ from mnistarena.text import visible
 if TYPE_CHECKING:
     from mnistarena.cli.progress import TerminalObserver
     from mnistarena.execution.observer import Observer
+    from mnistarena.plugin.settings import Settings
     from mnistarena.store.records import TrialRecord
     from mnistarena.store.results import StoredRun
 
@@ -117,11 +118,11 @@ def command(
         _run(spec, events, out=out, only=only, overrides=overrides, plugins=plugins, options=options)
 
 
-def _of_observers(names: Sequence[str], settings: Sequence[str]) -> dict[str, dict[str, Any]]:
+def _of_observers(names: Sequence[str], settings: Sequence[str]) -> dict[str, Settings]:
     """The parameters of each observer, by its name."""
     from mnistarena.spec.load import setting
 
-    found: dict[str, dict[str, Any]] = {name: {} for name in names}
+    found: dict[str, Settings] = {name: {} for name in names}
     for text in settings:
         key, value = setting(text)
         name, dot, rest = key.partition(".")

@@ -7,11 +7,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from typing_extensions import TypedDict
 
 from mnistarena.cli.options import KINDS, component_names, json_option, plugin_option, wide_option
 
 if TYPE_CHECKING:
     from mnistarena.plugin.space import Parameter
+    from mnistarena.spec.jsonschema import Json
+
+
+class ParameterRow(TypedDict):
+    """What is said of a parameter; `bounds` is for people."""
+
+    name: str
+    type: str
+    required: bool
+    default: object
+    bounds: str
+    description: str
 
 
 @click.command("show")
@@ -72,10 +85,10 @@ def _domain(parameter: Parameter) -> str:
     return text + (f", where {' and '.join(conditions)}" if conditions else "")
 
 
-def describe(params: Any) -> list[dict[str, Any]]:
+def describe(params: Any) -> list[ParameterRow]:
     """A Params class as rows: name, type, default, bounds, description."""
     schema = params.model_json_schema()
-    rows = []
+    rows: list[ParameterRow] = []
     for name, entry in schema.get("properties", {}).items():
         rows.append(
             {
@@ -90,7 +103,7 @@ def describe(params: Any) -> list[dict[str, Any]]:
     return rows
 
 
-def _type(entry: dict[str, Any]) -> str:
+def _type(entry: Json) -> str:
     if options := _options(entry):
         # TOML has no null: what may be none is left out.
         return " or ".join(_type(option) for option in options if option.get("type") != "null")
@@ -105,12 +118,12 @@ def _type(entry: dict[str, Any]) -> str:
     return str(entry.get("type", "any"))
 
 
-def _options(entry: dict[str, Any]) -> list[dict[str, Any]]:
+def _options(entry: Json) -> list[Json]:
     """What a value may be, where there are several."""
     return entry.get("anyOf") or entry.get("oneOf") or []
 
 
-def _bounds(entry: dict[str, Any]) -> str:
+def _bounds(entry: Json) -> str:
     signs = {
         "minimum": "≥",
         "exclusiveMinimum": ">",

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import TypedDict
 
 from mnistarena.evidence.figure import Figure
 from mnistarena.evidence.pairs import VERBS, Pair
@@ -29,6 +30,29 @@ SIDE = 40
 """Larger images are made that small, in pixels."""
 COLUMNS = 30
 """Images in a row of the picture."""
+
+
+class DuelImage(TypedDict):
+    """An image; of each model whether most of its seeds are right, its most frequent class, and how sure it is."""
+
+    name: str
+    true: int
+    right: list[int]
+    said: list[int]
+    sure: list[int]
+
+
+class DuelPayload(TypedDict):
+    """What the page's script needs; pairs of models are texts of their two numbers."""
+
+    models: tuple[str, ...]
+    classes: tuple[str, ...]
+    total: int
+    columns: int
+    tile: tuple[int, int]
+    counts: dict[str, tuple[int, int, int, int]]
+    sentences: dict[str, str]
+    images: list[DuelImage]
 
 
 @dataclass(frozen=True)
@@ -55,7 +79,7 @@ class Duel:
     sentences: Mapping[tuple[str, str], str]
 
     @cached_property
-    def payload(self) -> dict[str, Any]:
+    def payload(self) -> DuelPayload:
         """What the page's script needs, as plain data."""
         places = range(len(self.models))
         return {

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from pydantic import Field
 
-from mnistarena import ObserverDef, Params, hookimpl
+from mnistarena import ObserverDef, Params, RunEvent, hookimpl
 
 
 class MlflowParams(Params):
@@ -24,7 +23,7 @@ class MlflowParams(Params):
     artifacts: bool = Field(True, description="upload trial.json and the log of each trial, and plan and spec")
 
 
-def start(params: MlflowParams) -> Callable[[dict[str, Any]], None]:
+def start(params: MlflowParams) -> Callable[[RunEvent], None]:
     """What takes the events."""
     from mnistarena_mlflow.tracking import Tracking
 

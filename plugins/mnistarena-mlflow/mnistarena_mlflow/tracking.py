@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run
 
-from mnistarena import load_run
+from mnistarena import RunEvent, load_run
 from mnistarena.executors import TrialFolder
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Tracking:
         self.known: dict[str, Points] = {}
         """What these have, by the trial's id; of a run that was there before, once it is needed."""
 
-    def tell(self, event: dict[str, Any]) -> None:
+    def tell(self, event: RunEvent) -> None:
         """Take an event of the run."""
         kind = event["event"]
         if kind == "planned":

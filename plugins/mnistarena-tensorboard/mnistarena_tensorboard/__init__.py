@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from pydantic import Field
 
-from mnistarena import ObserverDef, Params, hookimpl
+from mnistarena import ObserverDef, Params, RunEvent, hookimpl
 
 
 class TensorBoardParams(Params):
@@ -18,7 +17,7 @@ class TensorBoardParams(Params):
     )
 
 
-def start(params: TensorBoardParams) -> Callable[[dict[str, Any]], None]:
+def start(params: TensorBoardParams) -> Callable[[RunEvent], None]:
     """What takes the events."""
     from mnistarena_tensorboard.writing import EventFiles
 

@@ -13,7 +13,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
 from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2, summary_v2
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
-from mnistarena import load_run
+from mnistarena import RunEvent, load_run
 from mnistarena.executors import TrialFolder
 
 CURVES = ("train_loss", "validation_loss", "validation_accuracy", "validation_monitor", "learning_rate")
@@ -30,7 +30,7 @@ class EventFiles:
         self.open: dict[str, EventFileWriter] = {}
         """The trials that have had rows since they started, by id."""
 
-    def tell(self, event: dict[str, Any]) -> None:
+    def tell(self, event: RunEvent) -> None:
         """Take an event of the run."""
         kind = event["event"]
         if kind == "planned":
