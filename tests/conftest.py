@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -42,9 +43,16 @@ read_idx, read_once = idx.read_idx, functools.lru_cache(maxsize=16)(lambda chang
 idx.read_idx = lambda path, sha256=None: read_once(path.exists() and path.stat().st_mtime_ns, path, sha256)
 
 # They share what the installed distributions declare, too; plugins that a test makes are on a path of their own.
-PATH, declared = [*sys.path], importlib.metadata.entry_points
-declared_here = functools.cache(declared)
-importlib.metadata.entry_points = lambda **asked: (declared_here if sys.path == PATH else declared)(**asked)
+PATH = [*sys.path]
+
+
+def asked_once(ask: Callable[..., Any]) -> Callable[..., Any]:
+    known = functools.cache(ask)
+    return lambda *given, **named: (known if sys.path == PATH else ask)(*given, **named)
+
+
+importlib.metadata.entry_points = asked_once(importlib.metadata.entry_points)
+importlib.metadata.version = asked_once(importlib.metadata.version)
 
 # All runs within this process share what workers start from, whichever of them starts it.
 workers.ALWAYS = (*workers.ALWAYS, *workers.EVERYTHING, "tests.quick")

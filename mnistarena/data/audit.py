@@ -214,9 +214,7 @@ def _shared_groups(one: Draw) -> int:
 
 def _two_labels(firsts: Rows, images: _Images) -> TwoLabels:
     """Equal images with unlike labels."""
-    pairs = np.unique(np.stack([firsts, images.labels], axis=1), axis=0)
-    several, labels = np.unique(pairs[:, 0], return_counts=True)
-    several = several[labels > 1]
+    several = np.unique(firsts[images.labels != images.labels[firsts]])
     first = [[images.one(int(row)) for row in np.flatnonzero(firsts == one)[:FIRST]] for one in several[:FIRST]]
     return {"n": len(several), "first": first}
 
