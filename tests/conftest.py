@@ -127,7 +127,7 @@ def installed_here(plugins: Path | None) -> Iterator[None]:
     """The distributions of a folder are this process's, and its workers', for a while; their modules are forgotten."""
     from mnistarena.plugin.discovery import source_digest
 
-    before = set(sys.modules)
+    forget(plugins)  # a test that imports plugins itself leaves them
     path = sys.path if plugins is None else [str(plugins), *sys.path]
     with mock.patch.object(sys, "path", path):
         importlib.invalidate_caches()
@@ -135,11 +135,15 @@ def installed_here(plugins: Path | None) -> Iterator[None]:
         try:
             yield
         finally:
-            # Another test, or the next command, may have another module of the same name.
-            for name in set(sys.modules) - before:
-                file = str(getattr(sys.modules[name], "__file__", ""))
-                if name.startswith("arena_plugin_") or (plugins is not None and file.startswith(str(plugins))):
-                    del sys.modules[name]
+            forget(plugins)
+
+
+def forget(plugins: Path | None) -> None:
+    """Forget the modules of a folder, and of plugins that are single files: others may have the same names."""
+    for name, module in [*sys.modules.items()]:
+        file = str(getattr(module, "__file__", ""))
+        if name.startswith("arena_plugin_") or (plugins is not None and file.startswith(str(plugins))):
+            del sys.modules[name]
 
 
 def within(cwd: Path, *arguments: str, **env: str) -> Result:
