@@ -26,6 +26,7 @@ import pytest
 
 from mnistarena.data import idx
 from mnistarena.execution import workers
+from mnistarena.plan import contents
 from mnistarena.plugin.messages import Device
 
 # Hundreds of processes would compile the same modules where the environment tells Python to write no bytecode.
@@ -53,6 +54,9 @@ def asked_once(ask: Callable[..., Any]) -> Callable[..., Any]:
 
 importlib.metadata.entry_points = asked_once(importlib.metadata.entry_points)
 importlib.metadata.version = asked_once(importlib.metadata.version)
+
+# The package's own sources stay, while those of plugins that tests make are read again by each command.
+contents.core_digest = functools.cache(contents.core_digest)
 
 # All runs within this process share what workers start from, whichever of them starts it.
 workers.ALWAYS = (*workers.ALWAYS, *workers.EVERYTHING, "tests.quick")

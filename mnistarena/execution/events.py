@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mnistarena.plan.recipe import Trial
     from mnistarena.plugin.messages import Event
     from mnistarena.plugin.observer import RunEvent, TrialName
+    from mnistarena.plugin.settings import Settings
     from mnistarena.store.records import LookedAt, TrialRecord
     from mnistarena.store.results import StoredRun
 
@@ -75,7 +76,7 @@ class Events(Observer):
     def ended(self, trial: Trial, record: TrialRecord) -> None:
         """What became of a trial: the event's name is its status."""
         began = self.began.pop(trial.id, None)
-        fields: dict[str, Any] = {"seconds": None if began is None else time.monotonic() - began}
+        fields: Settings = {"seconds": None if began is None else time.monotonic() - began}
         if record["status"] == "done":
             fields |= {"metrics": record.get("metrics", {}), "measurements": record.get("measurements", {})}
         elif record["status"] == "interrupted":

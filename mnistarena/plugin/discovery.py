@@ -122,7 +122,6 @@ def source_digest(file: str) -> str:
     return digest.hexdigest()
 
 
-@cache
 def core_digest() -> str:
     """SHA-256 over the source files of mnistarena itself, all of its packages."""
     return source_digest(str(Path(__file__).resolve().parents[1] / "__init__.py"))

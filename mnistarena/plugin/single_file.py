@@ -8,6 +8,7 @@ import importlib.util
 import os
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -77,7 +78,7 @@ def same_content(module: str, other: str) -> bool:
     return module.startswith(_MODULES) and module.rpartition("_")[0] == other.rpartition("_")[0]
 
 
-def is_plugin(names: dict[str, Any]) -> bool:
+def is_plugin(names: Mapping[str, Any]) -> bool:
     """Whether these are the global names of the module of a single-file plugin."""
     name = str(names.get("__name__"))
     return name.startswith(_MODULES) and name in sys.modules and vars(sys.modules[name]) is names

@@ -13,9 +13,9 @@ from torch import nn
 
 from mnistarena.engine import measure, prediction
 from mnistarena.engine.batches import Batches
-from mnistarena.engine.checkpoint import Checkpoints, Interrupted
+from mnistarena.engine.checkpoint import Checkpoints, Interrupted, State
 from mnistarena.engine.model_state import all_of, make_room, put_back
-from mnistarena.engine.packing import Unusable, pack, to_array, to_tensor, unpack
+from mnistarena.engine.packing import Arrays, Unusable, pack, to_array, to_tensor, unpack
 from mnistarena.engine.prediction import Scores
 from mnistarena.engine.random_state import capture_streams, restore_streams
 from mnistarena.engine.seeds import derive
@@ -206,7 +206,7 @@ class OwnTraining:
             raise Interrupted(self.steps_done, self._total())
         self._start_clock()
 
-    def _captured(self, state: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _captured(self, state: Mapping[str, Any]) -> tuple[State, Arrays]:
         drawn, generators = capture_streams(self.device)
         tensors: dict[str, torch.Tensor] = {}
         kept = {

@@ -19,7 +19,6 @@ _ROW, _BAR = 26, 11
 
 def mean_ranks(key: str, found: Across, styles: Styles) -> Figure:
     """Each recipe's mean rank, its rank on each dataset, and the groups."""
-
     shown = [row for row in found.rows if row.ranks][:MOST]
     means = {row.label: round(row.mean_rank or 0.0, 4) for row in shown}
     top = _BAR * len(found.groups) + 12

@@ -22,7 +22,6 @@ def reliability(key: str, comparison: Comparison, styles: Styles) -> Figure:
 
     Bins without an error have an open mark, at 100 %.
     """
-
     found = comparison.reliabilities
     drawn = [one for one in found if one.points][:MOST]
     rows = [_row(one.label, point) for one in drawn for point in one.points]

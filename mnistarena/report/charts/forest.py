@@ -20,7 +20,6 @@ ROW = 24
 
 def forest(key: str, comparison: Comparison, rows: Sequence[Row], styles: Styles) -> Figure:
     """A row a model, in the order of `rows`, which have an accuracy each. An open mark is of one trained model."""
-
     drawn = [_row(at, row) for at, row in enumerate(rows)]
     seeds = [
         {"model": row.label, "at": at, "seed": significant(error_of(value))}

@@ -19,7 +19,6 @@ _STEP = 0.012
 
 def growth(key: str, found: Growth, styles: Styles) -> Figure:
     """Test accuracy on a logarithmic scale of the error, by training images, logarithmic too."""
-
     labels = [one.label for one in found.drawn]
     rows = _rows(found)
     height = max(340, 16 * len(labels))

@@ -24,7 +24,6 @@ _TITLES: dict[Curve, str] = {
 
 def learning(key: str, name: Curve, comparison: Comparison, points: Sequence[CurvePoint], styles: Styles) -> Figure:
     """A curve of the training by epoch; `points` are those of the models to draw."""
-
     labels = list(dict.fromkeys(point.label for point in points))
     accuracy = name == "validation_accuracy"
     rows = [_row(point, accuracy=accuracy) for point in points]

@@ -20,7 +20,6 @@ CLEAN = "clean"
 
 def severity(key: str, corruption: Corruption, comparison: Comparison, styles: Styles) -> Figure:
     """A line a model, from the clean test images to the strongest view, with 95 % intervals."""
-
     clean = {one.label: one.clean for one in comparison.robustness.recipes}
     labels = list(clean)
     rows: list[Datum] = []

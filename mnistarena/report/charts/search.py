@@ -32,7 +32,6 @@ _SMALL = 328
 
 def budget(key: str, dataset: str, found: Search, styles: Styles) -> Figure:
     """The expected best figure against the number of trials, or the time that so many train, a line a model."""
-
     shown = [row for row in found.rows if row.budgets and row.by == found.figure]
     labels = [row.label for row in shown]
     timed = all("seconds" in row.search["budget"] and row.seconds > 0 for row in shown)

@@ -28,7 +28,6 @@ _UNITS = (
 
 def time(key: str, comparison: Comparison, styles: Styles) -> Figure:
     """A point a model with its 95 % interval and its fastest and slowest seed."""
-
     points = comparison.times
     rows = [_row(point) for point in points]
     height = max(340, 16 * len(rows))
